@@ -1,0 +1,41 @@
+//! Every default of the link, with its reason.
+
+use core::time::Duration;
+
+/// Largest `length` of a frame: a message above 64 KiB would hold up those behind it.
+pub const MAX_FRAME: u32 = 64 * 1024;
+/// Ping interval: two of them find a dead connection within the patience of a player.
+pub const HEARTBEAT: Duration = Duration::from_millis(2_500);
+/// Silence of so many heartbeats means half-open.
+pub const HALF_OPEN_HEARTBEATS: u32 = 2;
+/// Longest wait before a handled message is acknowledged: an ack mostly finds a message to ride on.
+pub const ACK_DELAY: Duration = Duration::from_millis(20);
+/// An ack leaves at once after so many handled messages: a sixteenth of the window.
+pub const ACK_EVERY: u32 = 16;
+/// Messages a sender may have unacknowledged.
+pub const WINDOW_MESSAGES: u32 = 256;
+/// Payload bytes a sender may have unacknowledged.
+pub const WINDOW_BYTES: u32 = 1024 * 1024;
+/// Messages a node retains for one client before the session ends: four windows, a minute of
+/// absence at some 15 messages a second.
+pub const RETAINED_MESSAGES: u32 = 1024;
+/// Payload bytes a node retains for one client before the session ends.
+pub const RETAINED_BYTES: u32 = 4 * 1024 * 1024;
+/// Oldest unacknowledged message over a live connection before the session ends.
+pub const ACK_TIMEOUT: Duration = Duration::from_secs(30);
+/// Life of a session without a connection.
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
+/// First step of the backoff.
+pub const BACKOFF_BASE: Duration = Duration::from_millis(100);
+/// Largest step of the backoff.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// Tries before a client asks its player: more of them would keep a slow server slow.
+pub const TRIES: u32 = 8;
+/// A try that got no answer for so long has failed.
+pub const TRY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Login payload, at most.
+pub const LOGIN_PAYLOAD: u32 = 16 * 1024;
+
+const _: () = assert!(RETAINED_MESSAGES >= WINDOW_MESSAGES, "a window must fit");
+const _: () = assert!(RETAINED_BYTES >= WINDOW_BYTES, "a window must fit");
+const _: () = assert!(WINDOW_BYTES >= MAX_FRAME, "a message must fit into the window");
