@@ -1,1 +1,80 @@
-//! Placeholder until its content lands.
+//! A game server runtime: sessions that outlive their connections.
+//!
+//! A game is a [`Session`] type: a player's state, and one hook per thing that may happen to it.
+//! The node keeps the session while its client's connections break: each message is handled exactly
+//! once and in order, both ways, or the session ends with a reason on both sides. It does not speak
+//! a game's own network protocol, and keeps no game's data beyond its sessions.
+//!
+//! ```no_run
+//! use throughline::prelude::*;
+//!
+//! /// One player's side.
+//! #[derive(Serialize, Deserialize)]
+//! struct Clicker { name: String, clicks: u64 }
+//!
+//! #[derive(Deserialize)] enum Ask { Click }
+//! #[derive(Serialize)]   struct Score { clicks: u64 }
+//!
+//! impl Session for Clicker {
+//!     const KIND: &'static str = "clicker";
+//!     type In = Ask;
+//!     type Out = Score;
+//!
+//!     async fn login(login: Login<'_>) -> Result<Self, Refusal> {
+//!         Ok(Clicker { name: login.text()?.to_owned(), clicks: 0 })
+//!     }
+//!
+//!     async fn message(&mut self, ask: Ask, ctx: &mut Context<Self>) -> Outcome {
+//!         match ask { Ask::Click => self.clicks += 1 }
+//!         ctx.send(Score { clicks: self.clicks });
+//!         Ok(())
+//!     }
+//! }
+//!
+//! fn main() -> ExitCode { Node::from_args().sessions::<Clicker>().run() }
+//! ```
+//!
+//! # Layout
+//! - `session`: what a game implements and is given; `codec`: how its messages become bytes
+//! - `node`: a server process; `config`: its settings; `prelude`: what a game imports
+//! - `listen`, `transport`, `handshake`, `admission`: how connections come in
+//! - `actor`: one session's actor; `kinds`: their types, erased; `directory`: where each one is
+//! - `worker`: the threads; `clock`, `counters`: times and counts; `web_client`: files for browsers
+
+#![forbid(unsafe_code)]
+
+mod actor;
+mod admission;
+mod clock;
+mod codec;
+mod config;
+mod counters;
+mod directory;
+mod handshake;
+mod kinds;
+mod listen;
+mod node;
+pub mod prelude;
+mod session;
+mod transport;
+mod web_client;
+mod worker;
+
+pub use codec::{Codec, DecodeError, EncodeError, Incoming, Outgoing, Raw};
+pub use config::{
+    CONFIG_FILE, Config, ConfigError, ConfigSources, DevelopmentSettings, LimitSettings,
+    LinkSettings, ListenSettings, Loaded, LogSettings, NodeSettings, Problem, Provenance,
+    SessionSettings, Source,
+};
+pub use counters::Counters;
+pub use listen::Page;
+pub use node::{BuildError, DeliverError, Node, NodeBuilder, RunningNode, StartError, StopReport};
+pub use session::{
+    Arrival, Context, EndReason, HandlerError, Login, NotAllowed, Outcome, Refusal, ServerMessage,
+    Session, Undelivered,
+};
+pub use throughline_link::{CloseCode, SessionId};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

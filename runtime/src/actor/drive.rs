@@ -1,0 +1,134 @@
+//! The loop of a session's actor.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix::{Actor, ActorContext, ActorFuture, AsyncContext};
+use throughline_link::Instant;
+
+use super::{Ending, SessionActor};
+use crate::session::Session;
+
+/// Rounds of one wake-up, at most: a busy session lets its neighbours on, and comes back.
+const ROUNDS_MAX: usize = 4;
+
+/// The actor's only future: polled whenever anything of the session may go on.
+struct Drive;
+
+impl<S: Session> Actor for SessionActor<S> {
+    type Context = actix::Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(self.worker.node.config.session.mailbox);
+        ctx.spawn(Drive);
+    }
+}
+
+impl<S: Session> ActorFuture<SessionActor<S>> for Drive {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut SessionActor<S>,
+        ctx: &mut actix::Context<SessionActor<S>>,
+        task: &mut Context<'_>,
+    ) -> Poll<()> {
+        if std::thread::current().id() != actor.worker.thread {
+            let counters = &actor.worker.node.counters;
+            counters.foreign_polls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        actor.drive(task);
+        if actor.ending == Ending::Forgotten {
+            actor.forget();
+            ctx.stop();
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl<S: Session> SessionActor<S> {
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        let mut now = self.worker.node.clock.now();
+        for round in 0.. {
+            let mut goes_on = self.take_mail(now);
+            self.handle_timeouts(now);
+            goes_on |= self.run_turns(cx, now);
+            goes_on |= self.read(cx, now);
+            goes_on |= self.handle_link_events(now);
+            goes_on |= self.write(cx, now);
+            if !goes_on && self.arm(cx, now) {
+                return;
+            }
+            if round + 1 == ROUNDS_MAX {
+                cx.waker().wake_by_ref();
+                return;
+            }
+            now = self.worker.node.clock.now();
+        }
+    }
+
+    fn handle_timeouts(&mut self, now: Instant) {
+        if self.link.poll_timeout().is_some_and(|at| at <= now) {
+            self.link.handle_timeout(now);
+        }
+        if self.turn_deadline().is_some_and(|at| at <= now) {
+            self.overrun(now);
+        }
+        self.queue_timers(now);
+        if let Ending::Ended(until) = self.ending
+            && (until <= now || self.link.is_over() && self.connection.is_none())
+        {
+            self.ending = Ending::Forgotten;
+        }
+        let closing = self.connection.as_ref().and_then(|connection| connection.closing);
+        if closing.is_some_and(|(_, until)| until <= now) {
+            self.drop_connection(now);
+        }
+    }
+
+    /// Sets the alarm for what comes next. False if it is due already.
+    fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Some(next) = self.next_timeout() else { return true };
+        if next <= now {
+            return false;
+        }
+        // A later time needs no new alarm: the one that is set wakes us early, and is set again.
+        let clock = &self.worker.node.clock;
+        match &mut self.sleep {
+            // Polled once when it was set: its wake-up is on its way.
+            Some(_) if self.armed > now && self.armed <= next => true,
+            Some(sleep) => {
+                self.armed = next;
+                sleep.as_mut().reset(clock.at(next));
+                sleep.as_mut().poll(cx).is_pending()
+            }
+            none => {
+                self.armed = next;
+                let mut sleep = Box::pin(tokio::time::sleep_until(clock.at(next)));
+                let pending = sleep.as_mut().poll(cx).is_pending();
+                *none = Some(sleep);
+                pending
+            }
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let connection = self.connection.as_ref();
+        let simulated = self.simulated.as_deref();
+        let times = [
+            self.link.poll_timeout(),
+            self.turn_deadline(),
+            self.timers.next().filter(|_| self.ending == Ending::No),
+            connection.and_then(|connection| connection.closing).map(|(_, until)| until),
+            connection.and_then(|connection| connection.held_until),
+            simulated.and_then(|link| link.inward.next()),
+            simulated.and_then(|link| link.outward.next()),
+            match self.ending {
+                Ending::Ended(until) => Some(until),
+                _ => None,
+            },
+        ];
+        times.into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,169 @@
+//! From the socket to turns.
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use throughline_link::{CloseCode, Frame, FrameError, Incoming, Instant, Split, split};
+
+use super::{Connection, Ending, SessionActor};
+use crate::{counters::is_worth_a_line, session::Session, transport::Read};
+
+impl<S: Session> SessionActor<S> {
+    /// Reads once, as far as there is room for what it brings. True if anything came.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let delayed = self.take_delayed(cx, now);
+        if !self.may_read(now) {
+            return delayed;
+        }
+        if self.take_backlog(cx, now) {
+            return true;
+        }
+        let Some(connection) = &mut self.connection else { return delayed };
+        let mut buffer = self.worker.take_read_buffer();
+        let read = connection.transport.poll_read(cx, &mut buffer);
+        match read {
+            Poll::Pending => {
+                self.worker.give_read_buffer(buffer);
+                return delayed;
+            }
+            Poll::Ready(Ok(Read::Bytes(count))) => self.take_bytes(cx, &buffer[..count], now),
+            Poll::Ready(Ok(Read::Message(message))) => {
+                self.take_bytes(cx, &message, now);
+                // A frame never spans two WebSocket messages; one that found no room is whole.
+                if self.connection.as_ref().is_some_and(is_cut) && self.simulated.is_none() {
+                    self.link.handle_garbage(CloseCode::ProtocolError);
+                }
+            }
+            Poll::Ready(Ok(Read::Text)) => self.link.handle_garbage(CloseCode::TextFrame),
+            Poll::Ready(Ok(Read::End) | Err(_)) => self.drop_connection(now),
+        }
+        self.worker.give_read_buffer(buffer);
+        true
+    }
+
+    fn may_read(&mut self, now: Instant) -> bool {
+        let rate = &self.worker.node.rate;
+        let has_room = self.inbox.len() < self.worker.node.config.session.mailbox
+            && !self.simulated.as_ref().is_some_and(|link| link.inward.is_full());
+        let Some(connection) = &mut self.connection else { return false };
+        connection.held_until = self.meter.held_until(rate, now);
+        if connection.held_until.is_some() && self.meter.is_flood(rate, now) {
+            self.link.end(CloseCode::Flooded);
+        }
+        // An ended session takes nothing, but its acks and its goodbye are read.
+        let may = self.link.is_ended() || has_room && connection.held_until.is_none();
+        if connection.paused && may {
+            self.link.forgive_silence(now);
+        }
+        connection.paused = !may;
+        may
+    }
+
+    fn take_bytes(&mut self, cx: &mut Context<'_>, bytes: &[u8], now: Instant) {
+        if let Some(link) = &mut self.simulated {
+            let (delay, lost) = (link.delay, link.loses());
+            link.inward.push(Bytes::copy_from_slice(bytes), now, delay, lost);
+        } else {
+            self.feed(cx, bytes, now);
+        }
+    }
+
+    /// Takes what the simulated line lets through.
+    fn take_delayed(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(bytes) = self.simulated.as_mut().and_then(|link| link.inward.pop(now)) {
+            self.feed(cx, &bytes, now);
+            any = true;
+        }
+        if self.simulated.as_ref().is_some_and(|link| link.is_idle()) {
+            self.simulated = None;
+        }
+        any
+    }
+
+    /// Takes whole frames that found no room before.
+    fn take_backlog(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
+        let is_whole = matches!(
+            split(&connection.partial, self.worker.node.config.link.max_frame),
+            Ok(Split::Whole { .. })
+        );
+        if is_whole {
+            let backlog = std::mem::take(&mut connection.partial);
+            self.feed(cx, &backlog, now);
+        }
+        is_whole
+    }
+
+    /// Takes the frames in `chunk`, behind what is there already.
+    fn feed(&mut self, cx: &mut Context<'_>, mut chunk: &[u8], now: Instant) {
+        // Finish the frame that was begun, with as few bytes as it needs.
+        while let Some(connection) = &mut self.connection
+            && !connection.partial.is_empty()
+            && !chunk.is_empty()
+        {
+            let limit = self.worker.node.config.link.max_frame;
+            let missing = match split(&connection.partial, limit) {
+                Ok(Split::Incomplete(bytes)) => bytes - connection.partial.len(),
+                // Held back for want of room, or garbage that was dealt with.
+                Ok(Split::Whole { .. }) | Err(_) => chunk.len(),
+            };
+            let (head, rest) = chunk.split_at(missing.min(chunk.len()));
+            connection.partial.extend_from_slice(head);
+            chunk = rest;
+            if let Ok(Split::Whole { .. }) = split(&connection.partial, limit) {
+                let frame = std::mem::take(&mut connection.partial);
+                self.take_frames(cx, &frame, now);
+            }
+        }
+        self.take_frames(cx, chunk, now);
+    }
+
+    /// Takes whole frames from `bytes` while there is room; the rest is kept.
+    fn take_frames(&mut self, cx: &mut Context<'_>, mut bytes: &[u8], now: Instant) {
+        let limit = self.worker.node.config.link.max_frame;
+        let room = self.worker.node.config.session.mailbox;
+        while !bytes.is_empty() && (self.inbox.len() < room || self.ending != Ending::No) {
+            let (frame, used) = match split(bytes, limit) {
+                Ok(Split::Whole { kind, body, bytes }) => (Frame::read(kind, body), bytes),
+                Ok(Split::Incomplete(_)) => break,
+                Err(error) => (Err(error), bytes.len()),
+            };
+            bytes = &bytes[used..];
+            match frame {
+                Ok(frame) => {
+                    let taken = self.link.handle_frame(frame, now);
+                    if let Incoming::Message { seq, payload } = taken {
+                        self.take_message(cx, seq, payload, now);
+                    }
+                }
+                Err(error) => {
+                    self.take_garbage(&error);
+                    return;
+                }
+            }
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.partial.extend_from_slice(bytes);
+        }
+    }
+
+    fn take_garbage(&mut self, error: &FrameError) {
+        let code = match error.code() {
+            code @ (CloseCode::TooLarge | CloseCode::ProtocolError) => code,
+            // What would refuse a handshake has no place in a session.
+            _ => CloseCode::ProtocolError,
+        };
+        let count = self.worker.node.counters.closed.of(code);
+        if is_worth_a_line(count) {
+            log::info!("session {}: garbage instead of a frame: {error}", self.link.session_id());
+        }
+        self.link.handle_garbage(code);
+    }
+}
+
+/// Whether the bytes that wait do not begin with a whole frame.
+fn is_cut(connection: &Connection) -> bool {
+    !connection.partial.is_empty()
+        && matches!(split(&connection.partial, u32::MAX), Ok(Split::Incomplete(_)))
+}

@@ -1,0 +1,86 @@
+//! How a session's connections and the session itself end.
+
+use throughline_link::{Instant, NodeEvent};
+
+use super::{Ending, Input, SessionActor, outlet::CLOSE_TIME};
+use crate::{counters::is_worth_a_line, session::Session};
+
+impl<S: Session> SessionActor<S> {
+    /// Does what the link asks for. True if there was anything.
+    pub(super) fn handle_link_events(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(event) = self.link.poll_event() {
+            any = true;
+            match event {
+                NodeEvent::Ended(code) => {
+                    let node = &self.worker.node;
+                    let count = node.counters.ended.add(code);
+                    if is_worth_a_line(count) {
+                        let id = self.link.session_id();
+                        log::info!("session {id} of {} ended: {code}; {count} so far", S::KIND);
+                    }
+                    if self.ending == Ending::No {
+                        self.ending = Ending::Due(code);
+                    }
+                }
+                NodeEvent::CloseConnection(code) => {
+                    let id = self.link.session_id();
+                    let violation = self.link.violation();
+                    let Some(connection) = &mut self.connection else { continue };
+                    connection.closing = Some((code, now + CLOSE_TIME));
+                    let count = self.worker.node.counters.closed.add(code);
+                    if !code.ends_session() && is_worth_a_line(count) {
+                        let why = violation.map(|why| format!(": {why}")).unwrap_or_default();
+                        let peer = connection.peer;
+                        log::info!(
+                            "closed the connection of {peer}, session {id}: {code}{why}; \
+                             {count} so far"
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+        any
+    }
+
+    /// The connection is gone, or is given up.
+    pub(super) fn drop_connection(&mut self, now: Instant) {
+        if self.connection.take().is_some() {
+            self.link.handle_disconnected(now);
+            self.simulated = None;
+            self.set_peer(None);
+            self.queue_once(Input::ConnectionLost);
+        }
+    }
+
+    pub(super) fn set_peer(&self, peer: Option<std::net::SocketAddr>) {
+        let mut facts = self.shared.facts.get();
+        facts.peer = peer;
+        self.shared.facts.set(facts);
+    }
+
+    /// The game's side is over: what is left is the memory of the end.
+    pub(super) fn bury(&mut self, now: Instant) {
+        let node = std::sync::Arc::clone(&self.worker.node);
+        let id = self.link.session_id();
+        self.turns = None;
+        self.turn = None;
+        self.inbox = Default::default();
+        self.timers.clear();
+        self.permit = None;
+        if let Some(key) = self.shared.key.take() {
+            node.directory.release_key(&key, id);
+        }
+        self.ending = Ending::Ended(now + node.config.link.ended_memory);
+        if let Some(oldest) = node.directory.ended(id, node.config.link.ended_sessions) {
+            // If its mailbox is full it goes at its time.
+            let _ = oldest.try_send(super::ToSession::Forget);
+        }
+    }
+
+    /// The actor stops.
+    pub(super) fn forget(&self) {
+        self.worker.node.directory.remove(self.link.session_id());
+    }
+}

@@ -1,0 +1,165 @@
+//! What other parts of the node say to a session.
+
+use std::net::SocketAddr;
+
+use actix::{Handler, Message};
+use throughline_link::{Answer, CloseCode, Frame, Instant, Refused, SessionId};
+
+use super::{Connection, Ending, Input, SessionActor};
+use crate::{
+    admission::ConnectionPermit,
+    clock::wall_ms,
+    session::{Arrival, ServerMessage, Session, Undelivered},
+    transport::{DetachedTransport, Transport},
+};
+
+/// A message for a session's actor, from any thread.
+#[derive(Debug)]
+pub(crate) enum ToSession {
+    /// A client wants to resume the session over this connection.
+    Resume(Box<Resuming<DetachedTransport>>),
+    Server(ServerMessage),
+    Undelivered(SessionId, Undelivered),
+    End(CloseCode),
+    /// Too many ended sessions are remembered; this one goes.
+    Forget,
+    /// The connection of a Resume is registered with this worker.
+    Arrived(Box<Resuming<Transport>>),
+}
+
+impl Message for ToSession {
+    type Result = ();
+}
+
+/// A connection whose first frame is a Resume of this session.
+#[derive(Debug)]
+pub(crate) struct Resuming<T> {
+    pub(crate) transport: T,
+    pub(crate) peer: SocketAddr,
+    /// The body of the Resume frame, read without an error before.
+    pub(crate) body: Vec<u8>,
+    pub(crate) permit: ConnectionPermit,
+}
+
+impl<S: Session> Handler<ToSession> for SessionActor<S> {
+    type Result = ();
+
+    fn handle(&mut self, message: ToSession, ctx: &mut Self::Context) {
+        // Registering a WebSocket with this worker takes an await, if a short one.
+        if let ToSession::Resume(resuming) = message {
+            let address = actix::AsyncContext::address(ctx);
+            let max_frame = self.worker.node.config.link.max_frame;
+            actix_rt::spawn(async move {
+                let Resuming { transport, peer, body, permit } = *resuming;
+                if let Ok(transport) = transport.attach(max_frame).await {
+                    let arrived = Resuming { transport, peer, body, permit };
+                    let _ = address.send(ToSession::Arrived(Box::new(arrived))).await;
+                }
+            });
+        } else {
+            // Looked at by `drive`, which the actor's context polls next.
+            self.mail.push_back(message);
+        }
+    }
+}
+
+impl<S: Session> SessionActor<S> {
+    /// Takes what was said since the last round. True if there was anything.
+    pub(super) fn take_mail(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(message) = self.mail.pop_front() {
+            any = true;
+            match message {
+                // Turned into `Arrived` when it came.
+                ToSession::Resume(_) => {}
+                ToSession::Server(message) => self.queue_server_message(message),
+                ToSession::Undelivered(to, why) => self.queue(Input::Undelivered(to, why)),
+                ToSession::End(code) => self.link.end(code),
+                ToSession::Forget => {
+                    if let Ending::Ended(_) = self.ending {
+                        self.ending = Ending::Forgotten;
+                    }
+                }
+                ToSession::Arrived(resuming) => self.resume(*resuming, now),
+            }
+        }
+        any
+    }
+
+    fn resume(&mut self, resuming: Resuming<Transport>, now: Instant) {
+        let Resuming { transport, peer, body, permit } = resuming;
+        let Ok(Frame::Resume(resume)) = Frame::read(throughline_link::wire::RESUME, &body) else {
+            return;
+        };
+        if let Err(code) = self.link.check_resume(&resume) {
+            self.refuse(transport, peer, code, "");
+            return;
+        }
+        let key = self.shared.key.borrow().clone();
+        let arrival = Arrival {
+            peer,
+            session_id: self.link.session_id(),
+            key: key.as_deref(),
+            game_version: resume.game_version(),
+            resumes: true,
+        };
+        if let Err(refusal) = self.worker.node.admit(&arrival) {
+            self.refuse(transport, peer, refusal.code, &refusal.text);
+            return;
+        }
+        match self.link.handle_resume(&resume, now, wall_ms()) {
+            Answer::Refused(code) => {
+                self.drop_connection(now);
+                self.refuse(transport, peer, code, "");
+            }
+            Answer::Accepted { takes_over } => {
+                if let Some(old) = self.connection.take() {
+                    self.say_taken_over(old, takes_over);
+                    self.simulated = None;
+                    self.queue_once(Input::ConnectionLost);
+                }
+                self.connection = Some(Connection::new(transport, peer, permit));
+                self.set_peer(Some(peer));
+                self.queue_once(Input::Repaired);
+            }
+        }
+    }
+
+    /// A client that flaps while a turn takes long makes one pair of these, not many.
+    pub(super) fn queue_once(&mut self, input: Input) {
+        let hook = input.hook();
+        if !self.inbox.iter().any(|other| other.hook() == hook) {
+            self.queue(input);
+        }
+    }
+
+    fn refuse(&self, mut transport: Transport, peer: SocketAddr, code: CloseCode, text: &str) {
+        self.worker.node.note_refused(peer, code, text);
+        let mut bytes = Vec::new();
+        Refused::write_login(&mut bytes, code, 0, text, None);
+        say_goodbye(async move {
+            let _ = transport.write_last(&bytes, code).await;
+        });
+    }
+
+    fn say_taken_over(&self, old: Connection, is_live: bool) {
+        let Connection { mut transport, unsent, closing: None, .. } = old else { return };
+        if !is_live {
+            return;
+        }
+        self.worker.node.counters.closed.add(CloseCode::TakenOver);
+        // What was begun must be finished, or the frame behind it cannot be read.
+        let mut bytes = unsent;
+        let ack = self.link.numbering().handled_up_to();
+        let code = CloseCode::TakenOver;
+        Frame::Close(throughline_link::Close { code, ack, text: "" }).write(&mut bytes);
+        say_goodbye(async move {
+            let _ = transport.write_last(&bytes, code).await;
+        });
+    }
+}
+
+/// Lets a connection that nobody waits for say its last, within a limit.
+fn say_goodbye(last: impl Future<Output = ()> + 'static) {
+    actix_rt::spawn(tokio::time::timeout(super::outlet::CLOSE_TIME, last));
+}

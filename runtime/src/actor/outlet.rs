@@ -1,0 +1,104 @@
+//! From the link to the socket.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use throughline_link::Instant;
+
+use super::{Connection, SessionActor};
+use crate::{clock::wall_ms, session::Session, worker::BUFFER_BYTES};
+
+/// A connection that is being closed has so long to write its last frame and to see the other
+/// side close, too: long enough for a slow phone, short enough not to collect.
+pub(super) const CLOSE_TIME: Duration = Duration::from_secs(2);
+
+impl<S: Session> SessionActor<S> {
+    /// Writes what is due, as far as the socket takes it. True if the socket may take more.
+    pub(super) fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        self.write_delayed(now);
+        let mut wrote = false;
+        loop {
+            let Some(connection) = &mut self.connection else { return wrote };
+            match write_unsent(connection, cx) {
+                Poll::Pending => return wrote,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => {
+                    self.drop_connection(now);
+                    return true;
+                }
+            }
+            if !self.link.wants_transmit(now) || self.is_line_full() {
+                break;
+            }
+            self.fill(cx, now);
+            wrote = true;
+        }
+        self.finish_closing(cx);
+        wrote
+    }
+
+    /// Takes what is due from the link, and hands it to the socket at once, if it takes it.
+    fn fill(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let mut bytes = self.worker.take_write_buffer();
+        self.link.poll_transmit(now, wall_ms(), &mut bytes, BUFFER_BYTES);
+        if bytes.is_empty() {
+            // Nothing was due after all.
+        } else if let Some(link) = &mut self.simulated {
+            let (delay, lost) = (link.delay, link.loses());
+            link.outward.push(Bytes::copy_from_slice(&bytes), now, delay, lost);
+        } else if let Some(connection) = &mut self.connection {
+            let taken = match connection.transport.poll_write(cx, &bytes) {
+                Poll::Ready(Ok(count)) => count,
+                // An error comes again with the next write, where it is dealt with.
+                Poll::Pending | Poll::Ready(Err(_)) => 0,
+            };
+            connection.unsent.extend_from_slice(&bytes[taken..]);
+        }
+        self.worker.give_write_buffer(bytes);
+    }
+
+    fn is_line_full(&self) -> bool {
+        self.simulated.as_ref().is_some_and(|link| link.outward.is_full())
+    }
+
+    /// Moves what the simulated line lets through to the socket's side.
+    fn write_delayed(&mut self, now: Instant) {
+        let (Some(link), Some(connection)) = (&mut self.simulated, &mut self.connection) else {
+            return;
+        };
+        while connection.unsent.is_empty()
+            && let Some(bytes) = link.outward.pop(now)
+        {
+            connection.unsent.extend_from_slice(&bytes);
+        }
+    }
+
+    /// Goes on with closing, once everything is written. The other side closes next: dropped with
+    /// bytes unread, a connection would be reset, and the last frame might be lost on its way.
+    fn finish_closing(&mut self, cx: &mut Context<'_>) {
+        let is_line_empty = self.simulated.as_ref().is_none_or(|link| link.outward.is_empty());
+        let Some(connection) = &mut self.connection else { return };
+        let flushed = connection.transport.poll_flush(cx);
+        let Some((code, _)) = connection.closing else { return };
+        if flushed.is_ready() && is_line_empty && !connection.said_goodbye {
+            connection.said_goodbye = connection.transport.poll_close(cx, code).is_ready();
+        }
+    }
+}
+
+fn write_unsent(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    let mut written = 0;
+    while written < connection.unsent.len() {
+        match connection.transport.poll_write(cx, &connection.unsent[written..]) {
+            Poll::Ready(Ok(count)) => written += count,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => {
+                connection.unsent.drain(..written);
+                return Poll::Pending;
+            }
+        }
+    }
+    connection.unsent = Vec::new();
+    Poll::Ready(Ok(()))
+}

@@ -1,0 +1,275 @@
+//! Turns: when one begins, and what comes of its end.
+
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use throughline_link::{CloseCode, Instant};
+
+use super::{
+    Ending, Hook, Input, SessionActor, SimulatedLink, ToSession, Turn,
+    turn::{TurnEnd, Turns},
+};
+use crate::{
+    counters::is_worth_a_line,
+    session::{Effect, ServerMessage, Session, Undelivered},
+};
+
+impl<S: Session> SessionActor<S> {
+    /// Goes on with the turn under way, then runs what waits. True if anything ended.
+    pub(super) fn run_turns(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut ended = false;
+        loop {
+            if self.turn.is_some() {
+                if !self.poll_turn(cx, now) {
+                    return ended;
+                }
+                ended = true;
+            }
+            let Some(input) = self.next_input() else { return ended };
+            self.begin_turn(input, now);
+        }
+    }
+
+    /// Runs the turn of a message that lies in a read buffer, without copying it, if it is its
+    /// turn; else the message waits in the inbox.
+    #[inline]
+    pub(super) fn take_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        seq: u64,
+        payload: &[u8],
+        now: Instant,
+    ) {
+        let rate = &self.worker.node.rate;
+        self.meter.take(payload.len(), rate, now);
+        let is_free = self.turn.is_none()
+            && self.inbox.is_empty()
+            && self.ending == Ending::No
+            && !S::KEEP_COPY
+            && !self.link.is_window_full();
+        match &self.turns {
+            Some(turns) if is_free => {
+                turns.begin_message(payload);
+                let hook = Hook::Message;
+                self.turn = Some(Turn { seq: Some(seq), hook, began: now, input: None, tries: 1 });
+                self.poll_turn(cx, now);
+            }
+            _ => {
+                let payload = bytes::Bytes::copy_from_slice(payload);
+                self.inbox.push_back(Input::Message(seq, payload));
+            }
+        }
+    }
+
+    /// What may run now.
+    fn next_input(&mut self) -> Option<Input> {
+        match self.ending {
+            Ending::No => match self.inbox.front()? {
+                // The client has too much to handle already; what it asks for waits.
+                Input::Message(..) if self.link.is_window_full() => None,
+                _ => self.inbox.pop_front(),
+            },
+            Ending::Due(code) => {
+                self.ending = Ending::Destroying;
+                self.inbox.clear();
+                self.timers.clear();
+                Some(Input::Destroyed(crate::session::EndReason::from_code(code)))
+            }
+            Ending::Destroying | Ending::Ended(_) | Ending::Forgotten => None,
+        }
+    }
+
+    fn begin_turn(&mut self, input: Input, now: Instant) {
+        let Some(turns) = &self.turns else { return };
+        let seq = match input {
+            Input::Message(seq, _) => Some(seq),
+            _ => None,
+        };
+        let kept = S::KEEP_COPY.then(|| input.clone());
+        self.turn = Some(Turn { seq, hook: input.hook(), began: now, input: kept, tries: 1 });
+        turns.begin(input);
+    }
+
+    /// Polls the turn under way. True if it ended.
+    #[inline]
+    fn poll_turn(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let (Some(turns), Some(turn)) = (&mut self.turns, &self.turn) else { return false };
+        self.worker.pulse.enter(self.kind, turn.hook, now);
+        let polled = turns.poll(cx);
+        self.worker.pulse.leave();
+        match polled {
+            Poll::Pending => false,
+            Poll::Ready(TurnEnd::Done) => {
+                self.succeed(now);
+                true
+            }
+            Poll::Ready(TurnEnd::Failed(why)) => {
+                self.fail(&why, now);
+                true
+            }
+        }
+    }
+
+    /// The turn succeeded: its effects leave.
+    #[inline]
+    fn succeed(&mut self, now: Instant) {
+        let Some(turn) = self.turn.take() else { return };
+        if let Some(seq) = turn.seq {
+            self.link.handled(seq, now);
+        }
+        let shared = std::rc::Rc::clone(&self.shared);
+        let mut effects = shared.effects.borrow_mut();
+        for message in effects.messages() {
+            // Its size was checked when it was staged; after the end nobody waits for it.
+            if self.link.send(message).is_err() {
+                break;
+            }
+        }
+        for effect in effects.others.drain(..) {
+            self.apply(effect, now);
+        }
+        effects.clear();
+        if turn.hook == Hook::Destroyed {
+            self.bury(now);
+        }
+    }
+
+    fn apply(&mut self, effect: Effect, now: Instant) {
+        let id = self.link.session_id();
+        match effect {
+            Effect::End(code) => self.link.end(code),
+            Effect::SetTimer { name, after, every } => {
+                let limit = self.worker.node.config.session.timers;
+                if self.ending == Ending::No && !self.timers.set(name, now + after, every, limit) {
+                    log::error!(
+                        "session {id}: {} sets more timers than session.timers ({limit})",
+                        S::KIND
+                    );
+                    self.link.end(CloseCode::HandlerFailed);
+                }
+            }
+            Effect::CancelTimer(name) => self.timers.cancel(&name),
+            Effect::SendToSession { to, payload } => {
+                let message = ServerMessage::new(id, payload.into());
+                if let Err(why) = self.worker.node.deliver(to, message) {
+                    self.queue(Input::Undelivered(to, why));
+                }
+            }
+            Effect::RegisterKey(key) => self.register_key(key),
+            Effect::SimulateLink { delay, loss } => {
+                let link = self.simulated.get_or_insert_with(Box::<SimulatedLink>::default);
+                link.delay = delay;
+                link.loss = loss;
+            }
+        }
+    }
+
+    fn register_key(&self, key: String) {
+        let id = self.link.session_id();
+        let directory = &self.worker.node.directory;
+        if let Some(old) = self.shared.key.replace(None).filter(|old| *old != key) {
+            directory.release_key(&old, id);
+        }
+        if let Some((holder, Some(actor))) = directory.register_key(&key, id) {
+            log::info!("session {id}: took the key of session {holder}");
+            // A full mailbox drops it, but the key points here: the old holder is found nowhere.
+            let _ = actor.try_send(ToSession::End(CloseCode::KeyTaken));
+        }
+        self.shared.key.replace(Some(key));
+    }
+
+    /// The turn failed and had no effect.
+    fn fail(&mut self, why: &str, now: Instant) {
+        let Some(mut turn) = self.turn.take() else { return };
+        let (id, hook) = (self.link.session_id(), turn.hook.name());
+        log::error!("session {id}: hook `{hook}` of {} failed: {why}", S::KIND);
+        let restored = self.turns.as_mut().map(Turns::restore);
+        match (restored, turn.input.take()) {
+            (Some(Ok(())), Some(input)) => self.try_again(turn, input, now),
+            (Some(Err(text)), Some(_)) => {
+                log::error!("session {id}: cannot go on after a failed turn: {text}");
+                self.give_up(now);
+            }
+            _ => self.give_up(now),
+        }
+    }
+
+    fn try_again(&mut self, mut turn: Turn, input: Input, now: Instant) {
+        if turn.tries < self.worker.node.config.session.poison_tries {
+            turn.tries += 1;
+            turn.began = now;
+            turn.input = Some(input.clone());
+            self.turn = Some(turn);
+            if let Some(turns) = &self.turns {
+                turns.begin(input);
+            }
+            return;
+        }
+        let count = self.worker.node.counters.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
+        if is_worth_a_line(count) {
+            let (id, hook, tries) = (self.link.session_id(), turn.hook.name(), turn.tries);
+            log::error!(
+                "session {id}: an input of hook `{hook}` was set aside after {tries} tries; \
+                 {count} so far"
+            );
+        }
+        if let Some(seq) = turn.seq {
+            self.link.handled(seq, now);
+        }
+        if turn.hook == Hook::Destroyed {
+            self.bury(now);
+        }
+    }
+
+    /// The state cannot be trusted: the session ends without another turn.
+    fn give_up(&mut self, now: Instant) {
+        self.link.end(CloseCode::HandlerFailed);
+        self.bury(now);
+    }
+
+    /// When the turn under way has taken too long.
+    #[inline]
+    pub(super) fn turn_deadline(&self) -> Option<Instant> {
+        let turn = self.turn.as_ref()?;
+        Some(turn.began + self.worker.node.config.session.turn_deadline)
+    }
+
+    /// The turn under way has taken too long: it counts as one that panicked.
+    pub(super) fn overrun(&mut self, now: Instant) {
+        let Some(turns) = &self.turns else { return };
+        let TurnEnd::Failed(why) = turns.abandon("overran session.turn-deadline") else { return };
+        self.fail(&why, now);
+    }
+
+    /// Queues the timers that are due, as far as the inbox has room.
+    pub(super) fn queue_timers(&mut self, now: Instant) {
+        while self.timers.next().is_some_and(|at| at <= now)
+            && self.inbox.len() < self.worker.node.config.session.mailbox
+            && self.ending == Ending::No
+        {
+            let Some(name) = self.timers.pop(now) else { return };
+            self.queue(Input::Timer(name));
+        }
+    }
+
+    /// Queues an input that is no message of the client.
+    pub(super) fn queue(&mut self, input: Input) {
+        if self.ending == Ending::No {
+            self.inbox.push_back(input);
+        }
+    }
+
+    /// Queues a message of another session, if there is room.
+    pub(super) fn queue_server_message(&mut self, message: ServerMessage) {
+        let from = message.from();
+        let why = if self.ending != Ending::No || self.link.is_ended() {
+            Undelivered::NoSuchSession
+        } else if self.inbox.len() >= self.worker.node.config.session.mailbox {
+            Undelivered::MailboxFull
+        } else {
+            self.inbox.push_back(Input::Server(message));
+            return;
+        };
+        self.worker.node.report_undelivered(from, self.link.session_id(), why);
+    }
+}

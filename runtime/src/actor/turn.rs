@@ -1,0 +1,236 @@
+//! The turns of one session: a future that owns the state and runs one hook at a time.
+//!
+//! One allocation for the session's whole life: its future takes an input from the desk, runs the
+//! hook, and puts the result back. The driver polls it; nothing wakes it but the hook's own I/O.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{self, Poll};
+
+use bytes::Bytes;
+
+use crate::{
+    SessionId,
+    codec::{self, Codec, DecodeError, Incoming},
+    session::{
+        Context, EndReason, HandlerError, Outcome, ServerMessage, Session, Shared, Undelivered,
+    },
+};
+
+/// What a session handles next.
+#[derive(Debug, Clone)]
+pub(super) enum Input {
+    Started,
+    /// A message of the client: its number and bytes.
+    Message(u64, Bytes),
+    Server(ServerMessage),
+    Undelivered(SessionId, Undelivered),
+    ConnectionLost,
+    Repaired,
+    Timer(String),
+    Destroyed(EndReason),
+}
+
+impl Input {
+    pub(super) const fn hook(&self) -> Hook {
+        match self {
+            Self::Started => Hook::Started,
+            Self::Message(..) => Hook::Message,
+            Self::Server(_) => Hook::ServerMessage,
+            Self::Undelivered(..) => Hook::Undelivered,
+            Self::ConnectionLost => Hook::ConnectionLost,
+            Self::Repaired => Hook::Repaired,
+            Self::Timer(_) => Hook::Timer,
+            Self::Destroyed(_) => Hook::Destroyed,
+        }
+    }
+}
+
+/// The hooks, for reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Hook {
+    Login,
+    Started,
+    Message,
+    ServerMessage,
+    Undelivered,
+    ConnectionLost,
+    Repaired,
+    Timer,
+    Destroyed,
+}
+
+impl Hook {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Login,
+        Self::Started,
+        Self::Message,
+        Self::ServerMessage,
+        Self::Undelivered,
+        Self::ConnectionLost,
+        Self::Repaired,
+        Self::Timer,
+        Self::Destroyed,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Started => "started",
+            Self::Message => "message",
+            Self::ServerMessage => "server_message",
+            Self::Undelivered => "undelivered",
+            Self::ConnectionLost => "connection_lost",
+            Self::Repaired => "repaired",
+            Self::Timer => "timer",
+            Self::Destroyed => "destroyed",
+        }
+    }
+}
+
+/// An input as the hook takes it.
+enum Task<S: Session> {
+    Message(S::In),
+    Malformed(DecodeError),
+    Other(Input),
+}
+
+/// How a turn ended.
+#[derive(Debug)]
+pub(super) enum TurnEnd {
+    /// It succeeded; its effects are in `Shared`.
+    Done,
+    /// It failed or panicked, and had no effect; the state cannot be trusted.
+    Failed(String),
+}
+
+/// Where driver and turns meet.
+struct Desk<S: Session> {
+    task: Cell<Option<Task<S>>>,
+    outcome: RefCell<Option<Outcome>>,
+    /// The state before the turn under way, for kinds that keep copies.
+    copy: RefCell<Vec<u8>>,
+}
+
+/// The turns of one session of kind `S`.
+pub(super) struct Turns<S: Session> {
+    desk: Rc<Desk<S>>,
+    shared: Rc<Shared>,
+    life: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl<S: Session> Turns<S> {
+    pub(super) fn new(state: S, shared: Rc<Shared>) -> Self {
+        let desk = Rc::new(Desk {
+            task: Cell::new(None),
+            outcome: RefCell::new(None),
+            copy: RefCell::new(Vec::new()),
+        });
+        let ctx = Context::new(Rc::clone(&shared));
+        let life = Box::pin(life(state, Rc::clone(&desk), ctx));
+        Self { desk, shared, life }
+    }
+
+    /// Begins the turn for a message that lies in a read buffer.
+    #[inline]
+    pub(super) fn begin_message(&self, payload: &[u8]) {
+        self.desk.task.set(Some(match S::In::decode(S::CODEC, payload) {
+            Ok(message) => Task::Message(message),
+            Err(error) => Task::Malformed(error),
+        }));
+    }
+
+    /// Begins the turn for any input.
+    pub(super) fn begin(&self, input: Input) {
+        match input {
+            Input::Message(_, payload) => self.begin_message(&payload),
+            other => self.desk.task.set(Some(Task::Other(other))),
+        }
+    }
+
+    /// Runs the turn that was begun. A panic stays in here.
+    #[inline]
+    pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<TurnEnd> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.life.as_mut().poll(cx)));
+        if let Err(panic) = polled {
+            return Poll::Ready(self.failed(format!("panicked: {}", words(&*panic))));
+        }
+        let Some(outcome) = self.desk.outcome.borrow_mut().take() else { return Poll::Pending };
+        let fault = self.shared.fault.borrow_mut().take();
+        match (outcome, fault) {
+            (Ok(()), None) => Poll::Ready(TurnEnd::Done),
+            (Err(error), _) | (Ok(()), Some(error)) => Poll::Ready(self.failed(error.to_string())),
+        }
+    }
+
+    fn failed(&self, why: String) -> TurnEnd {
+        self.shared.effects.borrow_mut().clear();
+        *self.shared.fault.borrow_mut() = None;
+        TurnEnd::Failed(why)
+    }
+
+    /// Gives up the turn under way, as one that failed.
+    pub(super) fn abandon(&self, why: &str) -> TurnEnd {
+        self.failed(why.to_owned())
+    }
+
+    /// Puts the state back as it was before the turn that failed, if the kind keeps copies.
+    pub(super) fn restore(&mut self) -> Result<(), String> {
+        if !S::KEEP_COPY {
+            return Err("its kind keeps no copy".to_owned());
+        }
+        let state = codec::decode(Codec::Cbor, &self.desk.copy.borrow())
+            .map_err(|error| format!("its copy cannot be read: {error}"))?;
+        *self = Self::new(state, Rc::clone(&self.shared));
+        Ok(())
+    }
+}
+
+/// What a panic said, as far as it is text.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
+}
+
+async fn life<S: Session>(mut state: S, desk: Rc<Desk<S>>, mut ctx: Context<S>) {
+    loop {
+        // Pending without a waker: the driver polls again when it has put a task there.
+        let task = poll_fn(|_| desk.task.take().map_or(Poll::Pending, Poll::Ready)).await;
+        let outcome = match keep_copy(&state, &desk) {
+            Ok(()) => run(&mut state, task, &mut ctx).await,
+            Err(error) => Err(error),
+        };
+        *desk.outcome.borrow_mut() = Some(outcome);
+    }
+}
+
+fn keep_copy<S: Session>(state: &S, desk: &Desk<S>) -> Result<(), HandlerError> {
+    if S::KEEP_COPY {
+        let mut copy = desk.copy.borrow_mut();
+        copy.clear();
+        codec::encode(Codec::Cbor, state, &mut copy)?;
+    }
+    Ok(())
+}
+
+#[inline]
+async fn run<S: Session>(state: &mut S, task: Task<S>, ctx: &mut Context<S>) -> Outcome {
+    match task {
+        Task::Message(message) => state.message(message, ctx).await,
+        Task::Malformed(error) => state.malformed(error, ctx).await,
+        Task::Other(Input::Started) => state.started(ctx).await,
+        Task::Other(Input::Server(message)) => state.server_message(message, ctx).await,
+        Task::Other(Input::Undelivered(to, why)) => state.undelivered(to, why, ctx).await,
+        Task::Other(Input::ConnectionLost) => state.connection_lost(ctx).await,
+        Task::Other(Input::Repaired) => state.repaired(ctx).await,
+        Task::Other(Input::Timer(name)) => state.timer(&name, ctx).await,
+        Task::Other(Input::Destroyed(reason)) => state.destroyed(reason, ctx).await,
+        // `begin` turns these into tasks of their own.
+        Task::Other(Input::Message(..)) => Ok(()),
+    }
+}

@@ -1,0 +1,35 @@
+//! The clocks of a node.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use throughline_link::Instant;
+use tokio::time::Instant as TokioInstant;
+
+/// A monotonic clock for everything that decides, and the wall clock for what people read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    start: TokioInstant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { start: TokioInstant::now() }
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Instant {
+        let micros = self.start.elapsed().as_micros();
+        Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
+    /// The same moment for the timers of the runtime.
+    pub(crate) fn at(&self, instant: Instant) -> TokioInstant {
+        self.start + instant.since(Instant::ZERO)
+    }
+}
+
+/// Milliseconds since 1970 UTC; 0 if the clock stands before that.
+pub(crate) fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,122 @@
+//! Listeners: they accept connections and spread them over the workers.
+
+mod http;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use std::time::Duration;
+
+use crate::{
+    handshake::{self, Stranger},
+    node::Shared,
+    transport::Transport,
+    worker::{Worker, WorkerHandle},
+};
+
+pub use http::Page;
+pub(crate) use http::{Pages, Site};
+
+/// What a listener accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// Pages, and WebSocket links.
+    Http,
+    /// TCP links.
+    Link,
+}
+
+/// Connections that wait to be accepted: a wave of reconnecting clients fits.
+const BACKLOG: i32 = 4096;
+
+/// After an error of `accept`, such as no free file descriptor, nothing is accepted for so long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens a listening socket.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    if address.is_ipv6() {
+        // `[::]` means IPv6 only: IPv4 has an address of its own in the configuration.
+        socket.set_only_v6(true)?;
+    }
+    // A restarted node gets its port back at once. Elsewhere this option means something else.
+    if cfg!(unix) {
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Accepts until the node stops. Runs on one worker; connections go to all in turn.
+pub(crate) async fn accept(
+    node: Arc<Shared>,
+    listener: TcpListener,
+    entrance: Entrance,
+    workers: Vec<WorkerHandle>,
+    next_worker: Arc<AtomicUsize>,
+) {
+    let mut stopping = node.stopping.subscribe();
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            log::error!("cannot listen: {error}");
+            return;
+        }
+    };
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, peer),
+            Err(error) => {
+                log::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        node.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        let Ok(stream) = stream.into_std() else { continue };
+        // A batch leaves with one write; waiting for more would only delay it.
+        let _ = stream.set_nodelay(true);
+        let worker = &workers[next_worker.fetch_add(1, Ordering::Relaxed) % workers.len()];
+        worker.run(move |worker| {
+            actix_rt::spawn(enter(worker, stream, peer, entrance));
+        });
+    }
+}
+
+async fn enter(
+    worker: Rc<Worker>,
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    entrance: Entrance,
+) {
+    let node = Arc::clone(&worker.node);
+    let Ok(stream) = tokio::net::TcpStream::from_std(stream) else { return };
+    let admitted = node
+        .admission
+        .connection(peer.ip())
+        .and_then(|permit| Ok((permit, node.admission.handshake()?)));
+    match (admitted, entrance) {
+        (Ok((permit, handshake)), Entrance::Link) => {
+            let transport = Transport::Tcp(stream);
+            handshake::meet(worker, Stranger { transport, peer, permit, handshake }).await;
+        }
+        (Ok((permit, handshake)), Entrance::Http) => {
+            http::serve(worker, stream, peer, permit, handshake).await;
+        }
+        (Err(_), Entrance::Link) => {
+            handshake::turn_away(node, Transport::Tcp(stream), peer).await;
+        }
+        (Err(full), Entrance::Http) => http::turn_away(&node, stream, peer, full).await,
+    }
+}

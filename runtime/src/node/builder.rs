@@ -1,0 +1,92 @@
+//! What a node is made of.
+
+use crate::{
+    config::Config,
+    kinds::{Kind, Of},
+    listen::{Page, Site},
+    node::{Admit, BuildError, RunningNode, Shared, StartError, running, shared},
+    session::{Arrival, Refusal, Session},
+};
+
+/// Puts a node together from a configuration and the game's parts.
+pub struct NodeBuilder {
+    config: Config,
+    kinds: Vec<Box<dyn Kind>>,
+    pages: Vec<Page>,
+    admit: Option<Box<Admit>>,
+}
+
+impl NodeBuilder {
+    pub(super) fn new(config: Config) -> Self {
+        Self { config, kinds: Vec::new(), pages: Vec::new(), admit: None }
+    }
+
+    pub(super) fn configure(&mut self, config: Config) {
+        self.config = config;
+    }
+
+    /// Serves sessions of this kind.
+    #[must_use]
+    pub fn sessions<S: Session>(mut self) -> Self {
+        self.kinds.push(Box::new(Of::<S>::new()));
+        self
+    }
+
+    /// Serves these files on the HTTP listener.
+    #[must_use]
+    pub fn pages(mut self, pages: &[Page]) -> Self {
+        self.pages.extend_from_slice(pages);
+        self
+    }
+
+    /// Asks `admit` before every login and every resume: the place for bans. It must answer at
+    /// once, since it runs on a worker.
+    #[must_use]
+    pub fn admit(
+        mut self,
+        admit: impl Fn(&Arrival<'_>) -> Result<(), Refusal> + Send + Sync + 'static,
+    ) -> Self {
+        self.admit = Some(Box::new(admit));
+        self
+    }
+
+    /// Starts the node: its listeners are open when this returns.
+    ///
+    /// # Errors
+    /// A [`StartError`] that names what was wrong and what to change.
+    pub fn start(self) -> Result<RunningNode, StartError> {
+        self.check()?;
+        self.config.validate()?;
+        shared::check_random()?;
+        let pages = Site::pages(&self.pages);
+        running::start(Shared::new(self.config, self.kinds, pages, self.admit))
+    }
+
+    fn check(&self) -> Result<(), BuildError> {
+        if self.kinds.is_empty() {
+            return Err(BuildError::NoKinds);
+        }
+        for (index, kind) in self.kinds.iter().enumerate() {
+            let name = kind.name();
+            if !(1..=throughline_link::wire::KIND_MAX).contains(&name.len()) {
+                return Err(BuildError::BadName(name));
+            }
+            if self.kinds[..index].iter().any(|other| other.name() == name) {
+                return Err(BuildError::Duplicate(name));
+            }
+        }
+        let names: Vec<_> = self.kinds.iter().map(|kind| kind.name()).collect();
+        match self.config.listen.kinds.iter().find(|kind| !names.contains(&kind.as_str())) {
+            Some(found) => {
+                Err(BuildError::UnknownKind { found: found.clone(), known: names.join(", ") })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for NodeBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,217 @@
+//! A node that runs.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize},
+};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use throughline_link::{CloseCode, SessionId};
+
+use crate::{
+    actor::ToSession,
+    codec::{self, Codec, EncodeError},
+    counters::Counters,
+    listen::{self, Entrance},
+    node::{Shared, StartError},
+    session::{ServerMessage, Undelivered},
+    worker::{self, WorkerHandle},
+};
+
+/// How often a stopping node looks whether its sessions have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// A node that runs. Dropping it stops it, without waiting for its sessions.
+pub struct RunningNode {
+    shared: Arc<Shared>,
+    http: Vec<SocketAddr>,
+    link: Vec<SocketAddr>,
+    workers: Vec<WorkerHandle>,
+    threads: Vec<JoinHandle<()>>,
+    watch: Option<(JoinHandle<()>, Arc<AtomicBool>)>,
+}
+
+/// What became of the sessions when a node stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StopReport {
+    /// Sessions that ended with `NodeStopped`, their `destroyed` hook run.
+    pub ended: usize,
+    /// Sessions whose `destroyed` hook had not finished at the deadline.
+    pub left: usize,
+}
+
+/// A message from outside that was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeliverError {
+    /// It cannot be encoded. The caller's fault.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// It was not delivered.
+    #[error(transparent)]
+    Undelivered(#[from] Undelivered),
+}
+
+pub(super) fn start(shared: Arc<Shared>) -> Result<RunningNode, StartError> {
+    let http = bind(&shared.config.listen.http, "listen.http")?;
+    let link = bind(&shared.config.listen.link, "listen.link")?;
+    let local = |listeners: &[TcpListener]| -> std::io::Result<Vec<SocketAddr>> {
+        listeners.iter().map(TcpListener::local_addr).collect()
+    };
+    let (http_addresses, link_addresses) = (local(&http)?, local(&link)?);
+    let count = match shared.config.node.workers {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    };
+    let mut node = RunningNode {
+        shared: Arc::clone(&shared),
+        http: http_addresses,
+        link: link_addresses,
+        workers: Vec::new(),
+        threads: Vec::new(),
+        watch: None,
+    };
+    let mut pulses = Vec::new();
+    for index in 0..count {
+        let (handle, pulse, thread) = worker::start(index, Arc::clone(&shared))?;
+        node.workers.push(handle);
+        node.threads.push(thread);
+        pulses.push(pulse);
+    }
+    let kinds = shared.kinds.iter().map(|kind| kind.name()).collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let limit = shared.config.limits.stuck_worker;
+    let thread = worker::watch(pulses, kinds, shared.clock, limit, Arc::clone(&stop))?;
+    node.watch = Some((thread, stop));
+    let next_worker = Arc::new(AtomicUsize::new(0));
+    let entrances = http.into_iter().map(|listener| (listener, Entrance::Http));
+    let entrances = entrances.chain(link.into_iter().map(|l| (l, Entrance::Link)));
+    for (index, (listener, entrance)) in entrances.enumerate() {
+        let (workers, next) = (node.workers.clone(), Arc::clone(&next_worker));
+        node.workers[index % count].run(move |worker| {
+            let node = Arc::clone(&worker.node);
+            actix_rt::spawn(listen::accept(node, listener, entrance, workers, next));
+        });
+    }
+    Ok(node)
+}
+
+fn bind(addresses: &[SocketAddr], flag: &'static str) -> Result<Vec<TcpListener>, StartError> {
+    let bind = |&address| {
+        listen::bind(address).map_err(|source| StartError::Listen { address, flag, source })
+    };
+    addresses.iter().map(bind).collect()
+}
+
+impl RunningNode {
+    /// Where pages and WebSocket links are served; ports that were 0 are filled in.
+    #[must_use]
+    pub fn http_addresses(&self) -> &[SocketAddr] {
+        &self.http
+    }
+
+    /// Where TCP links are served; ports that were 0 are filled in.
+    #[must_use]
+    pub fn link_addresses(&self) -> &[SocketAddr] {
+        &self.link
+    }
+
+    /// What has happened since the start.
+    #[must_use]
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.shared.counters)
+    }
+
+    /// Connections and sessions there are now.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        self.shared.admission.counts()
+    }
+
+    /// The session that holds this key, if one does.
+    #[must_use]
+    pub fn session_of_key(&self, key: &str) -> Option<SessionId> {
+        self.shared.directory.find_key(key)
+    }
+
+    /// Sends a message to a session from outside any session; it comes as `server_message` from the
+    /// session itself.
+    ///
+    /// # Errors
+    /// [`DeliverError`]: surely not delivered. `Ok` means that it is in the session's mailbox.
+    pub fn send_to_local_session<T: Serialize + ?Sized>(
+        &self,
+        to: SessionId,
+        message: &T,
+    ) -> Result<(), DeliverError> {
+        let mut payload = Vec::new();
+        codec::encode(Codec::Cbor, message, &mut payload)?;
+        self.shared.deliver(to, ServerMessage::new(to, payload.into()))?;
+        Ok(())
+    }
+
+    /// Ends a session, as an operator does. False if there is no such session.
+    pub fn kick(&self, id: SessionId) -> bool {
+        let actor = self.shared.directory.find(id);
+        actor.is_some_and(|actor| actor.try_send(ToSession::End(CloseCode::Kicked)).is_ok())
+    }
+
+    /// Stops the node: accepts nothing more, ends every session with `NodeStopped`, and waits for
+    /// their `destroyed` hooks and last messages, for `node.shutdown-time` (10 s) at most.
+    pub fn stop(mut self) -> StopReport {
+        let sessions = self.shared.admission.counts().1;
+        self.shared.stopping.send_replace(true);
+        let deadline = Instant::now() + self.shared.config.node.shutdown_time;
+        let mut told = Vec::new();
+        loop {
+            // Again and again: a login that was under way becomes a session after the first look.
+            for actor in self.shared.directory.all() {
+                if !told.contains(&actor)
+                    && actor.try_send(ToSession::End(CloseCode::NodeStopped)).is_ok()
+                {
+                    told.push(actor);
+                }
+            }
+            let (connections, left) = self.shared.admission.counts();
+            if left == 0 && connections == 0 || Instant::now() >= deadline {
+                self.end();
+                return StopReport { ended: sessions.saturating_sub(left), left };
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Ends the threads.
+    fn end(&mut self) {
+        self.shared.stopping.send_replace(true);
+        self.workers.clear();
+        if let Some((thread, stop)) = self.watch.take() {
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for RunningNode {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl std::fmt::Debug for RunningNode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunningNode")
+            .field("http", &self.http)
+            .field("link", &self.link)
+            .field("sessions", &self.shared.directory.len())
+            .finish_non_exhaustive()
+    }
+}

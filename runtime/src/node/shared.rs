@@ -1,0 +1,155 @@
+//! What all workers of a node share.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use throughline_link::{CloseCode, LinkConfig, Secret, SessionId};
+
+use crate::{
+    actor::{Rate, ToSession},
+    admission::Admission,
+    clock::Clock,
+    config::Config,
+    counters::{Counters, is_worth_a_line},
+    directory::Directory,
+    kinds::Kind,
+    listen::Pages,
+    session::{Arrival, Refusal, ServerMessage, Undelivered},
+};
+
+/// The game's admission hook.
+pub(crate) type Admit = dyn Fn(&Arrival<'_>) -> Result<(), Refusal> + Send + Sync;
+
+/// What all workers of a node share. Nothing here is locked for a frame.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) link: Arc<LinkConfig>,
+    pub(crate) rate: Rate,
+    pub(crate) clock: Clock,
+    pub(crate) directory: Directory,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) kinds: Vec<Box<dyn Kind>>,
+    pub(crate) pages: Pages,
+    pub(crate) admit: Option<Box<Admit>>,
+    /// Turns true when the node stops.
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: Config,
+        kinds: Vec<Box<dyn Kind>>,
+        pages: Pages,
+        admit: Option<Box<Admit>>,
+    ) -> Arc<Self> {
+        let (link, session) = (&config.link, &config.session);
+        let link_config = LinkConfig {
+            heartbeat: link.heartbeat,
+            ack_delay: link.ack_delay,
+            ack_every: link.ack_every,
+            window_messages: link.window_messages,
+            window_bytes: link.window_bytes,
+            retained_messages: link.retained_messages,
+            retained_bytes: link.retained_bytes,
+            max_frame: link.max_frame,
+            ack_timeout: link.ack_timeout,
+            session_timeout: session.timeout,
+            idle_limit: (!session.idle_limit.is_zero()).then_some(session.idle_limit),
+            advertise: Some(config.listen.advertise.clone()).filter(|text| !text.is_empty()),
+        };
+        let rate = Rate {
+            messages: session.messages_per_second,
+            bytes: session.bytes_per_second,
+            burst: session.burst,
+            patience: session.flood_time,
+        };
+        Arc::new(Self {
+            link: Arc::new(link_config),
+            rate,
+            clock: Clock::start(),
+            directory: Directory::default(),
+            admission: Admission::new(config.limits.clone()),
+            counters: Arc::default(),
+            kinds,
+            pages,
+            admit,
+            stopping: watch::Sender::new(false),
+            config,
+        })
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// The number of a served kind.
+    pub(crate) fn kind_named(&self, name: &str) -> Option<usize> {
+        let served = &self.config.listen.kinds;
+        if !served.is_empty() && !served.iter().any(|kind| kind == name) {
+            return None;
+        }
+        self.kinds.iter().position(|kind| kind.name() == name)
+    }
+
+    /// Asks the game whether this client may come in.
+    pub(crate) fn admit(&self, arrival: &Arrival<'_>) -> Result<(), Refusal> {
+        self.admit.as_ref().map_or(Ok(()), |admit| admit(arrival))
+    }
+
+    /// Sends a message to a session of this node.
+    pub(crate) fn deliver(&self, to: SessionId, message: ServerMessage) -> Result<(), Undelivered> {
+        let actor = self.directory.find(to).ok_or(Undelivered::NoSuchSession)?;
+        actor.try_send(ToSession::Server(message)).map_err(|error| match error {
+            actix::dev::SendError::Full(_) => Undelivered::MailboxFull,
+            actix::dev::SendError::Closed(_) => Undelivered::NoSuchSession,
+        })
+    }
+
+    /// Tells a sender that its message did not arrive. Lost only if its own mailbox is full, too.
+    pub(crate) fn report_undelivered(&self, sender: SessionId, to: SessionId, why: Undelivered) {
+        if let Some(actor) = self.directory.find(sender) {
+            let _ = actor.try_send(ToSession::Undelivered(to, why));
+        }
+    }
+
+    /// Counts and logs a refused handshake.
+    pub(crate) fn note_refused(&self, peer: SocketAddr, code: CloseCode, text: &str) {
+        let count = self.counters.refused.add(code);
+        if is_worth_a_line(count) {
+            let text = text.escape_debug();
+            log::info!("refused {peer}: {code}: {text}; {count} so far");
+        }
+    }
+
+    /// A new session id, from the system's random numbers.
+    pub(crate) fn random_id(&self) -> SessionId {
+        SessionId(random())
+    }
+
+    /// A new secret, from the system's random numbers.
+    pub(crate) fn random_secret(&self) -> Secret {
+        Secret(random())
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Whether the system gives random numbers. After one success it does not stop doing so, on every
+/// system that the `getrandom` crate supports.
+pub(crate) fn check_random() -> io::Result<()> {
+    getrandom::fill(&mut [0; 1]).map_err(io::Error::other)
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("checked when the node started");
+    bytes
+}

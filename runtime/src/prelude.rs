@@ -1,0 +1,11 @@
+//! What a game needs: `use throughline::prelude::*;`.
+
+pub use std::process::ExitCode;
+pub use std::time::Duration;
+
+pub use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+pub use crate::{
+    Codec, Context, DecodeError, EndReason, Login, Node, Outcome, Page, Raw, Refusal,
+    ServerMessage, Session, SessionId, Undelivered,
+};

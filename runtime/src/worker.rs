@@ -1,0 +1,106 @@
+//! Workers: the threads that sessions and their sockets live on.
+
+mod pulse;
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle, ThreadId};
+
+use tokio::sync::mpsc;
+
+pub(crate) use pulse::{Pulse, watch};
+
+use crate::node::Shared;
+
+/// Read and write buffer of a worker: one system call brings in or takes out so much. Shared by
+/// its sessions, so that an idle session holds none.
+pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Work for a worker, sent from another thread.
+pub(crate) type Job = Box<dyn FnOnce(Rc<Worker>) + Send>;
+
+/// What runs on one worker's thread.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) node: Arc<Shared>,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) thread: ThreadId,
+    read: RefCell<Vec<u8>>,
+    write: RefCell<Vec<u8>>,
+}
+
+impl Worker {
+    fn new(node: Arc<Shared>, pulse: Arc<Pulse>) -> Rc<Self> {
+        let thread = thread::current().id();
+        let (read, write) = (RefCell::default(), RefCell::default());
+        Rc::new(Self { node, pulse, thread, read, write })
+    }
+
+    /// The worker's read buffer, full length; to be given back.
+    pub(crate) fn take_read_buffer(&self) -> Vec<u8> {
+        let mut buffer = self.read.take();
+        buffer.resize(BUFFER_BYTES, 0);
+        buffer
+    }
+
+    pub(crate) fn give_read_buffer(&self, buffer: Vec<u8>) {
+        self.read.replace(buffer);
+    }
+
+    /// The worker's write buffer, empty; to be given back.
+    pub(crate) fn take_write_buffer(&self) -> Vec<u8> {
+        let mut buffer = self.write.take();
+        buffer.clear();
+        buffer
+    }
+
+    pub(crate) fn give_write_buffer(&self, buffer: Vec<u8>) {
+        self.write.replace(buffer);
+    }
+}
+
+/// A worker, seen from other threads.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerHandle {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl WorkerHandle {
+    /// Runs `job` on the worker. False if it has stopped, or has more to do than it ever should.
+    pub(crate) fn run(&self, job: impl FnOnce(Rc<Worker>) + Send + 'static) -> bool {
+        self.jobs.try_send(Box::new(job)).is_ok()
+    }
+}
+
+/// Starts a worker. Its thread ends when every handle is dropped and `linger` has run.
+///
+/// The thread runs an actix runtime of its own. It is no `actix::Arbiter`: that one wants a global
+/// `System`, cannot be joined, and cannot run in a simulation.
+pub(crate) fn start(
+    index: usize,
+    node: Arc<Shared>,
+) -> io::Result<(WorkerHandle, Arc<Pulse>, JoinHandle<()>)> {
+    let limits = &node.config.limits;
+    // Each accepted connection is one job, and is counted against its limit before.
+    let (jobs, mut inbox) = mpsc::channel::<Job>(limits.connections.max(1));
+    let blocking_threads = limits.blocking_threads.max(1);
+    let pulse = Arc::new(Pulse::new(index));
+    let beat = Arc::clone(&pulse);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(blocking_threads)
+        .build()?;
+    let body = move || {
+        let runtime = actix_rt::Runtime::from(runtime);
+        let worker = Worker::new(node, beat);
+        runtime.block_on(async move {
+            while let Some(job) = inbox.recv().await {
+                job(Rc::clone(&worker));
+            }
+        });
+    };
+    let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(body)?;
+    Ok((WorkerHandle { jobs }, pulse, thread))
+}
