@@ -117,8 +117,10 @@ pub struct ClientLink {
     terms: Terms,
     clock: NodeClock,
     backoff: Backoff,
-    /// Tries since the last live connection that counted.
+    /// Tries since the last live connection that was of use.
     tries: u32,
+    /// The live connection is of use: something came after Welcome.
+    useful: bool,
     /// Since when the connection is broken.
     broken_at: Instant,
     /// Which of the addresses comes next.
@@ -153,6 +155,7 @@ impl ClientLink {
             terms: Terms::default(),
             clock: NodeClock::default(),
             tries: 0,
+            useful: false,
             broken_at: Instant::ZERO,
             next_address: 0,
             preferred: VecDeque::new(),

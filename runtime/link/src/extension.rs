@@ -1,6 +1,7 @@
 //! Extensions: how handshake frames grow without a new version.
 
 use crate::{
+    frame::FrameError,
     reader::{Reader, Short},
     wire::{EXTENSIONS_MAX, TAG_REQUIRED},
 };
@@ -21,15 +22,19 @@ pub struct Extensions<'a> {
 }
 
 impl<'a> Extensions<'a> {
-    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Short> {
+    /// Reads the list at the end of a frame of type `kind`.
+    pub(crate) fn read(bytes: &'a [u8], kind: u8) -> Result<Self, FrameError> {
         let mut reader = Reader::new(bytes);
         for _ in 0..EXTENSIONS_MAX {
             if reader.is_empty() {
                 break;
             }
-            next(&mut reader)?;
+            next(&mut reader).map_err(|Short| FrameError::Short { kind })?;
         }
-        if reader.is_empty() { Ok(Self { bytes }) } else { Err(Short) }
+        if !reader.is_empty() {
+            return Err(FrameError::BadField { kind, field: "number of extensions" });
+        }
+        Ok(Self { bytes })
     }
 
     /// All of them.

@@ -13,20 +13,18 @@ use crate::{
     id::{Secret, SessionId},
     numbering::{Incoming, Numbering, SendError, Violation},
     time::Instant,
-    wire,
+    wire::{self, CONTROL_MAX},
 };
 
 pub use resume::Answer;
-
-/// Bytes of frames other than Data that wait to be written, at most: a client that sends Pings and
-/// never reads gets no more Pongs.
-const CONTROL_MAX: usize = 16 * 1024;
 
 /// What the driver of a node's side must do or tell the game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NodeEvent {
-    /// Write what `poll_transmit` still gives, then close the connection with this code.
+    /// Write what `poll_transmit` still gives, close the writing half with this code, and read on
+    /// for a moment, a second say, until the client closes: a connection that is closed at once
+    /// may lose the Close on its way, and the client's answer lets the session be forgotten.
     CloseConnection(CloseCode),
     /// The session has ended; the game's `destroyed` runs. Comes once.
     Ended(CloseCode),
@@ -176,7 +174,8 @@ impl NodeLink {
 
     fn take_close(&mut self, code: CloseCode) {
         if let Some(end) = &mut self.end {
-            end.known |= end.told && code.ends_session();
+            // A client that leaves does not come back for the reason.
+            end.known |= end.told && code.ends_session() || code == CloseCode::Left;
         } else if code == CloseCode::Left {
             self.end(CloseCode::Left);
             if let Some(end) = &mut self.end {
@@ -207,6 +206,7 @@ impl NodeLink {
         self.control = Vec::new();
         self.unacked_since = None;
         self.closing = None;
+        self.close_event = None;
         self.violation = None;
         if let Some(end) = &mut self.end {
             end.told = false;
@@ -266,13 +266,16 @@ impl NodeLink {
         if !self.connected {
             return;
         }
+        if self.is_closed() {
+            self.control = Vec::new();
+            return;
+        }
         if !self.control.is_empty() {
             self.write_control(time, out);
         }
         if self.numbering.has_unwritten() {
-            if let Some((_, true)) = self.closing {
-                // The connection is given up; the messages wait for the next one.
-            } else {
+            // A connection that is given up gets no more: the messages wait for the next one.
+            if self.closing.is_none() {
                 self.numbering.write_data(out, budget);
                 if self.unacked_since.is_none() {
                     self.unacked_since = Some(now);

@@ -18,6 +18,9 @@ use crate::{
 /// Version of the exported form.
 const EXPORT_VERSION: u8 = 1;
 
+/// The highest number an import takes: no honest one comes near it, and sums of two still fit.
+const NUMBER_MAX: u64 = u64::MAX / 4;
+
 /// Why a message was not taken for sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -178,6 +181,13 @@ impl Numbering {
         self.handled
     }
 
+    /// The peer may have missed every acknowledgement: it is due again.
+    pub(crate) const fn tell_again(&mut self, now: Instant) {
+        if self.handled > 0 {
+            self.ack_due = Some(now);
+        }
+    }
+
     /// Moves the cursor behind what the peer has received. False if it needs what is gone, or has
     /// what was never sent: then messages are lost.
     pub(crate) fn rewind(&mut self, peer_received: u64) -> bool {
@@ -292,7 +302,7 @@ impl Numbering {
             reader.u64().map_err(damaged)?,
             reader.u64().map_err(damaged)?,
         ];
-        if acked.checked_add(count).is_none() || handled == u64::MAX {
+        if acked.max(handled).max(count) > NUMBER_MAX {
             return Err(ImportError::Damaged("numbers beyond their range"));
         }
         let mut retained = Retained::default();

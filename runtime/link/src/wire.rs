@@ -55,6 +55,9 @@ pub const EXTENSIONS_MAX: usize = 16;
 pub const ADDRESSES_MAX: usize = 8;
 /// Bytes of a text for a person, at most.
 pub const TEXT_MAX: usize = 1024;
+/// Bytes of frames other than Data that wait to be written, at most: a peer that sends Pings and
+/// never reads gets no more Pongs.
+pub(crate) const CONTROL_MAX: usize = 16 * 1024;
 /// Bytes of a session kind, at most.
 pub const KIND_MAX: usize = 64;
 /// Bytes of a game version, at most.

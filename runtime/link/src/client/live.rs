@@ -9,7 +9,8 @@ use crate::{
     frame::{Close, Frame, FrameError, Hello, Refused, Restarting, Resume, Welcome},
     numbering::{Incoming, Violation},
     time::Instant,
-    wire, writer,
+    wire::{self, CONTROL_MAX},
+    writer,
 };
 
 impl ClientLink {
@@ -48,6 +49,7 @@ impl ClientLink {
     #[inline]
     pub fn handle_frame<'a>(&mut self, frame: Frame<'a>, now: Instant) -> Incoming<'a> {
         self.heard = now;
+        self.useful = self.phase == Phase::Live;
         let taken = match (self.phase, frame) {
             (Phase::Live, Frame::Data(data)) => self.numbering.take(data, now),
             (Phase::Live, frame) => self.take_control(&frame, now).map(|()| Incoming::Nothing),
@@ -82,7 +84,9 @@ impl ClientLink {
         match frame {
             Frame::Ack(ack) => self.numbering.take_ack(*ack)?,
             Frame::Ping(token) => {
-                Frame::Pong { token: *token, time: 0 }.write(&mut self.control);
+                if self.control.len() < CONTROL_MAX {
+                    Frame::Pong { token: *token, time: 0 }.write(&mut self.control);
+                }
             }
             Frame::Pong { token, time } => {
                 // The token of our own Pings is when they were sent.
@@ -127,6 +131,13 @@ impl ClientLink {
 
     fn take_answer(&mut self, frame: &Frame<'_>, now: Instant) -> Result<(), Violation> {
         match frame {
+            Frame::Welcome(Welcome { extensions, .. })
+            | Frame::Refused(Refused { extensions, .. })
+                if extensions.unknown_required().is_some() =>
+            {
+                self.leave_incompatible();
+                Ok(())
+            }
             Frame::Welcome(welcome) => self.take_welcome(welcome, now),
             Frame::Refused(refused) => {
                 self.take_refused(refused, now);
@@ -140,13 +151,21 @@ impl ClientLink {
         }
     }
 
+    /// The node asks for what this version does not know: no try would end better.
+    fn leave_incompatible(&mut self) {
+        let (code, ack) = (CloseCode::UnknownExtension, self.numbering.ack_told());
+        let text = "a required extension is unknown to this client";
+        Frame::Close(Close { code, ack, text }).write(&mut self.control);
+        self.finish(code, text, None);
+    }
+
     fn take_welcome(&mut self, welcome: &Welcome<'_>, now: Instant) -> Result<(), Violation> {
-        let resumes = self.identity.as_ref();
-        if resumes.is_some_and(|identity| {
-            !welcome.resumed
-                || identity.id != welcome.session_id
-                || identity.attempt != welcome.attempt
-        }) {
+        let answers = self.identity.as_ref().map_or(!welcome.resumed, |identity| {
+            welcome.resumed
+                && identity.id == welcome.session_id
+                && identity.attempt == welcome.attempt
+        });
+        if !answers {
             return Err(Violation::Unexpected);
         }
         // The node needs what is gone here, or has what was never sent (P2).
@@ -172,6 +191,8 @@ impl ClientLink {
             self.identity = Some(Identity { id, secret, attempt: 0 });
             self.tell(ClientEvent::Opened);
         } else {
+            // The acks of the broken connection may be lost with it.
+            self.numbering.tell_again(now);
             self.repairs += 1;
             self.tell(ClientEvent::Repaired);
         }

@@ -17,6 +17,8 @@ pub(super) enum Cause {
 impl ClientLink {
     /// The connection is gone, or could not be opened.
     pub fn handle_disconnected(&mut self, now: Instant) {
+        // What was written for that connection has no place on the next one.
+        self.control = Vec::new();
         self.break_off(Cause::Network, now);
     }
 
@@ -28,8 +30,10 @@ impl ClientLink {
             Phase::Waiting { .. } => return,
             Phase::Live => {
                 self.broken_at = now;
-                // A fault would come again after each resume: it counts, or it never ended.
-                self.tries = if cause == Cause::Fault { self.tries + 1 } else { 0 };
+                // A fault would come again after each resume, and so would the break of a node
+                // that only says Welcome: they count, or they never ended.
+                let counts = cause == Cause::Fault || !self.useful;
+                self.tries = if counts { self.tries + 1 } else { 0 };
                 self.restart_at = None;
                 if let Some(address) = self.advertised.take() {
                     self.preferred.push_front(address);
@@ -70,7 +74,8 @@ impl ClientLink {
     /// The next try: the counter is raised before anything is sent.
     pub(super) fn dial(&mut self, now: Instant) {
         if let Some(identity) = &mut self.identity {
-            identity.attempt += 1;
+            // Saturated it is refused as old, and the session ends: it never comes to that.
+            identity.attempt = identity.attempt.saturating_add(1);
         }
         let address = self.preferred.pop_front().unwrap_or_else(|| {
             let index = self.next_address % self.config.addresses.len().max(1);

@@ -32,7 +32,7 @@ impl<'a> Hello<'a> {
         let kind = text(kind, wire::KIND_MAX, wire::HELLO, "kind")?;
         let login_bytes = reader.u32().map_err(short)?;
         let login = reader.bytes(login_bytes as usize).map_err(short)?;
-        let extensions = Extensions::read(reader.rest()).map_err(short)?;
+        let extensions = Extensions::read(reader.rest(), wire::HELLO)?;
         Ok(Self { version_min, version_max, kind, login, extensions })
     }
 

@@ -29,7 +29,7 @@ impl<'a> Refused<'a> {
         let retry_after_ms = reader.u32().map_err(short)?;
         let text_bytes = reader.u16().map_err(short)?;
         let text = lenient_text(reader.bytes(usize::from(text_bytes)).map_err(short)?);
-        let extensions = Extensions::read(reader.rest()).map_err(short)?;
+        let extensions = Extensions::read(reader.rest(), wire::REFUSED)?;
         Ok(Self { code, retry_after_ms, text, extensions })
     }
 

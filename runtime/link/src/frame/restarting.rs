@@ -20,7 +20,7 @@ impl<'a> Restarting<'a> {
         let short = |Short| FrameError::Short { kind: wire::RESTARTING };
         let mut reader = Reader::new(body);
         let reconnect_in_ms = reader.u32().map_err(short)?;
-        let addresses = Texts::read(&mut reader).map_err(short)?;
+        let addresses = Texts::read(&mut reader, wire::RESTARTING)?;
         Ok(Self { reconnect_in_ms, addresses })
     }
 

@@ -43,7 +43,7 @@ impl<'a> Resume<'a> {
         let acked = reader.u64().map_err(short)?;
         let extension_bytes = reader.u16().map_err(short)?;
         let extensions = reader.bytes(usize::from(extension_bytes)).map_err(short)?;
-        let extensions = Extensions::read(extensions).map_err(short)?;
+        let extensions = Extensions::read(extensions, wire::RESUME)?;
         let proved = &body[..body.len() - reader.rest().len()];
         let proof = reader.array().map_err(short)?;
         if !reader.is_empty() {

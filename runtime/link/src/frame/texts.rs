@@ -1,5 +1,6 @@
 //! A list of short texts, as received.
 
+use super::FrameError;
 use crate::{
     reader::{Reader, Short},
     wire, writer,
@@ -13,14 +14,18 @@ pub struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Short> {
-        let count = reader.u8()?;
+    /// Reads the list in a frame of type `kind`.
+    pub(super) fn read(reader: &mut Reader<'a>, kind: u8) -> Result<Self, FrameError> {
+        let short = |Short| FrameError::Short { kind };
+        let bad = |field| FrameError::BadField { kind, field };
+        let count = reader.u8().map_err(short)?;
         if usize::from(count) > wire::ADDRESSES_MAX {
-            return Err(Short);
+            return Err(bad("number of texts"));
         }
         let start = reader.rest();
         for _ in 0..count {
-            next(reader)?;
+            let text = next(reader).map_err(short)?;
+            core::str::from_utf8(text).map_err(|_| bad("text"))?;
         }
         Ok(Self { count, bytes: &start[..start.len() - reader.rest().len()] })
     }
@@ -33,13 +38,14 @@ impl<'a> Texts<'a> {
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let mut reader = Reader::new(self.bytes);
-        (0..self.count).map_while(move |_| next(&mut reader).ok())
+        // Checked to be UTF-8 when they were read.
+        (0..self.count).map_while(move |_| core::str::from_utf8(next(&mut reader).ok()?).ok())
     }
 }
 
-fn next<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Short> {
+fn next<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Short> {
     let length = reader.u8()?;
-    core::str::from_utf8(reader.bytes(usize::from(length))?).map_err(|_| Short)
+    reader.bytes(usize::from(length))
 }
 
 /// Appends a list of texts; those beyond the eighth are left out.

@@ -74,7 +74,7 @@ impl<'a> Welcome<'a> {
             window_messages: reader.u32().map_err(short)?,
             window_bytes: reader.u32().map_err(short)?,
             max_frame: reader.u32().map_err(short)?,
-            extensions: Extensions::read(reader.rest()).map_err(short)?,
+            extensions: Extensions::read(reader.rest(), wire::WELCOME)?,
         })
     }
 

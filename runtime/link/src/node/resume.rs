@@ -11,7 +11,8 @@ pub enum Answer {
         /// The old connection still looked alive: the driver sends it `Close(TakenOver)`.
         takes_over: bool,
     },
-    /// Refused with this code; nothing of the session has changed, unless the code ends it.
+    /// Refused with this code; nothing of the session has changed, unless the code ends it: then
+    /// an old connection that still looks alive is closed with it, too.
     Refused(CloseCode),
 }
 
@@ -53,6 +54,10 @@ impl NodeLink {
         self.connected = true;
         self.heard = now;
         self.active = now;
+        // The client has them and has not handled them: nothing is written that starts the clock.
+        if self.numbering.acked() < self.numbering.written() {
+            self.unacked_since = Some(now);
+        }
         self.write_welcome(None, time);
         Answer::Accepted { takes_over }
     }

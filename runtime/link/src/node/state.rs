@@ -65,6 +65,7 @@ impl NodeLink {
     #[must_use]
     pub fn wants_transmit(&self, now: Instant) -> bool {
         self.connected
+            && !self.is_closed()
             && (!self.control.is_empty()
                 || self.numbering.has_unwritten()
                 || self.numbering.ack_due().is_some_and(|due| due <= now)
@@ -72,7 +73,14 @@ impl NodeLink {
                 || self.end.is_some_and(|end| !end.told && self.closing.is_none()))
     }
 
-    /// Whether the window towards the client is full: then its driver stops reading from it.
+    /// Whether one side has said Close on the present connection: nothing may follow it.
+    #[inline]
+    pub(super) const fn is_closed(&self) -> bool {
+        matches!(self.closing, Some((_, false)))
+    }
+
+    /// Whether the window towards the client is full: then its driver handles no further message
+    /// of it until acks come, and reads on, up to its mailbox, so that they get through.
     #[inline]
     #[must_use]
     pub fn is_window_full(&self) -> bool {
@@ -119,7 +127,11 @@ impl NodeLink {
         }
         let mut link = Self::away(config, id, secret, attempt, numbering, now);
         if end != 0 {
-            link.end(CloseCode::from_number(end));
+            let code = CloseCode::from_number(end);
+            if !code.ends_session() {
+                return Err(ImportError::Damaged("an end that is none"));
+            }
+            link.end(code);
             // Its `destroyed` has run where it ended.
             link.ended_event = None;
         }

@@ -11,6 +11,10 @@ impl NodeLink {
         if !self.connected {
             return (!self.is_ended()).then(|| self.away + self.config.session_timeout);
         }
+        if self.closing.is_some() {
+            // The driver closes it, in its own time; nothing more is expected from the client.
+            return None;
+        }
         let mut next = self.half_open_at();
         next = next.min(self.numbering.ack_due().unwrap_or(next));
         if !self.is_ended() {

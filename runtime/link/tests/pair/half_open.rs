@@ -1,0 +1,81 @@
+//! A connection that is dead and does not say so: found within two heartbeats, from either side.
+
+use throughline_link::ClientEvent;
+
+use crate::{
+    fixture::live,
+    net::Side,
+    pair::{Pair, SECOND},
+};
+
+/// Two heartbeats of the defaults, and the latency.
+const FOUND_IN: u64 = 5 * SECOND + SECOND / 10;
+
+fn fall_silent_towards(sides: &[Side]) -> Pair {
+    let mut pair = live();
+    // Heartbeats have gone to and fro for a while.
+    pair.run(20 * SECOND);
+    for side in sides {
+        pair.net.hole[*side as usize] = true;
+    }
+    pair
+}
+
+#[test]
+fn a_client_finds_a_dead_connection_in_two_heartbeats() {
+    for sides in [&[Side::Client][..], &Side::BOTH] {
+        let mut pair = fall_silent_towards(sides);
+        pair.run(FOUND_IN);
+        assert_eq!(pair.client.saw(&ClientEvent::RepairStarted), 1, "{sides:?}");
+        pair.settle();
+        assert_eq!(pair.client.saw(&ClientEvent::Repaired), 1);
+    }
+}
+
+#[test]
+fn a_node_finds_a_dead_connection_in_two_heartbeats_and_keeps_the_session() {
+    for sides in [&[Side::Node][..], &Side::BOTH] {
+        let mut pair = fall_silent_towards(sides);
+        // The node lingers for a second after its Close, since no end of the connection comes.
+        pair.run(FOUND_IN + SECOND);
+        assert_eq!(pair.host.session().end, None);
+        assert!(!pair.host.session().link.is_connected(), "{sides:?}");
+        pair.settle();
+        assert_eq!(pair.host.session().end, None);
+        assert!(pair.client.link.is_live());
+    }
+}
+
+#[test]
+fn a_client_that_is_told_half_open_comes_back_at_once() {
+    let mut pair = fall_silent_towards(&[Side::Node]);
+    // By now a heartbeat is missing, so this connection is lost for good.
+    pair.run(3 * SECOND);
+    pair.net.heal();
+    pair.run(FOUND_IN - 3 * SECOND);
+    assert!(pair.client.link.is_live());
+    assert_eq!(pair.client.saw(&ClientEvent::Repaired), 1);
+}
+
+#[test]
+fn p1_messages_sent_into_a_dead_connection_arrive_after_the_repair() {
+    for sides in [&[Side::Client][..], &[Side::Node], &Side::BOTH] {
+        let mut pair = fall_silent_towards(sides);
+        for _ in 0..20 {
+            pair.client.send().unwrap();
+            pair.host.send();
+            pair.run(SECOND);
+        }
+        pair.settle();
+        assert!(pair.is_all_through());
+    }
+}
+
+#[test]
+fn a_quiet_connection_that_is_well_stays() {
+    let mut pair = live();
+    pair.run(3_600 * SECOND);
+    assert_eq!(pair.client.dials.len(), 1);
+    assert!(pair.client.link.is_live());
+    assert!(pair.host.session().link.is_connected());
+}

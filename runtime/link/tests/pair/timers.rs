@@ -1,0 +1,128 @@
+//! Acks, clocks, and a node that restarts.
+
+use core::time::Duration;
+
+use throughline_link::{ClientEvent, defaults};
+
+use crate::{
+    fixture::{HOME, live},
+    net::Side,
+    pair::SECOND,
+};
+
+#[test]
+fn p1_acks_lost_with_a_connection_are_told_again() {
+    let mut pair = live();
+    for _ in 0..5 {
+        pair.host.send();
+    }
+    // The messages arrive, and are handled; every ack of them is lost.
+    pair.net.hole[Side::Node as usize] = true;
+    pair.run(SECOND);
+    assert_eq!(pair.client.handled, 5);
+    assert_eq!(pair.host.session().link.numbering().retained(), 5);
+    pair.net.heal();
+    pair.net.break_all(pair.now);
+    pair.run(SECOND);
+    assert!(pair.client.link.is_live());
+    assert_eq!(pair.host.session().link.numbering().retained(), 0);
+}
+
+#[test]
+fn p1_a_node_that_waits_for_lost_acks_at_its_window_goes_on_after_the_repair() {
+    let mut pair = live();
+    for _ in 0..defaults::WINDOW_MESSAGES {
+        pair.host.send();
+    }
+    pair.net.hole[Side::Node as usize] = true;
+    pair.run(SECOND);
+    pair.net.heal();
+    // This one is received before the break, and handled only when the acks have come.
+    pair.host.holds = true;
+    pair.net.break_all(pair.now);
+    pair.run(SECOND);
+    pair.client.send().unwrap();
+    pair.settle();
+    assert!(pair.is_all_through());
+}
+
+#[test]
+fn an_ack_leaves_alone_after_its_delay_and_at_once_after_sixteen() {
+    let mut pair = live();
+    pair.net.latency = 0;
+    pair.host.send();
+    pair.run(defaults::ACK_DELAY.as_micros() as u64 - 1);
+    assert_eq!(pair.host.session().link.numbering().retained(), 1);
+    pair.run(1);
+    assert_eq!(pair.host.session().link.numbering().retained(), 0);
+    for _ in 0..defaults::ACK_EVERY {
+        pair.host.send();
+    }
+    pair.run(1);
+    assert_eq!(pair.host.session().link.numbering().retained(), 0);
+}
+
+#[test]
+fn an_ack_rides_on_the_answer() {
+    let mut pair = live();
+    pair.host.echoes = true;
+    pair.client.send().unwrap();
+    pair.run(11_000);
+    assert_eq!(pair.client.handled, 1);
+    assert_eq!(pair.client.link.numbering().retained(), 0);
+    // Data has 8 bytes of payload here; an Ack alone would have come besides.
+    pair.run(SECOND / 100);
+    let told = pair.net.carried[Side::Client as usize];
+    pair.run(SECOND / 10);
+    assert_eq!(pair.net.carried[Side::Client as usize], told);
+}
+
+#[test]
+fn p1_a_client_of_a_restarting_node_comes_back_where_it_was_told_to() {
+    let mut pair = live();
+    let elsewhere = ["other:7778".to_owned()];
+    let link = &mut pair.host.session().link;
+    link.announce_restart(3_000, &elsewhere);
+    pair.host.send();
+    pair.run(2 * SECOND);
+    let told = ClientEvent::Restarting { reconnect_in: Duration::from_secs(3) };
+    assert_eq!(pair.client.saw(&told), 1);
+    assert_eq!(pair.client.dials, [HOME], "it stays connected until the time has come");
+    assert_eq!(pair.client.handled, 1);
+    pair.run(2 * SECOND);
+    assert_eq!(pair.client.dials, [HOME, "other:7778"]);
+    assert_eq!(pair.client.saw(&ClientEvent::Repaired), 1);
+}
+
+#[test]
+fn a_client_of_a_restarting_node_comes_back_at_once_when_the_connection_closes() {
+    let mut pair = live();
+    pair.host.session().link.announce_restart(10_000, &["other:7778".to_owned()]);
+    pair.run(SECOND);
+    pair.net.break_all(pair.now);
+    pair.run(SECOND);
+    assert_eq!(pair.client.dials, [HOME, "other:7778"]);
+    assert!(pair.client.link.is_live());
+}
+
+#[test]
+fn the_address_of_the_node_is_tried_before_those_of_the_options() {
+    let config = throughline_link::LinkConfig {
+        advertise: Some("node-3:7778".to_owned()),
+        ..throughline_link::LinkConfig::default()
+    };
+    let mut pair = crate::fixture::live_with(config);
+    pair.net.break_all(pair.now);
+    pair.run(SECOND);
+    assert_eq!(pair.client.dials, [HOME, "node-3:7778"]);
+}
+
+#[test]
+fn rtt_and_the_clock_of_the_node_come_with_heartbeats() {
+    let mut pair = live();
+    pair.run(10 * SECOND);
+    assert_eq!(pair.client.link.rtt(), Some(Duration::from_millis(10)));
+    let wall = 1_767_225_600_000 + pair.now / 1_000;
+    let told = pair.client.link.server_time(pair.time()).unwrap();
+    assert!(wall.abs_diff(told) <= 1, "{told} instead of {wall}");
+}
