@@ -115,12 +115,12 @@ struct Connection {
     held_until: Option<Instant>,
     /// Reading was paused, by our own choice.
     paused: bool,
-    /// Counts against the limits of connections.
-    _permit: ConnectionPermit,
+    /// Counts against the limits of connections, and as one that carries a session.
+    _permits: (ConnectionPermit, Permit),
 }
 
 impl Connection {
-    fn new(transport: Transport, peer: SocketAddr, permit: ConnectionPermit) -> Self {
+    fn new(transport: Transport, peer: SocketAddr, permits: (ConnectionPermit, Permit)) -> Self {
         Self {
             transport,
             peer,
@@ -130,7 +130,7 @@ impl Connection {
             said_goodbye: false,
             held_until: None,
             paused: false,
-            _permit: permit,
+            _permits: permits,
         }
     }
 }
@@ -166,6 +166,7 @@ impl<S: Session> SessionActor<S> {
         });
         let id = link.session_id();
         let node = std::sync::Arc::clone(&worker.node);
+        let permits = (connection_permit, node.admission.link());
         let actor = Self {
             turns: Some(Turns::new(state, Rc::clone(&shared))),
             worker,
@@ -175,7 +176,7 @@ impl<S: Session> SessionActor<S> {
             turn: None,
             inbox: VecDeque::from([Input::Started]),
             mail: VecDeque::new(),
-            connection: Some(Connection::new(transport, peer, connection_permit)),
+            connection: Some(Connection::new(transport, peer, permits)),
             timers: Timers::default(),
             meter: Meter::default(),
             simulated: None,

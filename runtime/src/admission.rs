@@ -16,6 +16,8 @@ pub(crate) struct Admission {
     connections: AtomicUsize,
     handshakes: AtomicUsize,
     sessions: AtomicUsize,
+    /// Connections that carry a session; no limit of their own, they count as connections.
+    links: AtomicUsize,
     addresses: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) struct ConnectionPermit {
     address: IpAddr,
 }
 
-/// One handshake's or session's place; given back when dropped.
+/// One handshake's, session's or link's place; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     admission: Arc<Admission>,
@@ -53,6 +55,7 @@ impl Admission {
             connections: AtomicUsize::new(0),
             handshakes: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
+            links: AtomicUsize::new(0),
             addresses: Mutex::new(HashMap::new()),
         })
     }
@@ -82,9 +85,15 @@ impl Admission {
         Ok(Permit { admission: Arc::clone(self), count: |admission| &admission.sessions })
     }
 
-    /// Live connections and sessions.
+    /// Counts a connection that carries a session.
+    pub(crate) fn link(self: &Arc<Self>) -> Permit {
+        self.links.fetch_add(1, Ordering::Relaxed);
+        Permit { admission: Arc::clone(self), count: |admission| &admission.links }
+    }
+
+    /// Connections that carry a session, and sessions.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        (self.connections.load(Ordering::Relaxed), self.sessions.load(Ordering::Relaxed))
+        (self.links.load(Ordering::Relaxed), self.sessions.load(Ordering::Relaxed))
     }
 }
 
@@ -139,6 +148,7 @@ mod tests {
         assert_eq!(admission.handshake().unwrap_err(), Full::Handshakes);
         drop(handshake);
         assert!(admission.handshake().is_ok());
-        assert_eq!(admission.counts(), (2, 0));
+        let _link = admission.link();
+        assert_eq!(admission.counts(), (1, 0));
     }
 }

@@ -42,8 +42,8 @@ impl Directory {
         self.lock().keys.get(key).copied()
     }
 
-    pub(crate) fn all(&self) -> Vec<Recipient<ToSession>> {
-        self.lock().sessions.values().cloned().collect()
+    pub(crate) fn all(&self) -> Vec<(SessionId, Recipient<ToSession>)> {
+        self.lock().sessions.iter().map(|(id, actor)| (*id, actor.clone())).collect()
     }
 
     /// How many sessions have an actor, ended ones included.

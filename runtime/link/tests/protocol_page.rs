@@ -1,6 +1,8 @@
 //! The examples of docs/protocol.md are the golden vectors of the same names, and its table of
 //! close codes is the one of the code: a client is written from the page alone.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[allow(dead_code, reason = "the vectors' own test uses the rest of it")]
 #[path = "vectors/files.rs"]
 mod files;

@@ -5,6 +5,8 @@
 //! with `THROUGHLINE_FILL_VECTORS=1`: the bytes are filled in by the encoder below, which shares
 //! no code with the crate. Nothing else is ever written.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "vectors/encode.rs"]
 mod encode;
 #[path = "vectors/files.rs"]

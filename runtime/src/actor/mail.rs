@@ -118,7 +118,8 @@ impl<S: Session> SessionActor<S> {
                     self.simulated = None;
                     self.queue_once(Input::ConnectionLost);
                 }
-                self.connection = Some(Connection::new(transport, peer, permit));
+                let permits = (permit, self.worker.node.admission.link());
+                self.connection = Some(Connection::new(transport, peer, permits));
                 self.set_peer(Some(peer));
                 self.queue_once(Input::Repaired);
             }

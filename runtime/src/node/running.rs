@@ -1,5 +1,6 @@
 //! A node that runs.
 
+use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{
     Arc,
@@ -126,7 +127,7 @@ impl RunningNode {
         Arc::clone(&self.shared.counters)
     }
 
-    /// Connections and sessions there are now.
+    /// Sessions that have a connection now, and all sessions that live.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         self.shared.admission.counts()
@@ -166,18 +167,17 @@ impl RunningNode {
         let sessions = self.shared.admission.counts().1;
         self.shared.stopping.send_replace(true);
         let deadline = Instant::now() + self.shared.config.node.shutdown_time;
-        let mut told = Vec::new();
+        let mut told = HashSet::new();
         loop {
             // Again and again: a login that was under way becomes a session after the first look.
-            for actor in self.shared.directory.all() {
-                if !told.contains(&actor)
-                    && actor.try_send(ToSession::End(CloseCode::NodeStopped)).is_ok()
-                {
-                    told.push(actor);
+            for (id, actor) in self.shared.directory.all() {
+                let end = ToSession::End(CloseCode::NodeStopped);
+                if !told.contains(&id) && actor.try_send(end).is_ok() {
+                    told.insert(id);
                 }
             }
-            let (connections, left) = self.shared.admission.counts();
-            if left == 0 && connections == 0 || Instant::now() >= deadline {
+            let (links, left) = self.shared.admission.counts();
+            if left == 0 && links == 0 || Instant::now() >= deadline {
                 self.end();
                 return StopReport { ended: sessions.saturating_sub(left), left };
             }

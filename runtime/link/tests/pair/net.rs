@@ -121,7 +121,7 @@ impl Network {
         let connection = &mut self.connections[id];
         let pipe = &mut connection.pipes[to as usize];
         pipe.hole |= self.hole[to as usize];
-        if !bytes.is_empty() && !connection.broken && !pipe.hole {
+        if !(bytes.is_empty() || connection.broken || pipe.hole || pipe.deaf) {
             pipe.flying.push_back((now + self.latency, bytes));
         }
     }

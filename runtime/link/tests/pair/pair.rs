@@ -138,7 +138,8 @@ impl Pair {
         panic!("the network is well, and not all is through: {self:?}");
     }
 
-    /// Whether everything sent by either side was handled by the other, and both know.
+    /// Whether everything sent by either side was handled by the other, both know, and the
+    /// session goes on.
     pub(crate) fn is_all_through(&mut self) -> bool {
         if self.host.last.is_none() {
             return false;
@@ -148,6 +149,7 @@ impl Pair {
         let known = client.link.is_live() && client.link.numbering().retained() == 0;
         let session = self.host.session();
         known
+            && session.end.is_none()
             && session.link.numbering().retained() == 0
             && session.handled == sent
             && session.sent == handled

@@ -109,8 +109,12 @@ fn begun(manner: &Manner) -> Pair {
 
 fn perform(pair: &mut Pair, operation: &Operation, saved: &mut Option<crate::host::Saved>) {
     match *operation {
-        Operation::ClientSends(count) => (0..count).for_each(|_| drop(pair.client.send())),
-        Operation::NodeSends(count) => (0..count).for_each(|_| drop(pair.host.send())),
+        Operation::ClientSends(count) => (0..count).for_each(|_| {
+            let _ = pair.client.send();
+        }),
+        Operation::NodeSends(count) => (0..count).for_each(|_| {
+            pair.host.send();
+        }),
         Operation::Passes(time) => pair.run(time),
         Operation::Cut => pair.net.break_all(pair.now),
         Operation::CutAfter { to_node, bytes } => {
