@@ -175,9 +175,11 @@ impl NodeLink {
     fn take_close(&mut self, code: CloseCode) {
         if let Some(end) = &mut self.end {
             // A client that leaves does not come back for the reason.
-            end.known |= end.told && code.ends_session() || code == CloseCode::Left;
-        } else if code == CloseCode::Left {
-            self.end(CloseCode::Left);
+            end.known |= end.told && code.ends_session()
+                || matches!(code, CloseCode::Left | CloseCode::Lost);
+        } else if matches!(code, CloseCode::Left | CloseCode::Lost) {
+            // Lost: the client cannot go on without a gap, so neither can this side (P2).
+            self.end(code);
             if let Some(end) = &mut self.end {
                 end.known = true;
             }

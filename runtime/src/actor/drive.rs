@@ -49,6 +49,7 @@ impl<S: Session> ActorFuture<SessionActor<S>> for Drive {
 
 impl<S: Session> SessionActor<S> {
     fn drive(&mut self, cx: &mut Context<'_>) {
+        // Read once: what a wake-up does is one moment to the session.
         let mut now = self.worker.node.clock.now();
         for round in 0.. {
             let mut goes_on = self.take_mail(now);
@@ -57,14 +58,16 @@ impl<S: Session> SessionActor<S> {
             goes_on |= self.read(cx, now);
             goes_on |= self.handle_link_events(now);
             goes_on |= self.write(cx, now);
-            if !goes_on && self.arm(cx, now) {
-                return;
+            if !goes_on {
+                if self.arm(cx, now) {
+                    return;
+                }
+                now = self.worker.node.clock.now();
             }
             if round + 1 == ROUNDS_MAX {
                 cx.waker().wake_by_ref();
                 return;
             }
-            now = self.worker.node.clock.now();
         }
     }
 
@@ -101,14 +104,17 @@ impl<S: Session> SessionActor<S> {
             Some(sleep) => {
                 self.armed = next;
                 sleep.as_mut().reset(clock.at(next));
-                sleep.as_mut().poll(cx).is_pending()
+                let pending = sleep.as_mut().poll(cx).is_pending();
+                if !pending {
+                    self.armed = Instant::ZERO;
+                }
+                pending
             }
             none => {
-                self.armed = next;
-                let mut sleep = Box::pin(tokio::time::sleep_until(clock.at(next)));
-                let pending = sleep.as_mut().poll(cx).is_pending();
-                *none = Some(sleep);
-                pending
+                // Set by the next round, like every later one.
+                *none = Some(Box::pin(tokio::time::sleep_until(clock.at(next))));
+                self.armed = Instant::ZERO;
+                false
             }
         }
     }

@@ -41,7 +41,8 @@ impl<S: Session> SessionActor<S> {
     /// Takes what is due from the link, and hands it to the socket at once, if it takes it.
     fn fill(&mut self, cx: &mut Context<'_>, now: Instant) {
         let mut bytes = self.worker.take_write_buffer();
-        self.link.poll_transmit(now, wall_ms(), &mut bytes, BUFFER_BYTES);
+        let time = if self.link.wants_time() { wall_ms() } else { 0 };
+        self.link.poll_transmit(now, time, &mut bytes, BUFFER_BYTES);
         if bytes.is_empty() {
             // Nothing was due after all.
         } else if let Some(link) = &mut self.simulated {

@@ -25,6 +25,9 @@ use crate::{
 /// How often a stopping node looks whether its sessions have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// Workers that are idle end at once; one that has not ended after this is stuck in a hook.
+const JOIN_TIME: Duration = Duration::from_secs(1);
+
 /// A node that runs. Dropping it stops it, without waiting for its sessions.
 pub struct RunningNode {
     shared: Arc<Shared>,
@@ -194,8 +197,18 @@ impl RunningNode {
             thread.thread().unpark();
             let _ = thread.join();
         }
+        let deadline = Instant::now() + JOIN_TIME;
         for thread in self.threads.drain(..) {
-            let _ = thread.join();
+            while !thread.is_finished() && Instant::now() < deadline {
+                thread::sleep(LOOK_EVERY);
+            }
+            if thread.is_finished() {
+                let _ = thread.join();
+            } else {
+                // A hook that blocks its thread cannot be stopped, but the process can end.
+                let name = thread.thread().name().unwrap_or("worker").to_owned();
+                log::error!("{name} does not end: a hook blocks it; it is left behind");
+            }
         }
     }
 }

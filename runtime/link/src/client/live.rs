@@ -171,7 +171,10 @@ impl ClientLink {
         // The node needs what is gone here, or has what was never sent (P2).
         let fits = self.numbering.rewind(welcome.received);
         if !fits || self.numbering.take_ack(welcome.ack).is_err() {
-            self.finish(CloseCode::Lost, "the node's numbers do not fit this client's", None);
+            let (code, text) = (CloseCode::Lost, "the node's numbers do not fit this client's");
+            let ack = self.numbering.ack_told();
+            Frame::Close(Close { code, ack, text }).write(&mut self.control);
+            self.finish(code, text, None);
             return Ok(());
         }
         let millis = |ms: u32| Duration::from_millis(u64::from(ms));

@@ -60,6 +60,13 @@ impl NodeLink {
         self.violation
     }
 
+    /// Whether the next `poll_transmit` writes a time: only then need the wall clock be read.
+    #[inline]
+    #[must_use]
+    pub fn wants_time(&self) -> bool {
+        !self.control.is_empty()
+    }
+
     /// Whether something waits for `poll_transmit` that needs no further time.
     #[inline]
     #[must_use]

@@ -10,6 +10,10 @@ pub(crate) fn message(index: u64) -> Vec<u8> {
 /// Checks that a payload is message `expected`, whole.
 pub(crate) fn check(payload: &[u8], expected: u64, who: &str) {
     let (number, _) = payload.split_first_chunk().expect("a message begins with its number");
-    assert_eq!(u64::from_be_bytes(*number), expected, "{who} handled another message than the next");
+    assert_eq!(
+        u64::from_be_bytes(*number),
+        expected,
+        "{who} handled another message than the next"
+    );
     assert_eq!(payload, message(expected), "{who} handled a damaged message");
 }

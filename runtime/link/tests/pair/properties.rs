@@ -20,7 +20,10 @@ enum Operation {
     NodeSends(u8),
     Passes(u64),
     Cut,
-    CutAfter { to_node: bool, bytes: usize },
+    CutAfter {
+        to_node: bool,
+        bytes: usize,
+    },
     Hole([bool; 2]),
     Down(bool),
     Heal,

@@ -171,11 +171,16 @@ fn a_violation_ends_the_connection_and_never_the_session() {
     };
     let Ok(Split::Whole { kind, body, .. }) = split(&hello_again, MAX_FRAME) else { panic!() };
     let hello = Frame::read(kind, body).unwrap();
-    for frame in [gap, Frame::Ack(1), hello, Frame::Data(throughline_link::Data {
-        seq: 1,
-        ack: 7,
-        payload: b"an ack beyond what was sent",
-    })] {
+    for frame in [
+        gap,
+        Frame::Ack(1),
+        hello,
+        Frame::Data(throughline_link::Data {
+            seq: 1,
+            ack: 7,
+            payload: b"an ack beyond what was sent",
+        }),
+    ] {
         let mut pair = live();
         let now = pair.time();
         let taken = pair.host.session().link.handle_frame(frame.clone(), now);

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use throughline_link::{ClientEvent, defaults};
+use throughline_link::{ClientEvent, Data, Frame, Incoming, defaults};
 
 use crate::{
     fixture::{HOME, live},
@@ -125,4 +125,21 @@ fn rtt_and_the_clock_of_the_node_come_with_heartbeats() {
     let wall = 1_767_225_600_000 + pair.now / 1_000;
     let told = pair.client.link.server_time(pair.time()).unwrap();
     assert!(wall.abs_diff(told) <= 1, "{told} instead of {wall}");
+}
+
+#[test]
+fn p1_a_message_that_comes_twice_is_handled_once_and_acknowledged_again() {
+    let mut pair = live();
+    let now = pair.time();
+    let frame = || Frame::Data(Data { seq: 1, ack: 0, payload: b"move" });
+    let link = &mut pair.host.session().link;
+    assert_eq!(link.handle_frame(frame(), now), Incoming::Message { seq: 1, payload: b"move" });
+    link.handled(1, now);
+    let mut acks = Vec::new();
+    link.poll_transmit(now + defaults::ACK_DELAY, 0, &mut acks, usize::MAX);
+    assert_eq!(link.handle_frame(frame(), now), Incoming::Nothing);
+    assert_eq!(link.violation(), None);
+    let mut again = Vec::new();
+    link.poll_transmit(now, 0, &mut again, usize::MAX);
+    assert_eq!(again, acks);
 }

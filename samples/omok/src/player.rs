@@ -1,0 +1,324 @@
+//! A player's session: the game as the node plays it with one client.
+
+use std::time::Duration;
+
+use throughline::prelude::*;
+
+use crate::arena::{MatchId, arena};
+use crate::clock::now_ms;
+use crate::matches::{Guest, Match, Next, Seat};
+use crate::messages::{Ask, Denial, How, Joining, Seen, Tell, View};
+use crate::rules::Point;
+
+/// The timers: the player's turn is over, the bot moves, the partner should have moved.
+const TURN: &str = "turn";
+const BOT: &str = "bot";
+const PARTNER: &str = "partner";
+/// The bot answers at once; so that a person sees it move, it waits.
+const BOT_THINKS: Duration = Duration::from_millis(450);
+/// A partner's own session ends its turn. If it has not, so long after, it is no more.
+const PARTNER_GRACE: Duration = Duration::from_secs(5);
+/// The longest name, in characters.
+const NAME_MAX: usize = 24;
+/// The number of a refused name, for clients: Throughline carries it in the refusal.
+const BAD_NAME: u16 = 1;
+
+/// One player. This is all that belongs to the session; the match is the arena's.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Player {
+    name: String,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Place {
+    Lobby,
+    Waiting { code: Option<String> },
+    Match { id: MatchId, seat: Seat },
+}
+
+/// What the session of one player tells the session of the other.
+#[derive(Debug, Serialize, Deserialize)]
+enum Note {
+    /// A game begins, and this is your seat.
+    Begins { id: MatchId, seat: Seat },
+    /// Something happened in this match.
+    Happened { id: MatchId, tell: Tell },
+}
+
+impl Session for Player {
+    const KIND: &'static str = "omok";
+    const CODEC: Codec = Codec::Json;
+    type In = Ask;
+    type Out = Tell;
+
+    async fn login(login: Login<'_>) -> Result<Self, Refusal> {
+        let Joining { name } = login.decode(Codec::Json)?;
+        let name = name.trim();
+        if !(1..=NAME_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+            return Err(Refusal::new(BAD_NAME, "a name has 1 to 24 characters, all printable"));
+        }
+        Ok(Self { name: name.to_owned(), place: Place::Lobby })
+    }
+
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        ctx.send(self.view());
+        Ok(())
+    }
+
+    async fn message(&mut self, ask: Ask, ctx: &mut Context<Self>) -> Outcome {
+        if let Err(denial) = self.answer(ask, ctx) {
+            ctx.send(denial.into());
+        }
+        Ok(())
+    }
+
+    async fn malformed(&mut self, _: DecodeError, ctx: &mut Context<Self>) -> Outcome {
+        ctx.send(Denial::Unreadable.into());
+        Ok(())
+    }
+
+    async fn server_message(&mut self, message: ServerMessage, ctx: &mut Context<Self>) -> Outcome {
+        match message.decode()? {
+            Note::Begins { id, seat } => self.begin(id, seat, ctx),
+            Note::Happened { id, tell } => {
+                // A player who has left meanwhile is not interested any more.
+                if matches!(self.place, Place::Match { id: mine, .. } if mine == id) {
+                    ctx.send(tell);
+                    self.wind_clock(ctx);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn undelivered(
+        &mut self,
+        to: SessionId,
+        _: Undelivered,
+        ctx: &mut Context<Self>,
+    ) -> Outcome {
+        // A partner who cannot be told of a move must not be waited for.
+        if let Ok((id, seat)) = self.seat()
+            && arena(|arena| arena.find(id)?.partner(seat).ok_or(Denial::PartnerLeft)) == Ok(to)
+        {
+            self.partner_is_gone(ctx);
+        }
+        Ok(())
+    }
+
+    async fn repaired(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        ctx.send(self.view());
+        Ok(())
+    }
+
+    async fn timer(&mut self, name: &str, ctx: &mut Context<Self>) -> Outcome {
+        // Each is refused if its time has passed meanwhile: then nothing happens.
+        let _ = match name {
+            TURN => self.play(ctx, |game, seat| game.time_up(seat)),
+            BOT => self.play(ctx, |game, _| game.bot_moves(now_ms())),
+            _ => {
+                if self.next() == Next::Theirs(Duration::ZERO) {
+                    self.partner_is_gone(ctx);
+                } else {
+                    self.wind_clock(ctx);
+                }
+                Ok(())
+            }
+        };
+        Ok(())
+    }
+
+    async fn destroyed(&mut self, reason: EndReason, ctx: &mut Context<Self>) -> Outcome {
+        self.leave(if reason == EndReason::Left { How::Left } else { How::Away }, ctx);
+        Ok(())
+    }
+}
+
+impl Player {
+    fn answer(&mut self, ask: Ask, ctx: &mut Context<Self>) -> Result<(), Denial> {
+        let now = now_ms();
+        match ask {
+            Ask::Look => ctx.send(self.view()),
+            Ask::PlayBot => {
+                self.check_lobby()?;
+                let guest = self.guest(ctx);
+                let id = arena(|arena| arena.play_bot(guest, now));
+                self.begin(id, Seat::First, ctx);
+            }
+            Ask::FindPartner => {
+                self.check_lobby()?;
+                let guest = self.guest(ctx);
+                match arena(|arena| arena.find_partner(guest, now)) {
+                    Some(paired) => self.begin_with(paired.with, paired.id, Seat::Second, ctx),
+                    None => self.wait(None, ctx),
+                }
+            }
+            Ask::CreateCode => {
+                self.check_lobby()?;
+                let guest = self.guest(ctx);
+                let code = arena(|arena| arena.create_code(guest));
+                self.wait(Some(code), ctx);
+            }
+            Ask::JoinCode { code } => {
+                self.check_lobby()?;
+                let guest = self.guest(ctx);
+                let paired = arena(|arena| arena.join_code(&code, guest, now))?;
+                self.begin_with(paired.with, paired.id, Seat::Second, ctx);
+            }
+            Ask::StopWaiting => {
+                let Place::Waiting { .. } = self.place else { return Err(Denial::NotWaiting) };
+                arena(|arena| arena.stop_waiting(ctx.session_id()))?;
+                self.place = Place::Lobby;
+                ctx.send(self.view());
+            }
+            Ask::Place { x, y } => {
+                let at = Point::new(x, y).ok_or(Denial::OffBoard)?;
+                self.play(ctx, |game, seat| game.place(seat, at, now))?;
+            }
+            Ask::Resign => self.play(ctx, |game, seat| game.resign(seat))?,
+            Ask::Rematch => self.rematch(ctx)?,
+            Ask::Leave => {
+                self.seat()?;
+                self.leave(How::Left, ctx);
+                ctx.send(self.view());
+            }
+            Ask::Link { delay_ms, loss_percent } => ctx
+                .simulate_link(Duration::from_millis(delay_ms), f64::from(loss_percent) / 100.0)
+                .map_err(|_| Denial::LinkNotSimulated)?,
+        }
+        Ok(())
+    }
+
+    /// Does something in the match, and tells both players what came of it.
+    fn play(
+        &self,
+        ctx: &mut Context<Self>,
+        act: impl FnOnce(&mut Match, Seat) -> Result<Vec<Tell>, Denial>,
+    ) -> Result<(), Denial> {
+        let (id, seat) = self.seat()?;
+        let (tells, partner) = arena(|arena| {
+            let game = arena.find(id)?;
+            Ok((act(game, seat)?, game.partner(seat)))
+        })?;
+        for tell in tells {
+            if let Some(partner) = partner {
+                ctx.send_to_local_session(partner, &Note::Happened { id, tell: tell.clone() });
+            }
+            ctx.send(tell);
+        }
+        self.wind_clock(ctx);
+        Ok(())
+    }
+
+    fn rematch(&mut self, ctx: &mut Context<Self>) -> Result<(), Denial> {
+        let (id, seat) = self.seat()?;
+        let (begins, by, partner) = arena(|arena| {
+            let game = arena.find(id)?;
+            Ok((game.rematch(seat, now_ms())?, game.stone(seat), game.partner(seat)))
+        })?;
+        match partner {
+            Some(partner) if begins => self.begin_with(partner, id, seat, ctx),
+            _ if begins => self.begin(id, seat, ctx),
+            _ => return self.play(ctx, |_, _| Ok(vec![Tell::RematchOffered { by }])),
+        }
+        Ok(())
+    }
+
+    fn begin_with(&mut self, other: SessionId, id: MatchId, seat: Seat, ctx: &mut Context<Self>) {
+        ctx.send_to_local_session(other, &Note::Begins { id, seat: seat.other() });
+        self.begin(id, seat, ctx);
+    }
+
+    fn begin(&mut self, id: MatchId, seat: Seat, ctx: &mut Context<Self>) {
+        self.place = Place::Match { id, seat };
+        ctx.send(self.view());
+        self.wind_clock(ctx);
+    }
+
+    fn wait(&mut self, code: Option<String>, ctx: &mut Context<Self>) {
+        self.place = Place::Waiting { code };
+        ctx.send(self.view());
+    }
+
+    fn check_lobby(&self) -> Result<(), Denial> {
+        match self.place {
+            Place::Lobby => Ok(()),
+            Place::Waiting { .. } => Err(Denial::Waiting),
+            Place::Match { .. } => Err(Denial::InGame),
+        }
+    }
+
+    /// Out of the lobby's list or the match, whatever comes of it there.
+    fn leave(&mut self, how: How, ctx: &mut Context<Self>) {
+        match self.place {
+            Place::Lobby => {}
+            Place::Waiting { .. } => {
+                // If a partner has just been found, this is refused; the partner's note about
+                // it will not be delivered, and that ends the match.
+                let _ = arena(|arena| arena.stop_waiting(ctx.session_id()));
+            }
+            Place::Match { id, seat } => {
+                if let Some((partner, tells)) = arena(|arena| arena.leave(id, seat, how)) {
+                    for tell in tells {
+                        ctx.send_to_local_session(partner, &Note::Happened { id, tell });
+                    }
+                }
+            }
+        }
+        self.place = Place::Lobby;
+        self.wind_clock(ctx);
+    }
+
+    /// Whatever became of the partner, this player wins, and goes on.
+    fn partner_is_gone(&self, ctx: &mut Context<Self>) {
+        let Ok((id, seat)) = self.seat() else { return };
+        let told = arena(|arena| arena.leave(id, seat.other(), How::Away));
+        for tell in told.into_iter().flat_map(|(_, tells)| tells) {
+            ctx.send(tell);
+        }
+        self.wind_clock(ctx);
+    }
+
+    /// Sets the timers to what the match waits for. Each player's session keeps its own turn.
+    fn wind_clock(&self, ctx: &mut Context<Self>) {
+        for timer in [TURN, BOT, PARTNER] {
+            ctx.cancel_timer(timer);
+        }
+        match self.next() {
+            Next::Mine(left) => ctx.set_timer(TURN, left),
+            Next::Bot => ctx.set_timer(BOT, BOT_THINKS),
+            Next::Theirs(left) => ctx.set_timer(PARTNER, left + PARTNER_GRACE),
+            Next::Nothing => {}
+        }
+    }
+
+    fn next(&self) -> Next {
+        self.seat()
+            .and_then(|(id, seat)| arena(|arena| Ok(arena.find(id)?.next(seat, now_ms()))))
+            .unwrap_or(Next::Nothing)
+    }
+
+    fn view(&self) -> Tell {
+        let place = match &self.place {
+            Place::Lobby => Seen::Lobby,
+            Place::Waiting { code } => Seen::Waiting { code: code.clone() },
+            Place::Match { id, seat } => arena(|arena| match arena.find(*id) {
+                Ok(game) => Seen::Game(game.view(*seat)),
+                Err(_) => Seen::Lobby,
+            }),
+        };
+        Tell::View(View { name: self.name.clone(), place })
+    }
+
+    fn seat(&self) -> Result<(MatchId, Seat), Denial> {
+        match self.place {
+            Place::Match { id, seat } => Ok((id, seat)),
+            Place::Lobby | Place::Waiting { .. } => Err(Denial::NoGame),
+        }
+    }
+
+    fn guest(&self, ctx: &Context<Self>) -> Guest {
+        Guest { session: ctx.session_id(), name: self.name.clone() }
+    }
+}
