@@ -1,1 +1,11 @@
-//! Placeholder until its content lands.
+//! The harness that Throughline's tests and its `load` program share.
+//!
+//! It holds what stands between a client and a node in a test; it holds no test of a promise
+//! itself.
+//!
+//! # Layout
+//! - [`proxy`]: a TCP proxy with seeded faults.
+
+#![forbid(unsafe_code)]
+
+pub mod proxy;

@@ -88,7 +88,7 @@ pub struct Numbering {
     acked: u64,
     /// Highest own number written to the present connection.
     written: u64,
-    /// Where `written + 1` begins in the ring.
+    /// Where `written + 1` begins among the retained bytes.
     cursor: usize,
     /// Highest number taken from the peer.
     received: u64,
@@ -165,9 +165,9 @@ impl Numbering {
             let index = self.written - self.acked;
             // Below the count of the retained messages.
             let length = self.retained.length(usize::try_from(index).unwrap_or(usize::MAX));
-            let (head, tail) = self.retained.parts(self.cursor, length);
+            let payload = self.retained.payload(self.cursor, length);
             self.written += 1;
-            Data::write_parts(out, self.written, self.handled, head, tail);
+            Data { seq: self.written, ack: self.handled, payload }.write(out);
             self.cursor += length;
             self.told = self.handled;
             self.ack_due = None;
@@ -277,11 +277,10 @@ impl Numbering {
             let mut offset = 0;
             for index in 0..self.retained.count() {
                 let length = self.retained.length(index);
-                let (head, tail) = self.retained.parts(offset, length);
+                let payload = self.retained.payload(offset, length);
                 offset += length;
                 out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-                out.extend_from_slice(head);
-                out.extend_from_slice(tail);
+                out.extend_from_slice(payload);
             }
         });
     }

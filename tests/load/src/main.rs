@@ -1,2 +1,77 @@
-//! Placeholder until its content lands.
-fn main() {}
+//! Measures a Throughline node: every published figure comes from here.
+//!
+//! It starts the processes of a scenario, itself under other subcommands, and reports what they
+//! counted. It holds no figure and no bar of its own; what each scenario measures stands in
+//! docs/measures.md.
+//!
+//! # Layout
+//! - `echo`, `idle`, `cut`: the scenarios.
+//! - `roles`: the processes of a run. `child`, `parent`: how both ends talk.
+//! - `report`: what comes out. `latency`, `numbers`: what is counted.
+//! - `limits`, `resident`, `git`, `options`, `error`: what all of them need.
+
+#![forbid(unsafe_code)]
+
+mod child;
+mod cut;
+mod echo;
+mod error;
+mod git;
+mod idle;
+mod latency;
+mod limits;
+mod numbers;
+mod options;
+mod parent;
+mod report;
+mod resident;
+mod roles;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use error::Error;
+
+/// Measures a Throughline node on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "load", version)]
+struct Arguments {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    Echo(echo::Options),
+    Idle(idle::Options),
+    Cut(cut::Options),
+    #[command(flatten)]
+    Role(roles::Role),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().scenario) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(scenario: Scenario) -> Result<ExitCode, Error> {
+    if let Scenario::Role(role) = scenario {
+        return role.play().map(|()| ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::io("starting a runtime"))?;
+    runtime.block_on(async {
+        match scenario {
+            Scenario::Echo(options) => echo::run(&options).await,
+            Scenario::Idle(options) => idle::run(&options).await,
+            Scenario::Cut(options) => cut::run(&options).await,
+            Scenario::Role(_) => Ok(ExitCode::SUCCESS),
+        }
+    })
+}

@@ -23,23 +23,17 @@ impl<'a> Data<'a> {
         Ok(Self { seq: reader.u64()?, ack: reader.u64()?, payload: reader.rest() })
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        Self::write_parts(out, self.seq, self.ack, self.payload, &[]);
-    }
-
-    /// Writes a message whose payload lies in two parts, as in a ring.
     #[inline]
-    pub(crate) fn write_parts(out: &mut Vec<u8>, seq: u64, ack: u64, head: &[u8], tail: &[u8]) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         // Payloads were checked against `max_frame`, a u32, when they were sent.
-        let length = u32::try_from(wire::DATA_OVERHEAD + head.len() + tail.len());
+        let length = u32::try_from(wire::DATA_OVERHEAD + self.payload.len()).unwrap_or(u32::MAX);
         let mut header = [0; wire::LENGTH_BYTES + wire::DATA_OVERHEAD];
-        header[..4].copy_from_slice(&length.unwrap_or(u32::MAX).to_be_bytes());
+        header[..4].copy_from_slice(&length.to_be_bytes());
         header[4] = wire::DATA;
-        header[5..13].copy_from_slice(&seq.to_be_bytes());
-        header[13..].copy_from_slice(&ack.to_be_bytes());
-        out.reserve(header.len() + head.len() + tail.len());
+        header[5..13].copy_from_slice(&self.seq.to_be_bytes());
+        header[13..].copy_from_slice(&self.ack.to_be_bytes());
+        out.reserve(header.len() + self.payload.len());
         out.extend_from_slice(&header);
-        out.extend_from_slice(head);
-        out.extend_from_slice(tail);
+        out.extend_from_slice(self.payload);
     }
 }

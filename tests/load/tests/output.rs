@@ -1,0 +1,114 @@
+//! What scripts rely on: one JSON object, numbers as numbers, and an exit status that tells the
+//! truth.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const LOAD: &str = env!("CARGO_BIN_EXE_throughline-load");
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(LOAD).args(arguments).output().unwrap()
+}
+
+/// The one object of a run that must succeed.
+fn report(arguments: &[&str]) -> Value {
+    let output = run(arguments);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {text}{errors}");
+    assert_eq!(text.lines().count(), 1, "more than one line: {text}");
+    let report: Value = serde_json::from_str(&text).unwrap();
+    for field in ["seconds", "nodes", "clients", "cores"] {
+        assert!(report[field].is_u64(), "{field} is no number: {report}");
+    }
+    for field in ["scenario", "store", "git"] {
+        assert!(report[field].is_string(), "{field} is no text: {report}");
+    }
+    report
+}
+
+fn count(report: &Value, field: &str) -> u64 {
+    report[field].as_u64().unwrap_or_else(|| panic!("{field} is no count: {report}"))
+}
+
+fn assert_nothing_wrong(report: &Value) {
+    assert!(count(report, "sent") > 0);
+    assert_eq!(count(report, "sent"), count(report, "delivered"));
+    for field in ["lost", "duplicated", "reordered", "corrupted"] {
+        assert_eq!(count(report, field), 0, "{field}: {report}");
+    }
+}
+
+#[test]
+fn echo_delivers_everything_once_and_in_order() {
+    for transport in [&[][..], &["--ws"]] {
+        let small = ["echo", "--seconds", "1", "--clients", "4", "--window", "8", "--json"];
+        let report = report(&[&small[..], transport].concat());
+        assert_nothing_wrong(&report);
+        assert_eq!((count(&report, "window"), count(&report, "limit_lost")), (8, 0));
+        for field in ["messages_per_s", "value", "limit", "ratio", "service_p99_ms"] {
+            assert!(report[field].as_f64().unwrap() > 0.0, "{field}: {report}");
+        }
+    }
+}
+
+#[test]
+fn idle_keeps_every_session() {
+    let report = report(&["idle", "--seconds", "1", "--sessions", "300", "--json"]);
+    assert_eq!((count(&report, "ended"), count(&report, "bare_ended")), (0, 0));
+    for field in ["bytes_per_session", "bare_bytes", "beyond_bare"] {
+        assert!(report[field].is_f64(), "{field}: {report}");
+    }
+}
+
+#[test]
+fn cut_delivers_everything_once_and_in_order_over_connections_that_break() {
+    let report = report(&["cut", "--seconds", "3", "--clients", "20", "--json"]);
+    assert_nothing_wrong(&report);
+    assert!(count(&report, "cuts") > 0 && count(&report, "repairs") > 0, "{report}");
+    assert_eq!(count(&report, "ended"), 0);
+}
+
+#[test]
+fn too_few_open_files_are_named_before_anything_starts() {
+    let few = "ulimit -n 250 && exec \"$0\" echo --clients 100 --json";
+    let output = Command::new("sh").args(["-c", few, LOAD]).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.success(), output.stdout.len()), (false, 0));
+    assert!(errors.contains("300 open files") && errors.contains("--clients"), "{errors}");
+}
+
+#[test]
+fn an_option_out_of_range_is_refused_by_name() {
+    let output = run(&["echo", "--window", "257", "--json"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.success(), output.stdout.len()), (false, 0));
+    assert!(errors.contains("--window must be from 1 to 256, found 257"), "{errors}");
+}
+
+#[test]
+fn a_child_ends_when_its_parent_is_gone() {
+    let mut child = Command::new(LOAD)
+        .args(["serve-bare", "--threads", "1"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    assert!(ready.contains("127.0.0.1:"), "{ready}");
+    // What the kernel does when the parent ends, however it ends.
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn roles_are_hidden_from_help() {
+    let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
+    assert!(help.contains("echo") && help.contains("idle") && help.contains("cut"));
+    assert!(!help.contains("serve-") && !help.contains("drive-"), "{help}");
+}
