@@ -37,6 +37,16 @@ pub enum DecodeError {
     Unexpected(String),
 }
 
+impl DecodeError {
+    /// What is wrong, without a word of the message itself: for the log.
+    pub(crate) const fn what(&self) -> &'static str {
+        match self {
+            Self::Malformed(what) => what,
+            Self::Unexpected(_) => "not of the type expected",
+        }
+    }
+}
+
 /// A value that its codec cannot write, such as a JSON map with keys that are no text. The game's
 /// fault; the same value fails again.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use throughline_link::{
-    CloseCode, Frame, FrameError, Hello, Refused, Resume, SessionId, Split, split, wire,
+    Close, CloseCode, Frame, FrameError, Hello, Refused, Resume, SessionId, Split, split, wire,
 };
 
 use crate::{
@@ -51,7 +51,13 @@ pub(crate) async fn meet(worker: Rc<Worker>, stranger: Stranger) {
     let Stranger { mut transport, peer, permit, handshake } = stranger;
     let node = Arc::clone(&worker.node);
     let time = node.config.limits.handshake_time;
-    let first = match tokio::time::timeout(time, read_first(&mut transport, &node)).await {
+    let mut stopping = node.stopping.subscribe();
+    let first = tokio::select! {
+        first = tokio::time::timeout(time, read_first(&mut transport, &node)) => first,
+        // Who has said nothing yet is nobody to wait for.
+        _ = stopping.wait_for(|stopping| *stopping) => Ok(Err(Rejection::Gone)),
+    };
+    let first = match first {
         Ok(first) => first,
         Err(_) => Err(Rejection::Refusal(later(CloseCode::HandshakeTimeout, "say Hello sooner"))),
     };
@@ -63,7 +69,7 @@ pub(crate) async fn meet(worker: Rc<Worker>, stranger: Stranger) {
         Err(Rejection::Gone) => return,
         Err(Rejection::Refusal(refusal)) => Err(Rejected { transport, peer, refusal }),
         Err(Rejection::Foreign(answer, what)) => {
-            node.note_refused(peer, CloseCode::NotLink, what);
+            node.note_refused(peer, &refusal(CloseCode::NotLink, what));
             let goodbye = transport.write_last(answer, CloseCode::NotLink);
             let _ = tokio::time::timeout(MOVE_TIME, goodbye).await;
             return;
@@ -77,10 +83,8 @@ pub(crate) async fn meet(worker: Rc<Worker>, stranger: Stranger) {
 
 async fn reject(node: &Shared, rejected: Rejected) {
     let Rejected { mut transport, peer, refusal } = rejected;
-    node.note_refused(peer, refusal.code, &refusal.text);
-    let mut bytes = Vec::new();
-    let millis = u32::try_from(refusal.retry_after.as_millis()).unwrap_or(u32::MAX);
-    Refused::write_login(&mut bytes, refusal.code, millis, &refusal.text, refusal.game_code);
+    node.note_refused(peer, &refusal);
+    let bytes = refusal_frame(&refusal);
     let last = async {
         transport.write_last(&bytes, refusal.code).await?;
         // Read until the peer closes, or the refusal may be lost to a reset.
@@ -89,6 +93,19 @@ async fn reject(node: &Shared, rejected: Rejected) {
         Ok::<_, std::io::Error>(())
     };
     let _ = tokio::time::timeout(MOVE_TIME, last).await;
+}
+
+/// How a no is said. The codes of a connection, such as NotLink, are said with Close.
+pub(crate) fn refusal_frame(refusal: &Refusal) -> Vec<u8> {
+    let Refusal { code, game_code, text, retry_after, .. } = refusal;
+    let mut bytes = Vec::new();
+    if (200..300).contains(&code.number()) {
+        Frame::Close(Close { code: *code, ack: 0, text }).write(&mut bytes);
+    } else {
+        let millis = u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX);
+        Refused::write_login(&mut bytes, *code, millis, text, *game_code);
+    }
+    bytes
 }
 
 async fn read_first(transport: &mut Transport, node: &Shared) -> Result<First, Rejection> {
@@ -106,7 +123,7 @@ async fn read_first(transport: &mut Transport, node: &Shared) -> Result<First, R
             Ok(Split::Whole { kind, .. }) => {
                 let text =
                     format!("the first frame has type {kind:#04x}; Hello or Resume expected");
-                return Err(Rejection::Refusal(refusal(CloseCode::BadHandshake, text)));
+                return Err(Rejection::Refusal(refusal(CloseCode::ProtocolError, text)));
             }
             Ok(Split::Incomplete(_)) => {}
             Err(error) => return Err(judge(&bytes, &error)),
@@ -119,6 +136,10 @@ async fn read_first(transport: &mut Transport, node: &Shared) -> Result<First, R
             Ok(Read::Text) => {
                 let text = "a text message; binary messages expected";
                 return Err(Rejection::Refusal(refusal(CloseCode::TextFrame, text)));
+            }
+            Ok(Read::TooLarge) => {
+                let text = "a message larger than any Hello";
+                return Err(Rejection::Refusal(refusal(CloseCode::LoginTooLarge, text)));
             }
             Ok(Read::End) | Err(_) => return Err(Rejection::Gone),
         }
@@ -224,7 +245,7 @@ async fn resume(
     // A session too busy to take the connection drops it: the client comes again.
     let sent = tokio::time::timeout(MOVE_TIME, actor.send(ToSession::Resume(resuming))).await;
     if !matches!(sent, Ok(Ok(()))) {
-        node.note_refused(peer, CloseCode::Overloaded, "the session's mailbox is full");
+        node.note_refused(peer, &overloaded("the session's mailbox is full"));
     }
     Ok(())
 }
@@ -247,10 +268,8 @@ fn judge_resume(body: &[u8]) -> Result<SessionId, Refusal> {
 /// Turns a connection away before a word was said: a limit is reached.
 pub(crate) async fn turn_away(node: Arc<Shared>, mut transport: Transport, peer: SocketAddr) {
     let refusal = overloaded("a limit of connections is reached");
-    node.note_refused(peer, refusal.code, &refusal.text);
-    let mut bytes = Vec::new();
-    let millis = u32::try_from(refusal.retry_after.as_millis()).unwrap_or(u32::MAX);
-    Refused::write_login(&mut bytes, refusal.code, millis, &refusal.text, None);
+    node.note_refused(peer, &refusal);
+    let bytes = refusal_frame(&refusal);
     // No lingering here: who is over the limit gets one write.
     let _ = tokio::time::timeout(MOVE_TIME, transport.write_last(&bytes, refusal.code)).await;
 }

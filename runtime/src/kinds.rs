@@ -136,11 +136,11 @@ pub(crate) fn overloaded(text: &str) -> Refusal {
 }
 
 pub(crate) fn later(code: CloseCode, text: &str) -> Refusal {
-    Refusal { code, game_code: None, text: text.to_owned(), retry_after: RETRY_AFTER }
+    Refusal { retry_after: RETRY_AFTER, ..refusal(code, text) }
 }
 
 /// A refusal by the node itself.
 pub(crate) fn refusal(code: CloseCode, text: impl Into<String>) -> Refusal {
     let retry_after = std::time::Duration::ZERO;
-    Refusal { code, game_code: None, text: text.into(), retry_after }
+    Refusal { code, game_code: None, text: text.into(), retry_after, is_of_game: false }
 }

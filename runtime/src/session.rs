@@ -82,7 +82,9 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
         error: DecodeError,
         ctx: &mut Context<Self>,
     ) -> impl Future<Output = Outcome> {
-        log::info!("session {}: {} cannot read a message: {error}", ctx.session_id(), Self::KIND);
+        // What the error says may quote the message, which has no place in a log.
+        let what = error.what();
+        log::info!("session {}: {} cannot read a message: {what}", ctx.session_id(), Self::KIND);
         ctx.end_with(EndReason::BadMessage);
         async { Ok(()) }
     }

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Message,
+        Error, Message,
         protocol::{CloseFrame, Role, WebSocketConfig},
     },
 };
@@ -47,6 +47,8 @@ pub(crate) enum Read {
     Message(Bytes),
     /// A text message.
     Text,
+    /// A WebSocket message beyond every limit; what follows cannot be read.
+    TooLarge,
     /// The other side has closed.
     End,
 }
@@ -88,6 +90,7 @@ impl Transport {
             }
             Self::WebSocket(socket) => loop {
                 let message = match ready!(Pin::new(&mut **socket).poll_next(cx)) {
+                    Some(Err(Error::Capacity(_))) => return Poll::Ready(Ok(Read::TooLarge)),
                     Some(message) => message.map_err(io::Error::other)?,
                     None => return Poll::Ready(Ok(Read::End)),
                 };

@@ -72,6 +72,12 @@ impl SimulatedLink {
         f64::from(self.draw) < self.loss * f64::from(u32::MAX)
     }
 
+    /// Loses what is on the line.
+    pub(super) fn cut(&mut self) {
+        self.inward = DelayLine::default();
+        self.outward = DelayLine::default();
+    }
+
     /// Whether it can be taken away: it changes nothing and holds nothing.
     pub(super) fn is_idle(&self) -> bool {
         self.delay.is_zero()

@@ -72,6 +72,10 @@ impl<S: Session> SessionActor<S> {
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
+        // Who is not listened to cannot be heard.
+        if self.connection.as_ref().is_some_and(|connection| connection.paused) {
+            self.link.forgive_silence(now);
+        }
         if self.link.poll_timeout().is_some_and(|at| at <= now) {
             self.link.handle_timeout(now);
         }

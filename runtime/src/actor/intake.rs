@@ -35,6 +35,7 @@ impl<S: Session> SessionActor<S> {
                 }
             }
             Poll::Ready(Ok(Read::Text)) => self.link.handle_garbage(CloseCode::TextFrame),
+            Poll::Ready(Ok(Read::TooLarge)) => self.link.handle_garbage(CloseCode::TooLarge),
             Poll::Ready(Ok(Read::End) | Err(_)) => self.drop_connection(now),
         }
         self.worker.give_read_buffer(buffer);
@@ -43,8 +44,8 @@ impl<S: Session> SessionActor<S> {
 
     fn may_read(&mut self, now: Instant) -> bool {
         let rate = &self.worker.node.rate;
-        let has_room = self.inbox.len() < self.worker.node.config.session.mailbox
-            && !self.simulated.as_ref().is_some_and(|link| link.inward.is_full());
+        let has_room =
+            self.has_room() && !self.simulated.as_ref().is_some_and(|link| link.inward.is_full());
         let Some(connection) = &mut self.connection else { return false };
         connection.held_until = self.meter.held_until(rate, now);
         if connection.held_until.is_some() && self.meter.is_flood(rate, now) {
@@ -57,6 +58,15 @@ impl<S: Session> SessionActor<S> {
         }
         connection.paused = !may;
         may
+    }
+
+    /// Whether a message of the client has a place. One that keeps to its window always has: the
+    /// acks behind its messages must get through, or both windows stay full.
+    fn has_room(&self) -> bool {
+        let (config, numbering) = (&self.worker.node.config, self.link.numbering());
+        let waiting = numbering.received() - numbering.handled_up_to();
+        self.inbox.len() < config.session.mailbox
+            || waiting <= u64::from(config.link.window_messages)
     }
 
     fn take_bytes(&mut self, cx: &mut Context<'_>, bytes: &[u8], now: Instant) {
@@ -122,8 +132,7 @@ impl<S: Session> SessionActor<S> {
     /// Takes whole frames from `bytes` while there is room; the rest is kept.
     fn take_frames(&mut self, cx: &mut Context<'_>, mut bytes: &[u8], now: Instant) {
         let limit = self.worker.node.config.link.max_frame;
-        let room = self.worker.node.config.session.mailbox;
-        while !bytes.is_empty() && (self.inbox.len() < room || self.ending != Ending::No) {
+        while !bytes.is_empty() && (self.has_room() || self.ending != Ending::No) {
             let (frame, used) = match split(bytes, limit) {
                 Ok(Split::Whole { kind, body, bytes }) => (Frame::read(kind, body), bytes),
                 Ok(Split::Incomplete(_)) => break,

@@ -48,9 +48,16 @@ impl<S: Session> SessionActor<S> {
     pub(super) fn drop_connection(&mut self, now: Instant) {
         if self.connection.take().is_some() {
             self.link.handle_disconnected(now);
-            self.simulated = None;
+            self.cut_simulated();
             self.set_peer(None);
-            self.queue_once(Input::ConnectionLost);
+            self.queue_change(Input::ConnectionLost);
+        }
+    }
+
+    /// What is on a simulated line is lost with its connection; the next one is as bad.
+    pub(super) fn cut_simulated(&mut self) {
+        if let Some(link) = &mut self.simulated {
+            link.cut();
         }
     }
 

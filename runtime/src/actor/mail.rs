@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 
 use actix::{Handler, Message};
-use throughline_link::{Answer, CloseCode, Frame, Instant, Refused, SessionId};
+use throughline_link::{Answer, CloseCode, Frame, Instant, SessionId};
 
-use super::{Connection, Ending, Input, SessionActor};
+use super::{Connection, Ending, Hook, Input, SessionActor};
 use crate::{
     admission::ConnectionPermit,
     clock::wall_ms,
-    session::{Arrival, ServerMessage, Session, Undelivered},
+    handshake::refusal_frame,
+    kinds::refusal,
+    session::{Arrival, Refusal, ServerMessage, Session, Undelivered},
     transport::{DetachedTransport, Transport},
 };
 
@@ -92,7 +94,7 @@ impl<S: Session> SessionActor<S> {
             return;
         };
         if let Err(code) = self.link.check_resume(&resume) {
-            self.refuse(transport, peer, code, "");
+            self.refuse(transport, peer, &refusal(code, ""));
             return;
         }
         let key = self.shared.key.borrow().clone();
@@ -104,40 +106,45 @@ impl<S: Session> SessionActor<S> {
             resumes: true,
         };
         if let Err(refusal) = self.worker.node.admit(&arrival) {
-            self.refuse(transport, peer, refusal.code, &refusal.text);
+            self.refuse(transport, peer, &refusal);
             return;
         }
         match self.link.handle_resume(&resume, now, wall_ms()) {
             Answer::Refused(code) => {
                 self.drop_connection(now);
-                self.refuse(transport, peer, code, "");
+                self.refuse(transport, peer, &refusal(code, ""));
             }
             Answer::Accepted { takes_over } => {
                 if let Some(old) = self.connection.take() {
                     self.say_taken_over(old, takes_over);
-                    self.simulated = None;
-                    self.queue_once(Input::ConnectionLost);
+                    self.cut_simulated();
+                    self.queue_change(Input::ConnectionLost);
                 }
                 let permits = (permit, self.worker.node.admission.link());
                 self.connection = Some(Connection::new(transport, peer, permits));
                 self.set_peer(Some(peer));
-                self.queue_once(Input::Repaired);
+                self.queue_change(Input::Repaired);
             }
         }
     }
 
-    /// A client that flaps while a turn takes long makes one pair of these, not many.
-    pub(super) fn queue_once(&mut self, input: Input) {
-        let hook = input.hook();
-        if !self.inbox.iter().any(|other| other.hook() == hook) {
-            self.queue(input);
+    /// Queues the loss or the repair of a connection. However often a client flaps while a turn
+    /// takes long, at most one of each waits, and the last one tells how things are.
+    pub(super) fn queue_change(&mut self, input: Input) {
+        let waits = |hook: Hook| self.inbox.iter().position(|other| other.hook() == hook);
+        match (waits(input.hook()), waits(Hook::Repaired)) {
+            // The repair that waits is over before the game heard of it.
+            (_, Some(repaired)) if input.hook() == Hook::ConnectionLost => {
+                self.inbox.remove(repaired);
+            }
+            (None, _) => self.queue(input),
+            (Some(_), _) => {}
         }
     }
 
-    fn refuse(&self, mut transport: Transport, peer: SocketAddr, code: CloseCode, text: &str) {
-        self.worker.node.note_refused(peer, code, text);
-        let mut bytes = Vec::new();
-        Refused::write_login(&mut bytes, code, 0, text, None);
+    fn refuse(&self, mut transport: Transport, peer: SocketAddr, refusal: &Refusal) {
+        self.worker.node.note_refused(peer, refusal);
+        let (bytes, code) = (refusal_frame(refusal), refusal.code);
         say_goodbye(async move {
             let _ = transport.write_last(&bytes, code).await;
         });

@@ -20,8 +20,12 @@ impl<S: Session> SessionActor<S> {
         let mut wrote = false;
         loop {
             let Some(connection) = &mut self.connection else { return wrote };
+            let before = connection.unsent.len();
             match write_unsent(connection, cx) {
-                Poll::Pending => return wrote,
+                Poll::Pending => {
+                    let moved = connection.unsent.len() < before;
+                    return self.hurry(moved, now) || wrote;
+                }
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => {
                     self.drop_connection(now);
@@ -36,6 +40,24 @@ impl<S: Session> SessionActor<S> {
         }
         self.finish_closing(cx);
         wrote
+    }
+
+    /// The socket takes nothing more for now. Who is to be told goodbye may never read again, so a
+    /// connection that is to close gets `CLOSE_TIME` without progress. True if the link was asked.
+    fn hurry(&mut self, moved: bool, now: Instant) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
+        match (self.link.end_code(), connection.closing) {
+            (Some(code), None) => connection.closing = Some((code, now + CLOSE_TIME)),
+            (Some(code), Some(_)) if moved => connection.closing = Some((code, now + CLOSE_TIME)),
+            // Connected and without a timer: the link gives up this connection. Its Close goes
+            // behind what waits, and no message with it.
+            (None, None) if self.link.poll_timeout().is_none() => {
+                self.link.poll_transmit(now, wall_ms(), &mut connection.unsent, 0);
+                return true;
+            }
+            _ => {}
+        }
+        false
     }
 
     /// Takes what is due from the link, and hands it to the socket at once, if it takes it.

@@ -24,6 +24,8 @@ impl<S: Session> SessionActor<S> {
                     return ended;
                 }
                 ended = true;
+                // One that is tried again goes before what waits.
+                continue;
             }
             let Some(input) = self.next_input() else { return ended };
             self.begin_turn(input, now);
@@ -70,6 +72,14 @@ impl<S: Session> SessionActor<S> {
                 _ => self.inbox.pop_front(),
             },
             Ending::Due(code) => {
+                // A client that leaves has sent its last messages before: they are handled.
+                while code == CloseCode::Left
+                    && let Some(input) = self.inbox.pop_front()
+                {
+                    if let Input::Message(..) = input {
+                        return Some(input);
+                    }
+                }
                 self.ending = Ending::Destroying;
                 self.inbox.clear();
                 self.timers.clear();

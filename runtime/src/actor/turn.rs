@@ -97,6 +97,8 @@ impl Hook {
 enum Task<S: Session> {
     Message(S::In),
     Malformed(DecodeError),
+    /// Its reading panicked.
+    Unread(String),
     Other(Input),
 }
 
@@ -139,9 +141,12 @@ impl<S: Session> Turns<S> {
     /// Begins the turn for a message that lies in a read buffer.
     #[inline]
     pub(super) fn begin_message(&self, payload: &[u8]) {
-        self.desk.task.set(Some(match S::In::decode(S::CODEC, payload) {
-            Ok(message) => Task::Message(message),
-            Err(error) => Task::Malformed(error),
+        // The game's own types may read themselves, and panic as a hook may.
+        let decoded = catch_unwind(AssertUnwindSafe(|| S::In::decode(S::CODEC, payload)));
+        self.desk.task.set(Some(match decoded {
+            Ok(Ok(message)) => Task::Message(message),
+            Ok(Err(error)) => Task::Malformed(error),
+            Err(panic) => Task::Unread(format!("panicked: {}", words(&*panic))),
         }));
     }
 
@@ -184,7 +189,9 @@ impl<S: Session> Turns<S> {
         if !S::KEEP_COPY {
             return Err("its kind keeps no copy".to_owned());
         }
-        let state = codec::decode(Codec::Cbor, &self.desk.copy.borrow())
+        let decode = || codec::decode(Codec::Cbor, &self.desk.copy.borrow());
+        let state = catch_unwind(AssertUnwindSafe(decode))
+            .map_err(|panic| format!("reading its copy panicked: {}", words(&*panic)))?
             .map_err(|error| format!("its copy cannot be read: {error}"))?;
         *self = Self::new(state, Rc::clone(&self.shared));
         Ok(())
@@ -223,6 +230,7 @@ async fn run<S: Session>(state: &mut S, task: Task<S>, ctx: &mut Context<S>) -> 
     match task {
         Task::Message(message) => state.message(message, ctx).await,
         Task::Malformed(error) => state.malformed(error, ctx).await,
+        Task::Unread(why) => Err(HandlerError::new(why)),
         Task::Other(Input::Started) => state.started(ctx).await,
         Task::Other(Input::Server(message)) => state.server_message(message, ctx).await,
         Task::Other(Input::Undelivered(to, why)) => state.undelivered(to, why, ctx).await,

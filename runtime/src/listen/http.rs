@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full as Body;
@@ -18,7 +20,6 @@ use hyper::{
     upgrade,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use throughline_link::CloseCode;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -26,6 +27,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use crate::{
     admission::{ConnectionPermit, Full, Permit},
     handshake::{self, Stranger},
+    kinds::overloaded,
     node::Shared,
     transport::Transport,
     worker::Worker,
@@ -36,6 +38,10 @@ const LINK_PATH: &str = "/link";
 
 /// Request heads, at most; also what the server reads at once.
 const HEAD_MAX: usize = 16 * 1024;
+
+/// A node that stops lets an answer under way be written for so long. A browser that keeps a
+/// connection for later is not waited for.
+const LAST_ANSWER_TIME: Duration = Duration::from_secs(1);
 
 /// A file of the game's page, part of the binary.
 #[derive(Debug, Clone, Copy)]
@@ -81,13 +87,24 @@ pub(super) async fn serve(
         let response = answer(&worker, peer, request, &places);
         async move { Ok::<_, Infallible>(response) }
     });
-    let served = http1::Builder::new()
+    let mut stopping = node.stopping.subscribe();
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(node.config.limits.handshake_time)
         .max_buf_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        _ = stopping.wait_for(|stopping| *stopping) => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(LAST_ANSWER_TIME, connection).await {
+                Ok(served) => served,
+                Err(_) => return,
+            }
+        }
+    };
     if let Err(error) = served {
         log::debug!("HTTP with {peer}: {error}");
     }
@@ -185,7 +202,7 @@ async fn become_link(
 
 /// Turns a connection away: a limit is reached.
 pub(super) async fn turn_away(node: &Shared, mut stream: TcpStream, peer: SocketAddr, full: Full) {
-    node.note_refused(peer, CloseCode::Overloaded, &full.to_string());
+    node.note_refused(peer, &overloaded(&full.to_string()));
     let answer = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\
         Connection: close\r\n\r\n";
     let time = node.config.limits.handshake_time;

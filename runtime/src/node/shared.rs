@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ use crate::{
     config::Config,
     counters::{Counters, is_worth_a_line},
     directory::Directory,
-    kinds::Kind,
+    kinds::{Kind, later},
     listen::Pages,
     session::{Arrival, Refusal, ServerMessage, Undelivered},
 };
@@ -97,7 +98,11 @@ impl Shared {
 
     /// Asks the game whether this client may come in.
     pub(crate) fn admit(&self, arrival: &Arrival<'_>) -> Result<(), Refusal> {
-        self.admit.as_ref().map_or(Ok(()), |admit| admit(arrival))
+        let Some(admit) = &self.admit else { return Ok(()) };
+        catch_unwind(AssertUnwindSafe(|| admit(arrival))).unwrap_or_else(|_| {
+            log::error!("the admission hook panicked");
+            Err(later(CloseCode::LoadFailed, "the admission failed"))
+        })
     }
 
     /// Sends a message to a session of this node.
@@ -117,11 +122,13 @@ impl Shared {
     }
 
     /// Counts and logs a refused handshake.
-    pub(crate) fn note_refused(&self, peer: SocketAddr, code: CloseCode, text: &str) {
+    pub(crate) fn note_refused(&self, peer: SocketAddr, refusal: &Refusal) {
+        let code = refusal.code;
         let count = self.counters.refused.add(code);
         if is_worth_a_line(count) {
-            let text = text.escape_debug();
-            log::info!("refused {peer}: {code}: {text}; {count} so far");
+            // The game's words may quote the login payload, which has no place in a log.
+            let text = if refusal.is_of_game { "by the game" } else { &refusal.text };
+            log::info!("refused {peer}: {code}: {}; {count} so far", text.escape_debug());
         }
     }
 

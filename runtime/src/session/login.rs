@@ -81,6 +81,8 @@ pub struct Refusal {
     pub(crate) game_code: Option<u16>,
     pub(crate) text: String,
     pub(crate) retry_after: Duration,
+    /// Whether the text is the game's.
+    pub(crate) is_of_game: bool,
 }
 
 impl Refusal {
@@ -91,6 +93,7 @@ impl Refusal {
             game_code: Some(game_code),
             text: text.into(),
             retry_after: Duration::ZERO,
+            is_of_game: true,
         }
     }
 

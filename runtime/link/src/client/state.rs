@@ -91,6 +91,9 @@ impl ClientLink {
 
     /// All that another process of this client needs to resume the session, if it has begun: its
     /// id, secret, attempt counter, numbers and unacknowledged messages. Keep it like a secret.
+    ///
+    /// It is good until the next message is sent or acknowledged: one that is older is mostly found
+    /// out (`Lost`), but not where as many messages were sent again under the same numbers.
     #[must_use]
     pub fn export(&self) -> Option<Vec<u8>> {
         let identity = self.identity.as_ref()?;

@@ -1,6 +1,6 @@
 //! A connection that is dead and does not say so: found within two heartbeats, from either side.
 
-use throughline_link::ClientEvent;
+use throughline_link::{ClientEvent, CloseCode};
 
 use crate::{
     fixture::live,
@@ -78,4 +78,18 @@ fn a_quiet_connection_that_is_well_stays() {
     assert_eq!(pair.client.dials.len(), 1);
     assert!(pair.client.link.is_live());
     assert!(pair.host.session().link.is_connected());
+}
+
+#[test]
+fn a_connection_that_is_given_up_gets_a_close_and_no_more() {
+    let mut pair = live();
+    let now = pair.time();
+    let link = &mut pair.host.session().link;
+    link.close(CloseCode::HalfOpen);
+    link.send(b"for the next connection").unwrap();
+    let mut out = Vec::new();
+    link.poll_transmit(now, 0, &mut out, usize::MAX);
+    assert_eq!(out[4], 0x15);
+    assert_eq!(out.len(), 17);
+    assert!(!link.wants_transmit(now));
 }

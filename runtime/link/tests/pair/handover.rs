@@ -108,6 +108,35 @@ fn p2_a_node_with_a_snapshot_older_than_what_the_client_saw_ends_the_session_as_
 }
 
 #[test]
+fn p2_a_node_that_knows_less_handled_than_its_client_refuses_as_lost() {
+    let mut pair = live();
+    let saved = pair.host.session().save();
+    pair.client.send().unwrap();
+    pair.run(SECOND);
+    assert_eq!(pair.client.link.numbering().acked(), 1);
+    pair.load_host(&saved);
+    pair.run(SECOND);
+    assert_eq!(pair.host.refusals, [CloseCode::Lost]);
+    assert_eq!(pair.client.end(), Some(CloseCode::Lost));
+    assert_eq!(pair.host.session().end, Some(CloseCode::Lost));
+}
+
+#[test]
+fn a_reload_resumes_although_the_old_process_has_made_further_tries() {
+    let mut pair = live();
+    let saved = pair.client.save().unwrap();
+    for _ in 0..20 {
+        pair.net.break_all(pair.now);
+        pair.run(SECOND);
+    }
+    assert_eq!(pair.client.dials.len(), 21);
+    pair.load_client(&saved);
+    pair.run(SECOND);
+    assert!(pair.client.link.is_live());
+    assert_eq!(pair.host.refusals, []);
+}
+
+#[test]
 fn p2_a_client_older_than_its_own_acks_is_lost_on_both_sides() {
     let mut pair = live();
     let saved = pair.client.save().unwrap();
@@ -129,7 +158,7 @@ fn p2_a_client_that_forgot_what_it_sent_is_lost_on_both_sides() {
     pair.load_client(&saved);
     pair.settle();
     assert_eq!(pair.client.end(), Some(CloseCode::Lost));
-    assert_eq!(pair.host.session().end, Some(CloseCode::Expired));
+    assert_eq!(pair.host.session().end, Some(CloseCode::Lost));
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub(crate) struct Host {
     buffers: BTreeMap<usize, Vec<u8>>,
     /// The handler answers each message with one.
     pub(crate) echoes: bool,
+    /// Why connections were refused.
+    pub(crate) refusals: Vec<CloseCode>,
     /// No turn is run.
     pub(crate) holds: bool,
 }
@@ -60,6 +62,7 @@ impl Host {
             last: None,
             buffers: BTreeMap::new(),
             echoes: false,
+            refusals: Vec::new(),
             holds: false,
         }
     }
@@ -135,6 +138,7 @@ impl Host {
             Ok(_) => CloseCode::ProtocolError,
             Err(error) => error.code(),
         };
+        self.refusals.push(refusal);
         let extensions = Extensions::default();
         let refused = Refused { code: refusal, retry_after_ms: 0, text: "", extensions };
         let mut out = Vec::new();
