@@ -74,6 +74,11 @@ export const Code = Object.freeze({
   GoElsewhere: 321,
 });
 
+/** Refusals of a stored session after which the client simply logs in again. */
+export const FORGOTTEN = /** @type {readonly number[]} */ ([
+  Code.Unknown, Code.BadProof, Code.OldAttempt,
+]);
+
 /** WebSocket close status = this + code. */
 const STATUS_BASE = 4_000;
 

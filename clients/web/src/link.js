@@ -7,52 +7,29 @@
  * leaves), `pollAction` and `pollEvent` until `undefined`, `pollMessage`, `pollTimeout`.
  */
 
-import { toHex } from "./bytes.js";
-import { Code, codeOfStatus, entry } from "./codes.js";
-import { DATA_OVERHEAD, SESSION_TIMEOUT_MS, VERSION } from "./defaults.js";
+import { Code, FORGOTTEN, codeOfStatus, entry } from "./codes.js";
+import { Connection } from "./connection.js";
+import { DATA_OVERHEAD } from "./defaults.js";
 import { FrameError } from "./errors.js";
 import { Tag, hasUnknownRequired, number, texts } from "./extensions.js";
-import { FrameReader, encodeFrame, resumeBody } from "./frames.js";
-import { clientExtensions } from "./handshake.js";
+import { FrameReader } from "./frames.js";
+import { Identity } from "./identity.js";
 import { Tries } from "./tries.js";
 import { judge } from "./welcome.js";
 import { Wire } from "./wire.js";
 
-/** @typedef {import("./happenings.js").State} State */
 /** @typedef {import("./happenings.js").Cause} Cause */
 /** @typedef {import("./happenings.js").LinkEvent} LinkEvent */
-/** @typedef {import("./happenings.js").Action} Action */
-/** @typedef {import("./happenings.js").LinkOptions} LinkOptions */
-
-/** Refusals of a stored session after which the client simply logs in again. */
-const FORGOTTEN = /** @type {readonly number[]} */ ([
-  Code.Unknown, Code.BadProof, Code.OldAttempt,
-]);
 
 export class Link {
-  #options;
-  /** @type {State} */
+  /** @type {import("./happenings.js").State} */
   #state = "idle";
-  /** @type {{ id: Uint8Array, secret: Uint8Array } | undefined} */
-  #session;
-  #attempt = 0;
+  #identity;
   #wire;
   #tries;
-  #repairs = 0;
-  #timeout = SESSION_TIMEOUT_MS;
+  #connection = new Connection();
   /** Whether a Welcome has come since this object was made. */
   #opened = false;
-
-  /** Counts connections; events of an older one are ignored. */
-  #connection = 0;
-  /**
-   * `closing`: the node ended the session, and hears so when the game has its last messages.
-   * @type {"none" | "opening" | "waiting" | "live" | "closing"}
-   */
-  #phase = "none";
-
-  /** @type {Action[]} */
-  #actions = [];
   /** @type {LinkEvent[]} */
   #events = [];
   /** @type {Cause | undefined} why a stored session could not be resumed */
@@ -61,19 +38,12 @@ export class Link {
   #ending;
   #dirty = false;
 
-  /** @param {LinkOptions} options */
+  /** @param {import("./happenings.js").LinkOptions} options */
   constructor(options) {
-    const { record } = options;
-    this.#options = options;
-    const { random, urls, usable } = options;
+    const { random, urls, usable, record } = options;
+    this.#identity = new Identity(options);
     this.#tries = new Tries(random, urls, usable, record?.home);
     this.#wire = new Wire(record);
-    if (record !== undefined) {
-      this.#session = { id: record.id, secret: record.secret };
-      this.#attempt = record.attempt;
-      this.#timeout = record.timeout;
-      this.#repairs = record.repairs;
-    }
   }
 
   get state() {
@@ -82,7 +52,7 @@ export class Link {
 
   /** The session id as 32 hex digits, or `undefined` before the first Welcome. */
   get id() {
-    return this.#session === undefined ? undefined : toHex(this.#session.id);
+    return this.#identity.id;
   }
 
   /** Why the session ended, once it has. */
@@ -105,13 +75,7 @@ export class Link {
   }
 
   get stats() {
-    return {
-      sent: this.#wire.outbox.last,
-      retained: this.#wire.outbox.retained.length,
-      acked: this.#wire.outbox.acked,
-      received: this.#wire.inbox.received,
-      repairs: this.#repairs,
-    };
+    return { ...this.#wire.stats, repairs: this.#identity.repairs };
   }
 
   // The player's and the game's acts.
@@ -162,9 +126,9 @@ export class Link {
   leave(now) {
     if (this.#state === "ended") return;
     this.#wire.inbox.clear();
-    if (this.#phase === "live") {
+    if (this.#connection.live) {
       for (let bytes = this.#wire.batch(now); bytes; bytes = this.#wire.batch(now)) {
-        this.#actions.push({ type: "send", connection: this.#connection, bytes });
+        this.#connection.push(bytes);
       }
       this.#sayClose(Code.Left, "");
     }
@@ -176,7 +140,7 @@ export class Link {
    * @param {number} now
    */
   cut(now) {
-    if (this.#phase === "none" || this.#state === "ended") return;
+    if (this.#connection.phase === "none" || this.#state === "ended") return;
     // Whoever cuts on purpose, and often, is not to be asked for it after eight times.
     this.#tries.proven();
     this.#lost({ code: undefined, name: "Cut", text: "" }, now);
@@ -199,7 +163,7 @@ export class Link {
    * @param {number} connection
    */
   handleOpened(connection) {
-    if (connection === this.#connection && this.#phase === "opening") this.#phase = "waiting";
+    this.#connection.opened(connection);
   }
 
   /**
@@ -209,12 +173,12 @@ export class Link {
    * @param {number} now
    */
   handleBytes(connection, message, now) {
-    if (!this.#listens(connection)) return;
+    if (!this.#connection.listens(connection)) return;
     this.#wire.heartbeat.heard(now);
     const frames = new FrameReader(message, "node");
     try {
       // A frame may end the connection: what follows it is no longer ours to read.
-      while (this.#listens(connection)) {
+      while (this.#connection.listens(connection)) {
         const frame = frames.next(this.#wire.maxFrame);
         if (frame === undefined) break;
         this.#handleFrame(frame, now);
@@ -235,7 +199,7 @@ export class Link {
    * @param {number} now
    */
   handleText(connection, now) {
-    if (this.#listens(connection)) this.#fail(Code.TextFrame, "a text message", now);
+    if (this.#connection.listens(connection)) this.#fail(Code.TextFrame, "a text message", now);
   }
 
   /**
@@ -246,8 +210,8 @@ export class Link {
    * @param {number} now
    */
   handleClosed(connection, status, text, now) {
-    if (connection !== this.#connection || this.#phase === "none") return;
-    if (this.#phase === "closing") return this.#disconnect(undefined);
+    if (!this.#connection.is(connection)) return;
+    if (this.#connection.phase === "closing") return this.#disconnect(undefined);
     const code = codeOfStatus(status);
     if (code === undefined) this.#lost({ code, name: "Broken", text }, now);
     else this.#closed(code, text, now);
@@ -272,7 +236,7 @@ export class Link {
     if (this.#tries.givenUp(now)) {
       this.#lost({ code: undefined, name: "NoAnswer", text: "the node does not answer" }, now);
     }
-    if (this.#phase === "live" && this.#wire.heartbeat.halfOpen(now)) {
+    if (this.#connection.live && this.#wire.heartbeat.halfOpen(now)) {
       this.#fail(Code.HalfOpen, "nothing heard for two heartbeats", now);
     }
     if (this.#tries.leaves(now)) {
@@ -285,19 +249,18 @@ export class Link {
 
   /** When `handleTimeout` is due; `Infinity`: never. */
   pollTimeout() {
-    const connected = this.#phase === "live" ? this.#wire.dueAt : Infinity;
-    return Math.min(connected, this.#tries.dueAt);
+    return Math.min(this.#connection.live ? this.#wire.dueAt : Infinity, this.#tries.dueAt);
   }
 
   /**
    * @param {number} now
-   * @returns {Action | undefined}
+   * @returns {import("./happenings.js").Action | undefined}
    */
   pollAction(now) {
-    const action = this.#actions.shift();
-    if (action !== undefined || this.#phase !== "live") return action;
+    const action = this.#connection.poll();
+    if (action !== undefined || !this.#connection.live) return action;
     const bytes = this.#wire.batch(now);
-    return bytes && { type: "send", connection: this.#connection, bytes };
+    return bytes && this.#connection.message(bytes);
   }
 
   /** @returns {LinkEvent | undefined} */
@@ -322,63 +285,22 @@ export class Link {
    * @returns {import("./record.js").SessionRecord | undefined}
    */
   export() {
-    if (this.#session === undefined) return undefined;
-    return {
-      kind: this.#options.kind,
-      ...this.#session,
-      attempt: this.#attempt,
-      // What was received and not handled is lost with this object, so it must come again.
-      received: this.#wire.inbox.handled,
-      acked: this.#wire.outbox.acked,
-      unacked: this.#wire.outbox.retained.map(({ payload }) => payload),
-      timeout: this.#timeout,
-      repairs: this.#repairs,
-      home: this.#tries.home,
-    };
+    return this.#identity.record(this.#wire, this.#tries.home);
   }
 
   // Inside.
 
-  /** @param {number} connection */
-  #listens(connection) {
-    return connection === this.#connection
-      && (this.#phase === "waiting" || this.#phase === "live");
-  }
-
   /** @param {number} now */
   #connect(now) {
-    this.#connection += 1;
-    this.#phase = "opening";
-    const to = {
-      type: /** @type {const} */ ("connect"),
-      connection: this.#connection,
-      url: this.#tries.begin(now),
-    };
-    const versions = { versionMin: VERSION, versionMax: VERSION };
-    const extensions = clientExtensions(this.#options.gameVersion);
-    if (this.#session === undefined) {
-      const { kind, login } = this.#options;
-      const hello = encodeFrame({ type: "hello", ...versions, kind, login, extensions });
-      this.#actions.push({ ...to, hello });
-      return;
-    }
-    this.#attempt += 1;
-    this.#dirty = true;
-    const body = resumeBody({
-      ...versions,
-      sessionId: this.#session.id,
-      attempt: this.#attempt,
-      received: this.#wire.inbox.received,
-      acked: this.#wire.outbox.acked,
-      extensions,
-    });
-    this.#actions.push({ ...to, body, secret: this.#session.secret });
+    // The attempt that a Resume raises is stored before it leaves.
+    this.#dirty ||= this.#identity.known;
+    this.#connection.connect(this.#tries.begin(now), this.#identity.firstFrame(this.#wire));
   }
 
   /** @param {import("./frames.js").Frame} frame @param {number} now */
   #handleFrame(frame, now) {
     if (frame.type === "close") return this.#handleClose(frame, now);
-    if (this.#phase === "waiting") {
+    if (this.#connection.phase === "waiting") {
       if (frame.type === "welcome") return this.#handleWelcome(frame, now);
       if (frame.type === "refused") return this.#handleRefused(frame, now);
       throw new FrameError("Order", `${frame.type} before Welcome`);
@@ -397,36 +319,28 @@ export class Link {
 
   /** @param {import("./frames.js").Welcome} frame @param {number} now */
   #handleWelcome(frame, now) {
-    const known = this.#session;
-    const end = judge(frame, known?.id, this.#attempt, this.#wire.outbox);
+    const { known: resumed, id, attempt } = this.#identity;
+    const end = judge(frame, id, attempt, this.#wire.outbox);
     if (end !== undefined) {
       // The Welcome has come, so the node may be told.
-      this.#phase = "live";
+      this.#connection.welcomed();
       this.#sayClose(end.code, end.text);
       return this.#end(end.code, end.text);
     }
     this.#acknowledge(frame.ack);
-    const { sessionId: id, secret } = frame;
-    if (secret !== null) this.#session ??= { id, secret };
-    this.#live(frame, now);
+    this.#state = "live";
+    this.#dirty = true;
+    this.#connection.welcomed();
+    this.#identity.welcomed(frame);
+    this.#wire.connected(frame, now);
+    this.#tries.welcomed(texts(frame.extensions, Tag.Address)[0], now);
     if (!this.#opened) {
-      const previous = this.#previous;
-      this.#events.push({ type: "open", resumed: known !== undefined, previous });
+      this.#events.push({ type: "open", resumed, previous: this.#previous });
     } else {
-      this.#repairs += 1;
+      this.#identity.repairs += 1;
       this.#events.push({ type: "repaired" });
     }
     this.#opened = true;
-  }
-
-  /** @param {import("./frames.js").Welcome} frame @param {number} now */
-  #live(frame, now) {
-    this.#state = "live";
-    this.#phase = "live";
-    this.#dirty = true;
-    this.#timeout = frame.timeoutMs;
-    this.#wire.connected(frame, now);
-    this.#tries.welcomed(texts(frame.extensions, Tag.Address)[0], now);
   }
 
   /** @param {import("./frames.js").Refused} frame @param {number} now */
@@ -442,20 +356,17 @@ export class Link {
   /** @param {import("./frames.js").Data} frame @param {number} now */
   #handleData(frame, now) {
     this.#acknowledge(frame.ack);
-    switch (this.#wire.inbox.take(frame.seq, frame.payload, now)) {
-      case "gap":
-        throw new FrameError("Gap", `message ${frame.seq} after ${this.#wire.inbox.received}`);
-      case "full":
-        return this.#fail(Code.ProtocolError, "more messages than the game can take", now);
-      default:
-    }
+    const taken = this.#wire.inbox.take(frame.seq, frame.payload, now);
+    if (taken === "full") this.#fail(Code.ProtocolError, "more than the game can take", now);
+    if (taken !== "gap") return;
+    throw new FrameError("Gap", `message ${frame.seq} after ${this.#wire.inbox.received}`);
   }
 
   /** @param {number} ack */
   #acknowledge(ack) {
     if (ack > this.#wire.outbox.acked) this.#dirty = true;
-    const sent = this.#wire.outbox.acknowledge(ack);
-    if (!sent) throw new FrameError("Ack", "an ack beyond what was sent");
+    if (this.#wire.outbox.acknowledge(ack)) return;
+    throw new FrameError("Ack", "an ack beyond what was sent");
   }
 
   /** @param {import("./frames.js").Restarting} frame @param {number} now */
@@ -468,13 +379,13 @@ export class Link {
 
   /** @param {import("./frames.js").Close} frame @param {number} now */
   #handleClose(frame, now) {
-    const wasLive = this.#phase === "live";
+    const wasLive = this.#connection.live;
     if (wasLive) this.#acknowledge(frame.ack);
     if (!wasLive || entry(frame.code).action !== "end" || frame.code >= 200) {
       return this.#closed(frame.code, frame.text, now);
     }
     this.#finish(frame.code, frame.text);
-    this.#phase = "closing";
+    this.#connection.closing();
     this.#answerClose();
   }
 
@@ -484,7 +395,7 @@ export class Link {
    */
   #answerClose() {
     const { inbox } = this.#wire;
-    if (this.#phase !== "closing" || inbox.handled < inbox.received) return;
+    if (this.#connection.phase !== "closing" || inbox.handled < inbox.received) return;
     const code = this.#ending?.code ?? Code.Left;
     this.#sayClose(code, "");
     this.#disconnect(code);
@@ -502,14 +413,12 @@ export class Link {
     const { name, action } = entry(code);
     const cause = { code, name, text, gameCode };
     if (action !== "end") return this.#lost(cause, now, retryAfter);
-    const stored = !this.#opened && this.#session !== undefined;
+    const stored = !this.#opened && this.#identity.known;
     if (!stored || !FORGOTTEN.includes(code)) return this.#end(code, text, gameCode);
     // The stored session is gone, and this page has shown nothing of it yet: log in.
     this.#disconnect(undefined);
     this.#previous = cause;
-    this.#session = undefined;
-    this.#attempt = 0;
-    this.#repairs = 0;
+    this.#identity.forget();
     this.#wire = new Wire(undefined);
     this.#dirty = true;
     this.#tries.stop();
@@ -536,14 +445,14 @@ export class Link {
    */
   #lost(cause, now, retryAfter = 0) {
     const action = cause.code === undefined ? "repair" : entry(cause.code).action;
-    const wasLive = this.#phase === "live";
+    const wasLive = this.#connection.live;
     this.#disconnect(cause.code);
     if (wasLive) {
       this.#state = "repairing";
       this.#events.push({ type: "repairStarted", cause });
     }
     const { silence } = this.#wire.heartbeat;
-    const end = { wasLive, action, retryAfter, timeout: this.#timeout, silence };
+    const end = { wasLive, action, retryAfter, timeout: this.#identity.timeout, silence };
     if (this.#tries.broke(end, now)) return this.handleTimeout(now);
     this.#state = "repairFailed";
     this.#events.push({ type: "repairFailed", cause });
@@ -579,17 +488,13 @@ export class Link {
    * @param {string} text
    */
   #sayClose(code, text) {
-    if (this.#phase !== "live" && this.#phase !== "closing") return;
-    const bytes = this.#wire.close(code, text);
-    this.#actions.push({ type: "send", connection: this.#connection, bytes });
+    const { live, phase } = this.#connection;
+    if (live || phase === "closing") this.#connection.push(this.#wire.close(code, text));
   }
 
   /** @param {number | undefined} code */
   #disconnect(code) {
-    if (this.#phase !== "none") {
-      this.#actions.push({ type: "close", connection: this.#connection, code });
-    }
-    this.#phase = "none";
+    this.#connection.close(code);
     this.#wire.disconnected();
   }
 }

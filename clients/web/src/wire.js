@@ -46,6 +46,12 @@ export class Wire {
     this.heartbeat.stop();
   }
 
+  get stats() {
+    const { inbox, outbox } = this;
+    const { last: sent, acked, retained } = outbox;
+    return { sent, retained: retained.length, acked, received: inbox.received };
+  }
+
   /** When something is due on a live connection. */
   get dueAt() {
     return Math.min(this.heartbeat.dueAt, this.inbox.ackAt);

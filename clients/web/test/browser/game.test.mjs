@@ -30,7 +30,7 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  assert.equal(await node?.stop(), 0);
+  if (node) assert.equal(await node.stop(), 0);
 });
 
 test("a game between two pages goes on through cuts, an absence and a reload", async () => {
@@ -122,6 +122,7 @@ async function moveAndReload(mover, other, point) {
   other.network.cut();
   await mover.page.reload();
   await mover.inGame();
+  await mover.openNetwork();
   const now = await mover.state();
   assert.equal(now.id, before.id);
   assert.deepEqual([now.view.mine, now.view.name], [before.view.mine, before.view.name]);

@@ -29,7 +29,7 @@ before(async () => {
 
 after(async () => {
   for (const session of sessions) session.leave();
-  assert.equal(await node?.stop(), 0);
+  if (node) assert.equal(await node.stop(), 0);
 });
 
 /** @param {Partial<import("../../src/client.js").ConnectOptions>} [options] */

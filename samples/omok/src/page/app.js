@@ -13,6 +13,14 @@ const STORAGE_KEY = "omok";
 const TURN_MS = 30_000;
 const HURRY_MS = 10_000;
 const CLOCK_EVERY_MS = 100;
+const GONE = "Your game is over: the server does not know it any more. It may have restarted.";
+/** What the player is told at an end, by its close code; otherwise the text that came with it. */
+const ENDED = {
+  101: "",
+  112: "Your game is over: the server has stopped.",
+  202: "Your game goes on in another tab.",
+  300: GONE,
+};
 
 const $ = (id) => document.getElementById(id);
 
@@ -26,20 +34,29 @@ const network = networkPanel(() => session, ask);
 /** Opens a session, or resumes the one that was stored before a reload. */
 function open(name) {
   session?.leave();
-  session = connect({
-    kind: "omok", login: { name }, codec: "json", storage: sessionStorage, storageKey: STORAGE_KEY,
-  });
+  session = undefined;
+  try {
+    session = connect({
+      kind: "omok", login: { name }, codec: "json",
+      storage: sessionStorage, storageKey: STORAGE_KEY,
+    });
+  } catch (error) {
+    // This browser, or a page on plain http, lacks what a session needs.
+    note(`Sorry: ${error.message}.`);
+    return;
+  }
   const mine = session;
   /** Listens until another session takes over. */
   const on = (event, listener) => mine.on(event, (value) => {
     if (mine === session) listener(value);
   });
   link("repairing", "connecting");
-  on("open", ({ resumed }) => {
+  on("open", ({ resumed, previous }) => {
     link("live", "connected");
     // A page that was loaded again knows nothing.
     if (resumed) ask({ ask: "look" });
     else network.reset();
+    if (previous) note(GONE);
   });
   on("message", hear);
   on("repairStarted", () => link("repairing", "repairing the connection"));
@@ -53,14 +70,16 @@ function open(name) {
 function hear(tell) {
   if (tell.tell === "refused") {
     board.refused();
+    if (tell.why === "link-not-simulated") network.reset();
     note(`Sorry: ${tell.text}.`);
     return;
   }
+  // A new session begins with a view of the lobby: why it is new stays readable.
+  if (tell.place !== "lobby" || view.place !== "lobby") note("");
   view = apply(view, tell, () => {
     holes += 1;
     ask({ ask: "look" });
   });
-  note("");
   show();
 }
 
@@ -71,12 +90,11 @@ function ask(message) {
 }
 
 function ended(code, text) {
-  const LEFT = 101;
   link("none", "not connected");
   session = undefined;
   view = START;
   show();
-  note(code === LEFT ? "" : `Your session has ended${text ? `: ${text}` : ""}.`);
+  note(ENDED[code] ?? `Your session has ended${text ? `: ${text}` : ""}.`);
 }
 
 // --- what is shown ---------------------------------------------------------------------------
