@@ -51,13 +51,7 @@ pub(crate) async fn meet(worker: Rc<Worker>, stranger: Stranger) {
     let Stranger { mut transport, peer, permit, handshake } = stranger;
     let node = Arc::clone(&worker.node);
     let time = node.config.limits.handshake_time;
-    let mut stopping = node.stopping.subscribe();
-    let first = tokio::select! {
-        first = tokio::time::timeout(time, read_first(&mut transport, &node)) => first,
-        // Who has said nothing yet is nobody to wait for.
-        _ = stopping.wait_for(|stopping| *stopping) => Ok(Err(Rejection::Gone)),
-    };
-    let first = match first {
+    let first = match tokio::time::timeout(time, read_first(&mut transport, &node)).await {
         Ok(first) => first,
         Err(_) => Err(Rejection::Refusal(later(CloseCode::HandshakeTimeout, "say Hello sooner"))),
     };
@@ -151,7 +145,8 @@ fn judge(bytes: &[u8], error: &FrameError) -> Rejection {
     const HTTP: [&[u8]; 7] = [b"GET ", b"POST", b"HEAD", b"PUT ", b"OPTI", b"CONN", b"PRI "];
     if HTTP.iter().any(|method| bytes.starts_with(method)) {
         let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\
-            \r\nContent-Length: 58\r\n\r\nThis port speaks the link protocol; pages are on another.\n";
+            \r\nContent-Length: 58\r\n\r\n\
+            This port speaks the link protocol; pages are on another.\n";
         return Rejection::Foreign(answer, "HTTP on the link port");
     }
     if bytes.starts_with(&[0x16, 0x03]) {

@@ -3,41 +3,80 @@
 use std::time::Duration;
 
 use throughline::prelude::*;
-use throughline::{Config, RunningNode};
+use throughline::{Config, EndReason, NodeBuilder, RunningNode};
+
+use crate::{
+    journal,
+    kinds::{Careful, Tin},
+};
 
 /// Remembers what it was told.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Parrot {
-    pub(crate) name: String,
-    pub(crate) heard: u64,
+    name: String,
+    heard: u64,
 }
 
 /// What a client asks for.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) enum Ask {
+    /// Answered with `Said`, in order.
     Say(u64),
-    End,
+    /// How often it was asked to say something.
+    Count,
+    /// Sends these bytes back.
+    Echo(String),
+    /// Ends, with a last `Said` before it.
+    End(u64),
     Panic,
     Fail,
     Hang,
+    /// Waits at the session's gate; then says this.
+    Gate(u64),
+    /// Doubles the number on another thread.
     Block(u64),
+    /// Panics on another thread.
+    BlockPanic,
+    /// Sends so many messages in one turn.
     Flood(u64),
-    Timer(u64),
+    /// Sends so many messages of so many bytes in one turn.
+    Big(u64, usize),
+    Timer(String, u64),
+    Repeat(String, u64),
+    Cancel(String),
+    /// Sets so many timers that do not fire.
+    Timers(u64),
+    /// Sends a message to another session.
     Tell(SessionId, u64),
     Key(String),
     Simulate(u64),
+    /// Sends something, sets a timer, registers a key and tells a session, then fails.
+    Undo(SessionId),
+    /// A message whose reading panics.
+    Rotten(Rotten),
+}
+
+/// Panics when it is read.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub(crate) struct Rotten;
+
+impl<'de> Deserialize<'de> for Rotten {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("asked to panic while reading")
+    }
 }
 
 /// What it answers.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) enum Answer {
     Said(u64),
+    Counted(u64),
+    Echoed(String),
     Started(String),
     Told(SessionId, u64),
-    Undelivered(SessionId),
+    Undelivered(SessionId, String),
     Ticked(String),
     Refused(String),
-    Lost,
 }
 
 impl Session for Parrot {
@@ -47,10 +86,20 @@ impl Session for Parrot {
     type Out = Answer;
 
     async fn login(login: Login<'_>) -> Result<Self, Refusal> {
+        let id = login.session_id();
+        journal::note(id, format!("login {:?}", login.game_version()));
+        if login.game_version() == Some("0.1") {
+            return Err(Refusal::upgrade_needed("version 1.0 is needed"));
+        }
         match login.text()? {
             "nobody" => Err(Refusal::new(7, "nobody may not play")),
-            "later" => Err(Refusal::retry_after("not now", Duration::from_millis(50))),
+            "later" => Err(Refusal::retry_after("not now", Duration::from_millis(1_500))),
             "panic" => panic!("the login was asked to panic"),
+            "hang" => std::future::pending().await,
+            name if name.starts_with('{') => {
+                let name = login.decode::<String>(Codec::Json)?;
+                Ok(Self { name, heard: 0 })
+            }
             name => Ok(Self { name: name.to_owned(), heard: 0 }),
         }
     }
@@ -66,26 +115,34 @@ impl Session for Parrot {
                 self.heard += 1;
                 ctx.send(Answer::Said(number));
             }
-            Ask::End => ctx.end(),
-            Ask::Panic => panic!("asked to panic"),
-            Ask::Fail => {
-                ctx.send(Answer::Said(0));
-                return Err(std::io::Error::other("asked to fail").into());
+            Ask::Count => ctx.send(Answer::Counted(self.heard)),
+            Ask::Echo(text) => ctx.send(Answer::Echoed(text)),
+            Ask::End(number) => {
+                ctx.send(Answer::Said(number));
+                ctx.end();
             }
-            Ask::Hang => std::future::pending().await,
-            Ask::Block(number) => {
-                let number = ctx.blocking(move || number * 2).await?;
+            Ask::Gate(number) => {
+                journal::note(ctx.session_id(), "at the gate");
+                journal::gate(ctx.session_id()).acquire().await?.forget();
                 ctx.send(Answer::Said(number));
             }
             Ask::Flood(count) => (0..count).for_each(|number| ctx.send(Answer::Said(number))),
-            Ask::Timer(ms) => ctx.set_timer("once", Duration::from_millis(ms)),
-            Ask::Tell(to, number) => ctx.send_to_local_session(to, &number),
-            Ask::Key(key) => ctx.register_key(&key),
-            Ask::Simulate(ms) => {
-                if let Err(error) = ctx.simulate_link(Duration::from_millis(ms), 0.0) {
-                    ctx.send(Answer::Refused(error.to_string()));
-                }
+            Ask::Big(count, bytes) => {
+                (0..count).for_each(|_| ctx.send(Answer::Echoed("x".repeat(bytes))));
             }
+            Ask::Tell(to, number) => ctx.send_to_local_session(to, &number),
+            Ask::Key(key) => {
+                ctx.register_key(&key);
+                ctx.send(Answer::Said(0));
+            }
+            Ask::Simulate(ms) => match ctx.simulate_link(Duration::from_millis(ms), 0.0) {
+                Ok(()) => ctx.send(Answer::Said(ms)),
+                Err(error) => ctx.send(Answer::Refused(error.to_string())),
+            },
+            Ask::Timer(..) | Ask::Repeat(..) | Ask::Cancel(_) | Ask::Timers(_) => {
+                set_timers(ask, ctx);
+            }
+            other => fail(other, ctx).await?,
         }
         Ok(())
     }
@@ -98,31 +155,89 @@ impl Session for Parrot {
     async fn undelivered(
         &mut self,
         to: SessionId,
-        _why: Undelivered,
+        why: Undelivered,
         ctx: &mut Context<Self>,
     ) -> Outcome {
-        ctx.send(Answer::Undelivered(to));
+        ctx.send(Answer::Undelivered(to, format!("{why:?}")));
+        Ok(())
+    }
+
+    async fn connection_lost(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        journal::note(ctx.session_id(), "connection lost");
+        Ok(())
+    }
+
+    async fn repaired(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        let peer = ctx.peer().map_or_else(String::new, |peer| peer.ip().to_string());
+        journal::note(ctx.session_id(), format!("repaired from {peer}"));
         Ok(())
     }
 
     async fn timer(&mut self, name: &str, ctx: &mut Context<Self>) -> Outcome {
+        journal::note(ctx.session_id(), format!("timer {name}"));
         ctx.send(Answer::Ticked(name.to_owned()));
+        Ok(())
+    }
+
+    async fn destroyed(&mut self, reason: EndReason, ctx: &mut Context<Self>) -> Outcome {
+        journal::note(ctx.session_id(), format!("destroyed {reason:?}"));
         Ok(())
     }
 }
 
-/// A configuration for tests: free ports, two workers, short times.
+fn set_timers(ask: Ask, ctx: &mut Context<Parrot>) {
+    match ask {
+        Ask::Timer(name, ms) => ctx.set_timer(&name, Duration::from_millis(ms)),
+        Ask::Repeat(name, ms) => ctx.repeat_timer(&name, Duration::from_millis(ms)),
+        Ask::Cancel(name) => ctx.cancel_timer(&name),
+        Ask::Timers(count) => (0..count)
+            .for_each(|number| ctx.set_timer(&number.to_string(), Duration::from_secs(3600))),
+        _ => {}
+    }
+    ctx.send(Answer::Said(0));
+}
+
+async fn fail(ask: Ask, ctx: &mut Context<Parrot>) -> Outcome {
+    match ask {
+        Ask::Panic => panic!("asked to panic"),
+        Ask::Fail => Err(std::io::Error::other("asked to fail").into()),
+        Ask::Hang => std::future::pending().await,
+        Ask::Undo(to) => {
+            ctx.send(Answer::Said(666));
+            ctx.set_timer("undone", Duration::ZERO);
+            ctx.register_key("undone");
+            ctx.send_to_local_session(to, &666_u64);
+            Err(std::io::Error::other("asked to fail").into())
+        }
+        Ask::BlockPanic => ctx.blocking(|| panic!("asked to panic elsewhere")).await,
+        Ask::Block(number) => {
+            let number = ctx.blocking(move || number * 2).await?;
+            ctx.send(Answer::Said(number));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A configuration for tests: free ports, two workers, no rate limit.
 pub(crate) fn config() -> Config {
     let mut config = Config::default();
     config.listen.http = vec!["127.0.0.1:0".parse().unwrap()];
-    config.listen.link = vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()];
+    config.listen.link = vec!["127.0.0.1:0".parse().unwrap()];
     config.node.workers = 2;
     config.session.messages_per_second = 0;
     config.session.bytes_per_second = 0;
     config
 }
 
-/// A node with this game.
-pub(crate) fn node(config: Config) -> RunningNode {
-    Node::builder(config).sessions::<Parrot>().start().unwrap()
+/// What a node with these games is made of.
+pub(crate) fn builder(change: impl FnOnce(&mut Config)) -> NodeBuilder {
+    let mut config = config();
+    change(&mut config);
+    Node::builder(config).sessions::<Parrot>().sessions::<Careful>().sessions::<Tin>()
+}
+
+/// A node with these games, and some settings changed.
+pub(crate) fn node(change: impl FnOnce(&mut Config)) -> RunningNode {
+    builder(change).start().unwrap()
 }

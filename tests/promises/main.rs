@@ -1,4 +1,27 @@
 //! The promises of the runtime, each shown on a real node with real sockets.
+//!
+//! # Layout
+//! - `game`, `kinds`: what is played; `journal`: what its hooks saw
+//! - `player`: the client library's side; `raw`: frames written by hand, over TCP or WebSocket
+//! - `watch`: waiting for what other threads do; `logs`: what the node logs
+//! - `p1_*`, `p2_*`, `p9_*`, `p10_*`: the promises; `bad_input`, `session_life`, `node`, `process`:
+//!   what else is documented
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod bad_input;
 mod game;
-mod smoke;
+mod journal;
+mod kinds;
+mod logs;
+mod node;
+mod p10_nothing_gets_in;
+mod p1_exactly_once;
+mod p2_failed_turns;
+mod p2_no_silent_hole;
+mod p9_bounded;
+mod player;
+mod process;
+mod raw;
+mod session_life;
+mod watch;

@@ -46,6 +46,8 @@ impl<S: Session> SessionActor<S> {
 
     /// The connection is gone, or is given up.
     pub(super) fn drop_connection(&mut self, now: Instant) {
+        // What the link has to say about this connection is forgotten with it, and not counted.
+        self.handle_link_events(now);
         if self.connection.take().is_some() {
             self.link.handle_disconnected(now);
             self.cut_simulated();

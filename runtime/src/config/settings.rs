@@ -209,7 +209,8 @@ settings! {
         login_deadline: Duration = "10s", Kind::time("10ms", "10m");
 
         /// Messages waiting for their turn, from the client and from other sessions. When full,
-        /// the node reads no further from the client, and other senders get an error.
+        /// other senders get an error, and the node reads no further from the client, unless that
+        /// one keeps to `link.window-messages`: then its acknowledgements must get through.
         mailbox: usize = "256", Kind::count(1, 65_536);
 
         /// Messages per second taken from one client. Above it the node reads more slowly; nothing

@@ -4,10 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full as Body;
@@ -38,10 +36,6 @@ const LINK_PATH: &str = "/link";
 
 /// Request heads, at most; also what the server reads at once.
 const HEAD_MAX: usize = 16 * 1024;
-
-/// A node that stops lets an answer under way be written for so long. A browser that keeps a
-/// connection for later is not waited for.
-const LAST_ANSWER_TIME: Duration = Duration::from_secs(1);
 
 /// A file of the game's page, part of the binary.
 #[derive(Debug, Clone, Copy)]
@@ -87,24 +81,13 @@ pub(super) async fn serve(
         let response = answer(&worker, peer, request, &places);
         async move { Ok::<_, Infallible>(response) }
     });
-    let mut stopping = node.stopping.subscribe();
-    let connection = http1::Builder::new()
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(node.config.limits.handshake_time)
         .max_buf_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        _ = stopping.wait_for(|stopping| *stopping) => {
-            connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(LAST_ANSWER_TIME, connection).await {
-                Ok(served) => served,
-                Err(_) => return,
-            }
-        }
-    };
+        .with_upgrades()
+        .await;
     if let Err(error) = served {
         log::debug!("HTTP with {peer}: {error}");
     }

@@ -53,9 +53,9 @@ impl<S: Session> Context<S> {
 
     /// Sends a message to this session's client. It is retained until the client has handled it.
     ///
-    /// Beyond `link.retained-messages` or `link.retained-bytes` unacknowledged the session ends with
-    /// `RetainedOverflow`. A message that cannot be encoded, or is larger than a frame, fails the
-    /// turn.
+    /// Beyond `link.retained-messages` or `link.retained-bytes` unacknowledged the session ends
+    /// with `RetainedOverflow`. A message that cannot be encoded, or is larger than a frame, fails
+    /// the turn.
     #[inline]
     pub fn send(&mut self, message: S::Out) {
         let limit = self.shared.facts.get().message_max;

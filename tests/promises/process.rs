@@ -1,0 +1,138 @@
+//! A game's binary as an operator meets it: the sample omok.
+
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::watch;
+
+/// The binary, beside the folder of this test's own.
+fn omok() -> Command {
+    let test = std::env::current_exe().unwrap();
+    let folder: PathBuf = test.ancestors().nth(2).unwrap().to_owned();
+    let path = folder.join("omok").with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(path.exists(), "{} is missing: cargo build -p omok", path.display());
+    let mut command = Command::new(path);
+    // A configuration in the working directory or the environment is not this test's.
+    command.current_dir(std::env::temp_dir()).env_clear();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+const FREE: [&str; 4] = ["--listen.http", "127.0.0.1:0", "--listen.link", "127.0.0.1:0"];
+
+async fn output(args: &[&str]) -> Output {
+    watch::soon("the end of omok", omok().args(args).output()).await.unwrap()
+}
+
+/// A node that said where it is.
+struct Serving {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    greeting: String,
+}
+
+impl Serving {
+    async fn start(args: &[&str]) -> Self {
+        let mut child = omok().args(FREE).args(args).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let greeting = watch::soon("a greeting", lines.next_line()).await.unwrap();
+        let Some(greeting) = greeting else {
+            let mut why = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut why).await.unwrap();
+            panic!("omok did not start: {why}")
+        };
+        Self { child, lines, greeting }
+    }
+
+    /// Where it serves this scheme.
+    fn place(&self, scheme: &str) -> String {
+        let place = self.greeting.split_whitespace().find_map(|word| word.strip_prefix(scheme));
+        place.unwrap_or_else(|| panic!("no {scheme} in {:?}", self.greeting)).to_owned()
+    }
+}
+
+#[tokio::test]
+async fn the_binary_says_in_one_line_where_it_is() {
+    let mut serving = Serving::start(&[]).await;
+    assert!(serving.greeting.contains("Ctrl-C"), "{}", serving.greeting);
+    for scheme in ["http://", "tcp://"] {
+        tokio::net::TcpStream::connect(serving.place(scheme)).await.unwrap();
+    }
+    serving.child.kill().await.unwrap();
+    let rest = watch::soon("the end", serving.lines.next_line()).await.unwrap();
+    assert_eq!(rest, None, "one line, and nothing behind it");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn sigterm_and_sigint_end_the_sessions_and_the_status_is_0() {
+    use throughline_client::{CloseCode, Event, Options};
+
+    for signal in ["TERM", "INT"] {
+        let mut serving = Serving::start(&[]).await;
+        let options = Options::new([serving.place("tcp://")]).kind("omok").login(r#""ann""#);
+        let client = throughline_client::Client::connect(options).await;
+        let pid = serving.child.id().unwrap().to_string();
+        let killed = Command::new("kill").args(["-s", signal, &pid]).status().await.unwrap();
+        assert!(killed.success());
+        if let Ok(mut client) = client {
+            let ended = watch::soon("the end of the session", async {
+                loop {
+                    if let Event::Ended(code, _) = client.next().await {
+                        return code;
+                    }
+                }
+            });
+            assert_eq!(ended.await, CloseCode::NodeStopped, "{signal}");
+        }
+        let status = watch::soon("the end of omok", serving.child.wait()).await.unwrap();
+        assert_eq!(status.code(), Some(0), "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_refused_with_its_address_and_the_flag() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    for (flag, other) in [("listen.http", "listen.link"), ("listen.link", "listen.http")] {
+        let (flag, other) = (format!("--{flag}"), format!("--{other}"));
+        let ended = output(&[&flag, &taken, &other, "127.0.0.1:0"]).await;
+        let error = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{error}");
+        assert!(error.contains(&taken) && error.contains(&flag), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_configuration_is_refused_with_the_key_what_was_found_and_what_is_expected() {
+    let ended = output(&["--session.timeout", "soon", "--limits.sesions", "3"]).await;
+    let error = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{error}");
+    for text in ["session.timeout", "soon", "expected", "limits.sesions", "limits.sessions"] {
+        assert!(error.contains(text), "{text} is missing in: {error}");
+    }
+    let mut command = omok();
+    command.args(FREE).env("THROUGHLINE__LIMITS__SESSIONS", "many");
+    let ended = watch::soon("the end of omok", command.output()).await.unwrap();
+    let error = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{error}");
+    assert!(error.contains("THROUGHLINE__LIMITS__SESSIONS") && error.contains("many"), "{error}");
+}
+
+#[tokio::test]
+async fn print_config_prints_the_effective_one_as_toml() {
+    let ended = output(&["--print-config", "--session.timeout", "90s"]).await;
+    assert_eq!(ended.status.code(), Some(0));
+    let text = String::from_utf8(ended.stdout).unwrap();
+    let table: toml::Table = text.parse().unwrap();
+    let value = |section: &str, key: &str| table[section][key].clone();
+    let timeout = value("session", "timeout").to_string();
+    assert!(["\"90s\"", "\"1m 30s\"", "\"1m30s\""].contains(&timeout.as_str()), "{timeout}");
+    // The game's own default.
+    assert_eq!(value("development", "simulate-link"), toml::Value::Boolean(true));
+    assert!(text.contains("# "), "with comments");
+}
