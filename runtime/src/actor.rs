@@ -55,6 +55,8 @@ pub(crate) struct SessionActor<S: Session> {
     turns: Option<Turns<S>>,
     /// The turn under way.
     turn: Option<Turn>,
+    /// Turns that may still begin in this wake-up.
+    turns_left: u32,
     /// What waits for its turn.
     inbox: VecDeque<Input>,
     /// What the node's other parts said, to be looked at by the next round.
@@ -174,6 +176,7 @@ impl<S: Session> SessionActor<S> {
             link,
             shared,
             turn: None,
+            turns_left: 0,
             inbox: VecDeque::from([Input::Started]),
             mail: VecDeque::new(),
             connection: Some(Connection::new(transport, peer, permits)),

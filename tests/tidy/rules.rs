@@ -11,10 +11,15 @@ const SOURCES: &[&str] = &["rs", "js", "mjs", "ts", "css", "html", "toml", "sh",
 /// ends with `/`.
 pub(crate) const CLOCK_FILES: &[&str] = &[
     "runtime/src/clock.rs",
-    "clients/rust/src/clock.rs",
+    "runtime/src/node/running.rs",
+    "clients/rust/src/timer.rs",
+    "clients/rust/src/test_client.rs",
+    "clients/rust/src/handle/task.rs",
+    "clients/rust/tests/",
     "samples/omok/src/",
     "tests/load/",
     "tests/src/",
+    "tests/promises/",
 ];
 
 /// What the link may not know: time, randomness and I/O are its callers'.

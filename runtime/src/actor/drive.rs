@@ -12,6 +12,10 @@ use crate::session::Session;
 /// Rounds of one wake-up, at most: a busy session lets its neighbours on, and comes back.
 const ROUNDS_MAX: usize = 4;
 
+/// Turns begun in one wake-up, at most, for the same reason. Half a window: enough for system calls
+/// to be shared by many messages, few enough that slow turns of one session do not add up.
+const TURNS_MAX: u32 = 128;
+
 /// The actor's only future: polled whenever anything of the session may go on.
 struct Drive;
 
@@ -51,6 +55,7 @@ impl<S: Session> SessionActor<S> {
     fn drive(&mut self, cx: &mut Context<'_>) {
         // Read once: what a wake-up does is one moment to the session.
         let mut now = self.worker.node.clock.now();
+        self.turns_left = TURNS_MAX;
         for round in 0.. {
             let mut goes_on = self.take_mail(now);
             self.handle_timeouts(now);
@@ -64,7 +69,7 @@ impl<S: Session> SessionActor<S> {
                 }
                 now = self.worker.node.clock.now();
             }
-            if round + 1 == ROUNDS_MAX {
+            if round + 1 == ROUNDS_MAX || self.turns_left == 0 {
                 cx.waker().wake_by_ref();
                 return;
             }

@@ -27,7 +27,11 @@ impl<S: Session> SessionActor<S> {
                 // One that is tried again goes before what waits.
                 continue;
             }
+            if self.turns_left == 0 {
+                return ended;
+            }
             let Some(input) = self.next_input() else { return ended };
+            self.turns_left -= 1;
             self.begin_turn(input, now);
         }
     }
@@ -45,12 +49,14 @@ impl<S: Session> SessionActor<S> {
         let rate = &self.worker.node.rate;
         self.meter.take(payload.len(), rate, now);
         let is_free = self.turn.is_none()
+            && self.turns_left > 0
             && self.inbox.is_empty()
             && self.ending == Ending::No
             && !S::KEEP_COPY
             && !self.link.is_window_full();
         match &self.turns {
             Some(turns) if is_free => {
+                self.turns_left -= 1;
                 turns.begin_message(payload);
                 let hook = Hook::Message;
                 self.turn = Some(Turn { seq: Some(seq), hook, began: now, input: None, tries: 1 });
