@@ -4,12 +4,13 @@
 //! turns it brings, and writes what they produced with one system call.
 //!
 //! # Layout
-//! `drive` is the loop; `intake` takes bytes to turns, `outlet` what is due to the socket;
+//! `drive` is the loop; `inbox` what waits; `intake` takes bytes to turns, `outlet` what is due to the socket;
 //! `mail` takes what other parts of the node say; `run` begins and ends turns; `life` begins and
 //! ends sessions; `turn` owns the game's state; `timers`, `meter`, `delay` are small machines.
 
 mod delay;
 mod drive;
+mod inbox;
 mod intake;
 mod life;
 mod mail;
@@ -26,7 +27,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use actix::Actor;
-use throughline_link::{CloseCode, Instant, NodeLink};
+use throughline_link::{CloseCode, FrameError, Instant, NodeLink};
 use tokio::time::Sleep;
 
 pub(crate) use mail::{Resuming, ToSession};
@@ -34,12 +35,13 @@ pub(crate) use meter::Rate;
 pub(crate) use turn::Hook;
 
 use crate::{
-    admission::{ConnectionPermit, Permit},
+    admission::{ConnectionPermit, Permit, SessionPermit},
     session::{Facts, Session, Shared},
     transport::Transport,
     worker::Worker,
 };
 use delay::SimulatedLink;
+use inbox::Inbox;
 use meter::Meter;
 use timers::Timers;
 use turn::{Input, Turns};
@@ -58,7 +60,7 @@ pub(crate) struct SessionActor<S: Session> {
     /// Turns that may still begin in this wake-up.
     turns_left: u32,
     /// What waits for its turn.
-    inbox: VecDeque<Input>,
+    inbox: Inbox,
     /// What the node's other parts said, to be looked at by the next round.
     mail: VecDeque<ToSession>,
     connection: Option<Connection>,
@@ -70,7 +72,7 @@ pub(crate) struct SessionActor<S: Session> {
     /// When `sleep` ends.
     armed: Instant,
     ending: Ending,
-    permit: Option<Permit>,
+    permit: Option<SessionPermit>,
 }
 
 /// A turn under way.
@@ -117,8 +119,10 @@ struct Connection {
     held_until: Option<Instant>,
     /// Reading was paused, by our own choice.
     paused: bool,
+    /// What came that is no frame.
+    garbage: Option<FrameError>,
     /// Counts against the limits of connections, and as one that carries a session.
-    _permits: (ConnectionPermit, Permit),
+    permits: (ConnectionPermit, Permit),
 }
 
 impl Connection {
@@ -132,7 +136,8 @@ impl Connection {
             said_goodbye: false,
             held_until: None,
             paused: false,
-            _permits: permits,
+            garbage: None,
+            permits,
         }
     }
 }
@@ -145,7 +150,7 @@ pub(crate) struct Beginning<S> {
     pub(crate) transport: Transport,
     pub(crate) peer: SocketAddr,
     pub(crate) connection_permit: ConnectionPermit,
-    pub(crate) permit: Permit,
+    pub(crate) permit: SessionPermit,
 }
 
 impl<S: Session> SessionActor<S> {
@@ -169,6 +174,8 @@ impl<S: Session> SessionActor<S> {
         let id = link.session_id();
         let node = std::sync::Arc::clone(&worker.node);
         let permits = (connection_permit, node.admission.link());
+        let mut inbox = Inbox::default();
+        inbox.push(Input::Started);
         let actor = Self {
             turns: Some(Turns::new(state, Rc::clone(&shared))),
             worker,
@@ -177,7 +184,7 @@ impl<S: Session> SessionActor<S> {
             shared,
             turn: None,
             turns_left: 0,
-            inbox: VecDeque::from([Input::Started]),
+            inbox,
             mail: VecDeque::new(),
             connection: Some(Connection::new(transport, peer, permits)),
             timers: Timers::default(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -18,8 +18,13 @@ pub(crate) struct Admission {
     sessions: AtomicUsize,
     /// Connections that carry a session; no limit of their own, they count as connections.
     links: AtomicUsize,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    connections_by_address: ByAddress,
+    sessions_by_address: ByAddress,
 }
+
+/// Counts per address; of IPv6 per /64 network, which one client has to itself.
+#[derive(Debug, Default)]
+struct ByAddress(Mutex<HashMap<IpAddr, usize>>);
 
 /// Which limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +36,9 @@ pub(crate) enum Full {
     #[error("limits.sessions is reached")]
     Sessions,
     #[error("limits.connections-per-address is reached")]
-    Address,
+    ConnectionsOfAddress,
+    #[error("limits.sessions-per-address is reached")]
+    SessionsOfAddress,
 }
 
 /// One connection's place; given back when dropped.
@@ -41,7 +48,14 @@ pub(crate) struct ConnectionPermit {
     address: IpAddr,
 }
 
-/// One handshake's, session's or link's place; given back when dropped.
+/// One session's place; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct SessionPermit {
+    admission: Arc<Admission>,
+    address: IpAddr,
+}
+
+/// One handshake's or link's place; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     admission: Arc<Admission>,
@@ -56,33 +70,32 @@ impl Admission {
             handshakes: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
             links: AtomicUsize::new(0),
-            addresses: Mutex::new(HashMap::new()),
+            connections_by_address: ByAddress::default(),
+            sessions_by_address: ByAddress::default(),
         })
     }
 
     pub(crate) fn connection(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPermit, Full> {
-        take(&self.connections, self.limits.connections, Full::Connections)?;
-        let permit = ConnectionPermit { admission: Arc::clone(self), address };
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = addresses.entry(address).or_insert(0);
-        *count += 1;
+        let address = network_of(address);
         let limit = self.limits.connections_per_address;
-        if limit > 0 && *count > limit {
-            drop(addresses);
-            drop(permit);
-            return Err(Full::Address);
-        }
-        Ok(permit)
+        self.connections_by_address.take(address, limit, Full::ConnectionsOfAddress)?;
+        take(&self.connections, self.limits.connections, Full::Connections)
+            .inspect_err(|_| self.connections_by_address.give_back(address))?;
+        Ok(ConnectionPermit { admission: Arc::clone(self), address })
+    }
+
+    pub(crate) fn session(self: &Arc<Self>, address: IpAddr) -> Result<SessionPermit, Full> {
+        let address = network_of(address);
+        let limit = self.limits.sessions_per_address;
+        self.sessions_by_address.take(address, limit, Full::SessionsOfAddress)?;
+        take(&self.sessions, self.limits.sessions, Full::Sessions)
+            .inspect_err(|_| self.sessions_by_address.give_back(address))?;
+        Ok(SessionPermit { admission: Arc::clone(self), address })
     }
 
     pub(crate) fn handshake(self: &Arc<Self>) -> Result<Permit, Full> {
         take(&self.handshakes, self.limits.handshakes, Full::Handshakes)?;
         Ok(Permit { admission: Arc::clone(self), count: |admission| &admission.handshakes })
-    }
-
-    pub(crate) fn session(self: &Arc<Self>) -> Result<Permit, Full> {
-        take(&self.sessions, self.limits.sessions, Full::Sessions)?;
-        Ok(Permit { admission: Arc::clone(self), count: |admission| &admission.sessions })
     }
 
     /// Counts a connection that carries a session.
@@ -97,6 +110,39 @@ impl Admission {
     }
 }
 
+impl ByAddress {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, address: IpAddr, limit: usize, full: Full) -> Result<(), Full> {
+        let mut counts = self.lock();
+        let count = counts.entry(address).or_insert(0);
+        if limit > 0 && *count >= limit {
+            return Err(full);
+        }
+        *count += 1;
+        Ok(())
+    }
+
+    fn give_back(&self, address: IpAddr) {
+        let mut counts = self.lock();
+        if let Some(count) = counts.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&address);
+            }
+        }
+    }
+}
+
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+        v4 => v4,
+    }
+}
+
 fn take(count: &AtomicUsize, limit: usize, full: Full) -> Result<(), Full> {
     count
         .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < limit).then_some(now + 1))
@@ -107,14 +153,14 @@ fn take(count: &AtomicUsize, limit: usize, full: Full) -> Result<(), Full> {
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.admission.connections.fetch_sub(1, Ordering::Relaxed);
-        let addresses = &self.admission.addresses;
-        let mut addresses = addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = addresses.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&self.address);
-            }
-        }
+        self.admission.connections_by_address.give_back(self.address);
+    }
+}
+
+impl Drop for SessionPermit {
+    fn drop(&mut self) {
+        self.admission.sessions.fetch_sub(1, Ordering::Relaxed);
+        self.admission.sessions_by_address.give_back(self.address);
     }
 }
 
@@ -139,7 +185,7 @@ mod tests {
         let [one, two] = [IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2])];
         let first = admission.connection(one).unwrap();
         let _second = admission.connection(one).unwrap();
-        assert_eq!(admission.connection(one).unwrap_err(), Full::Address);
+        assert_eq!(admission.connection(one).unwrap_err(), Full::ConnectionsOfAddress);
         let _third = admission.connection(two).unwrap();
         assert_eq!(admission.connection(two).unwrap_err(), Full::Connections);
         drop(first);
@@ -148,7 +194,16 @@ mod tests {
         assert_eq!(admission.handshake().unwrap_err(), Full::Handshakes);
         drop(handshake);
         assert!(admission.handshake().is_ok());
+        limits_of_networks(&admission);
         let _link = admission.link();
         assert_eq!(admission.counts(), (1, 0));
+    }
+
+    fn limits_of_networks(admission: &Arc<Admission>) {
+        let near = ["2001:db8::1", "2001:db8::ffff"].map(|text| text.parse().unwrap());
+        let permits = near.map(|address| admission.session(address).unwrap());
+        assert_eq!(admission.sessions_by_address.lock().len(), 1, "one /64 is one client");
+        drop(permits);
+        assert!(admission.sessions_by_address.lock().is_empty());
     }
 }

@@ -32,8 +32,9 @@ pub enum DecodeError {
     /// Not well-formed CBOR: cut short, lengths that lie, nested deeper than 32, or trailing bytes.
     #[error("not well-formed CBOR: {0}")]
     Malformed(&'static str),
-    /// Well-formed, but not the type that was expected.
-    #[error("{0}")]
+    /// Well-formed, but not the type that was expected. What is wrong in detail may quote the
+    /// message, so it is here for the game, and not in the error's text, which ends up in logs.
+    #[error("not of the type expected")]
     Unexpected(String),
 }
 

@@ -34,6 +34,7 @@ pub struct Counters {
     pub(crate) moved: AtomicU64,
     pub(crate) foreign_polls: AtomicU64,
     pub(crate) set_aside: AtomicU64,
+    pub(crate) failed_turns: AtomicU64,
     pub(crate) refused: ByCode,
     pub(crate) closed: ByCode,
     pub(crate) ended: ByCode,
@@ -62,6 +63,12 @@ impl Counters {
     #[must_use]
     pub fn set_aside(&self) -> u64 {
         self.set_aside.load(Ordering::Relaxed)
+    }
+
+    /// Turns that failed, panicked or overran their deadline.
+    #[must_use]
+    pub fn failed_turns(&self) -> u64 {
+        self.failed_turns.load(Ordering::Relaxed)
     }
 
     /// Handshakes refused with this code.

@@ -1,12 +1,15 @@
 //! The sessions of a node, by id and by key: where each one's actor is.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use actix::Recipient;
 use throughline_link::SessionId;
 
-use crate::actor::ToSession;
+use crate::{actor::ToSession, config::LinkSettings, session::Undelivered};
 
 /// All sessions of a node, those that have ended and are remembered among them.
 #[derive(Debug, Default)]
@@ -16,10 +19,34 @@ pub(crate) struct Directory {
 
 #[derive(Debug, Default)]
 struct Tables {
-    sessions: HashMap<SessionId, Recipient<ToSession>>,
+    sessions: HashMap<SessionId, Entry>,
     keys: HashMap<String, SessionId>,
-    /// Ended sessions, oldest first.
-    ended: VecDeque<SessionId>,
+    /// Ended sessions, oldest first, with the bytes they retain.
+    ended: VecDeque<(SessionId, usize)>,
+    ended_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    actor: Recipient<ToSession>,
+    /// Messages of other sessions that wait for their turn. Counted here, since a mailbox of actix
+    /// takes any number through an address that was cloned for one message.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// The place of a message in its receiver's mailbox; given back when the last clone is dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    _held: Arc<Held>,
+}
+
+#[derive(Debug)]
+struct Held(Arc<AtomicUsize>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Directory {
@@ -31,11 +58,28 @@ impl Directory {
     }
 
     pub(crate) fn insert(&self, id: SessionId, actor: Recipient<ToSession>) {
-        self.lock().sessions.insert(id, actor);
+        self.lock().sessions.insert(id, Entry { actor, waiting: Arc::default() });
     }
 
     pub(crate) fn find(&self, id: SessionId) -> Option<Recipient<ToSession>> {
-        self.lock().sessions.get(&id).cloned()
+        self.lock().sessions.get(&id).map(|entry| entry.actor.clone())
+    }
+
+    /// A session and a place in its mailbox, of which there are `limit`.
+    pub(crate) fn find_place(
+        &self,
+        id: SessionId,
+        limit: usize,
+    ) -> Result<(Recipient<ToSession>, Place), Undelivered> {
+        let tables = self.lock();
+        let entry = tables.sessions.get(&id).ok_or(Undelivered::NoSuchSession)?;
+        // Under the lock: two senders do not take the last place together.
+        if entry.waiting.load(Ordering::Relaxed) >= limit {
+            return Err(Undelivered::MailboxFull);
+        }
+        entry.waiting.fetch_add(1, Ordering::Relaxed);
+        let held = Arc::new(Held(Arc::clone(&entry.waiting)));
+        Ok((entry.actor.clone(), Place { _held: held }))
     }
 
     pub(crate) fn find_key(&self, key: &str) -> Option<SessionId> {
@@ -43,7 +87,7 @@ impl Directory {
     }
 
     pub(crate) fn all(&self) -> Vec<(SessionId, Recipient<ToSession>)> {
-        self.lock().sessions.iter().map(|(id, actor)| (*id, actor.clone())).collect()
+        self.lock().sessions.iter().map(|(id, entry)| (*id, entry.actor.clone())).collect()
     }
 
     /// How many sessions have an actor, ended ones included.
@@ -59,7 +103,7 @@ impl Directory {
     ) -> Option<(SessionId, Option<Recipient<ToSession>>)> {
         let mut tables = self.lock();
         let holder = tables.keys.insert(key.to_owned(), id).filter(|holder| *holder != id)?;
-        Some((holder, tables.sessions.get(&holder).cloned()))
+        Some((holder, tables.sessions.get(&holder).map(|entry| entry.actor.clone())))
     }
 
     /// Removes `key` if it points to `id`.
@@ -70,27 +114,37 @@ impl Directory {
         }
     }
 
-    /// Notes that `id` has ended. The oldest ended session comes back if there are more than
-    /// `limit`: it is to be forgotten.
-    pub(crate) fn ended(&self, id: SessionId, limit: usize) -> Option<Recipient<ToSession>> {
+    /// Notes that `id` has ended and retains so many bytes. The oldest ended sessions come back, as
+    /// many as are too many or retain too much in all: they are to be forgotten.
+    pub(crate) fn ended(
+        &self,
+        id: SessionId,
+        bytes: usize,
+        limits: &LinkSettings,
+    ) -> Vec<Recipient<ToSession>> {
         let mut tables = self.lock();
-        tables.ended.push_back(id);
-        while tables.ended.len() > limit {
-            let oldest = tables.ended.pop_front()?;
-            if let Some(actor) = tables.sessions.get(&oldest) {
-                return Some(actor.clone());
-            }
+        tables.ended.push_back((id, bytes));
+        tables.ended_bytes += bytes;
+        let mut oldest = Vec::new();
+        while tables.ended.len() > limits.ended_sessions || tables.ended_bytes > limits.ended_bytes
+        {
+            let Some((id, bytes)) = tables.ended.pop_front() else { break };
+            tables.ended_bytes -= bytes;
+            oldest.extend(tables.sessions.get(&id).map(|entry| entry.actor.clone()));
         }
-        None
+        oldest
     }
 
     pub(crate) fn remove(&self, id: SessionId) {
         let mut tables = self.lock();
         tables.sessions.remove(&id);
-        // Ids of sessions that are forgotten before their time are dropped from the front, so the
-        // queue does not grow with them.
-        while tables.ended.front().is_some_and(|oldest| !tables.sessions.contains_key(oldest)) {
+        // Sessions that were forgotten before their time are dropped from the front, so the queue
+        // does not grow with them.
+        while let Some((oldest, bytes)) = tables.ended.front().copied()
+            && !tables.sessions.contains_key(&oldest)
+        {
             tables.ended.pop_front();
+            tables.ended_bytes -= bytes;
         }
     }
 }

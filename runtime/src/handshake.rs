@@ -102,9 +102,14 @@ pub(crate) fn refusal_frame(refusal: &Refusal) -> Vec<u8> {
     bytes
 }
 
-async fn read_first(transport: &mut Transport, node: &Shared) -> Result<First, Rejection> {
+/// The longest first frame taken.
+pub(crate) fn first_frame_max(node: &Shared) -> u32 {
     let login = u32::try_from(node.config.limits.login_payload).unwrap_or(u32::MAX);
-    let limit = login.saturating_add(wire::HANDSHAKE_OVERHEAD as u32);
+    login.saturating_add(wire::HANDSHAKE_OVERHEAD as u32)
+}
+
+async fn read_first(transport: &mut Transport, node: &Shared) -> Result<First, Rejection> {
+    let limit = first_frame_max(node);
     let mut bytes = Vec::new();
     loop {
         match split(&bytes, limit) {

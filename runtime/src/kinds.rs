@@ -75,12 +75,14 @@ async fn start<S: Session>(
     let node = Arc::clone(&worker.node);
     let Newcomer { transport, session_id, secret, peer, game_version, login, permit } = newcomer;
     let rejected = |transport, refusal| Box::new(Rejected { transport, peer, refusal });
-    let Ok(session_permit) = node.admission.session() else {
-        return Err(rejected(transport, overloaded("limits.sessions is reached")));
+    let session_permit = match node.admission.session(peer.ip()) {
+        Ok(permit) => permit,
+        Err(full) => return Err(rejected(transport, overloaded(&full.to_string()))),
     };
     let joining = Joining { session_id, peer, game_version: game_version.as_deref() };
     match log_in::<S>(&worker, number, Login::new(joining, &login)).await {
         Ok(state) => {
+            let transport = transport.admitted(node.config.link.max_frame).await;
             let config = Arc::clone(&node.link);
             let link = NodeLink::new(config, session_id, secret, node.clock.now(), wall_ms());
             SessionActor::begin(

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
-use throughline_link::CloseCode;
+use throughline_link::{CloseCode, wire::LENGTH_BYTES};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -21,8 +21,9 @@ use tokio_tungstenite::{
 /// Buffers of a WebSocket: the library's own, 128 KiB each, would be most of an idle session.
 const WEBSOCKET_BUFFER: usize = 4 * 1024;
 
-/// A WebSocket message holds whole frames; a batch of a client is at most this.
-const WEBSOCKET_MESSAGE_MAX: usize = 1 << 20;
+/// A WebSocket message holds whole frames: so many bytes of them, and one more that was begun
+/// before.
+const WEBSOCKET_BATCH_MAX: usize = 64 * 1024;
 
 /// A connection, on the worker that reads and writes it.
 #[derive(Debug)]
@@ -55,11 +56,24 @@ pub(crate) enum Read {
 
 impl Transport {
     /// A WebSocket over a connection whose upgrade was answered; `early` was read already.
-    pub(crate) async fn websocket(stream: TcpStream, early: Vec<u8>, max_frame: u32) -> Self {
-        let config = websocket_config(max_frame);
+    /// No message above `message_max` bytes is taken.
+    pub(crate) async fn websocket(stream: TcpStream, early: Vec<u8>, message_max: usize) -> Self {
+        let config = websocket_config(message_max);
         let role = Role::Server;
         let socket = WebSocketStream::from_partially_read(stream, early, role, Some(config)).await;
         Self::WebSocket(Box::new(socket))
+    }
+
+    /// The same connection with the limits of a session, after its handshake. What was read and not
+    /// used is lost: the peer must be silent until the Welcome.
+    pub(crate) async fn admitted(self, max_frame: u32) -> Self {
+        match self {
+            Self::Tcp(stream) => Self::Tcp(stream),
+            Self::WebSocket(socket) => {
+                let message_max = WEBSOCKET_BATCH_MAX + max_frame as usize + LENGTH_BYTES;
+                Self::websocket(socket.into_inner(), Vec::new(), message_max).await
+            }
+        }
     }
 
     /// Takes the connection off this worker. What was read and not used is lost, so this is done
@@ -174,17 +188,19 @@ impl Transport {
 impl DetachedTransport {
     /// Registers the connection with the worker this runs on.
     pub(crate) async fn attach(self, max_frame: u32) -> io::Result<Transport> {
+        let message_max = WEBSOCKET_BATCH_MAX + max_frame as usize + LENGTH_BYTES;
         Ok(match self {
             Self::Tcp(stream) => Transport::Tcp(TcpStream::from_std(stream)?),
             Self::WebSocket(stream) => {
-                Transport::websocket(TcpStream::from_std(stream)?, Vec::new(), max_frame).await
+                Transport::websocket(TcpStream::from_std(stream)?, Vec::new(), message_max).await
             }
         })
     }
 }
 
-fn websocket_config(max_frame: u32) -> WebSocketConfig {
-    let message_max = WEBSOCKET_MESSAGE_MAX.max(max_frame as usize + 4);
+/// The library takes memory for a message as soon as its length is there, so the limit is what a
+/// stranger can take.
+fn websocket_config(message_max: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(WEBSOCKET_BUFFER)
         .write_buffer_size(0)

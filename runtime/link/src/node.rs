@@ -57,8 +57,10 @@ pub struct NodeLink {
     away: Instant,
     /// When the client last sent a message, for the idle limit.
     active: Instant,
-    /// Since when the oldest unacknowledged message is so over a live connection.
-    unacked_since: Option<Instant>,
+    /// Since when the messages up to this number are unacknowledged over a live connection.
+    unacked_since: Option<(Instant, u64)>,
+    /// A Ping was sent since something was last heard.
+    pinged: bool,
     end: Option<End>,
     /// How the client last broke the rules; told to it, and to the log.
     violation: Option<Violation>,
@@ -105,6 +107,7 @@ impl NodeLink {
             away: now,
             active: now,
             unacked_since: None,
+            pinged: false,
             end: None,
             violation: None,
             closing: None,
@@ -121,6 +124,7 @@ impl NodeLink {
             return Incoming::Nothing;
         }
         self.heard = now;
+        self.pinged = false;
         let taken = match frame {
             Frame::Data(data) => self.take_data(data, now),
             other => self.take_control(&other, now).map(|()| Incoming::Nothing),
@@ -190,7 +194,16 @@ impl NodeLink {
 
     fn note_acks(&mut self, acked_before: u64, now: Instant) {
         if self.numbering.acked() != acked_before {
-            self.unacked_since = (self.numbering.acked() < self.numbering.written()).then_some(now);
+            self.watch_acks(now);
+        }
+    }
+
+    /// Starts the clock of the slow consumer anew, once everything it was started for is
+    /// acknowledged: an ack now and then does not stop it.
+    fn watch_acks(&mut self, now: Instant) {
+        let (acked, written) = (self.numbering.acked(), self.numbering.written());
+        if self.unacked_since.is_none_or(|(_, up_to)| acked >= up_to) {
+            self.unacked_since = (acked < written).then_some((now, written));
         }
     }
 
@@ -280,7 +293,7 @@ impl NodeLink {
             if self.closing.is_none() {
                 self.numbering.write_data(out, budget);
                 if self.unacked_since.is_none() {
-                    self.unacked_since = Some(now);
+                    self.unacked_since = Some((now, self.numbering.written()));
                 }
             }
         }

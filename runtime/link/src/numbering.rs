@@ -237,6 +237,12 @@ impl Numbering {
         self.retained.count()
     }
 
+    /// Payload bytes of these.
+    #[must_use]
+    pub const fn retained_bytes(&self) -> usize {
+        self.retained.total_bytes()
+    }
+
     /// Highest own number that the peer has acknowledged.
     #[must_use]
     pub const fn acked(&self) -> u64 {

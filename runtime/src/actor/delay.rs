@@ -22,7 +22,7 @@ pub(super) struct DelayLine {
 
 impl DelayLine {
     pub(super) fn push(&mut self, bytes: Bytes, now: Instant, delay: Duration, lost: bool) {
-        let wait = if lost { delay * 3 + RESEND_AFTER } else { delay };
+        let wait = if lost { delay.saturating_mul(3).saturating_add(RESEND_AFTER) } else { delay };
         let last = self.held.back().map_or(now, |(at, _)| *at);
         self.bytes += bytes.len();
         self.held.push_back(((now + wait).max(last), bytes));

@@ -43,7 +43,6 @@ impl<S: Session> ActorFuture<SessionActor<S>> for Drive {
         }
         actor.drive(task);
         if actor.ending == Ending::Forgotten {
-            actor.forget();
             ctx.stop();
             return Poll::Ready(());
         }
@@ -134,11 +133,15 @@ impl<S: Session> SessionActor<S> {
         let times = [
             self.link.poll_timeout(),
             self.turn_deadline(),
-            self.timers.next().filter(|_| self.ending == Ending::No),
+            // A timer that finds no room comes when there is some, not at a time.
+            self.timers.next().filter(|_| self.ending == Ending::No && self.has_room_for_others()),
             connection.and_then(|connection| connection.closing).map(|(_, until)| until),
             connection.and_then(|connection| connection.held_until),
             simulated.and_then(|link| link.inward.next()),
-            simulated.and_then(|link| link.outward.next()),
+            // What the line lets through waits for the socket, not for a time.
+            simulated
+                .and_then(|link| link.outward.next())
+                .filter(|_| connection.is_some_and(|connection| connection.unsent.is_empty())),
             match self.ending {
                 Ending::Ended(until) => Some(until),
                 _ => None,

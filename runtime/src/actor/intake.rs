@@ -6,7 +6,7 @@ use bytes::Bytes;
 use throughline_link::{CloseCode, Frame, FrameError, Incoming, Instant, Split, split};
 
 use super::{Connection, Ending, SessionActor};
-use crate::{counters::is_worth_a_line, session::Session, transport::Read};
+use crate::{session::Session, transport::Read};
 
 impl<S: Session> SessionActor<S> {
     /// Reads once, as far as there is room for what it brings. True if anything came.
@@ -65,8 +65,11 @@ impl<S: Session> SessionActor<S> {
     fn has_room(&self) -> bool {
         let (config, numbering) = (&self.worker.node.config, self.link.numbering());
         let waiting = numbering.received() - numbering.handled_up_to();
-        self.inbox.len() < config.session.mailbox
-            || waiting <= u64::from(config.link.window_messages)
+        let few = self.inbox.messages() < config.session.mailbox
+            || waiting <= u64::from(config.link.window_messages);
+        let small = self.inbox.message_bytes() <= config.link.window_bytes as usize;
+        // One message always has a place, whatever its size.
+        waiting <= 1 || few && small
     }
 
     fn take_bytes(&mut self, cx: &mut Context<'_>, bytes: &[u8], now: Instant) {
@@ -107,6 +110,12 @@ impl<S: Session> SessionActor<S> {
 
     /// Takes the frames in `chunk`, behind what is there already.
     fn feed(&mut self, cx: &mut Context<'_>, mut chunk: &[u8], now: Instant) {
+        if self.connection.as_ref().is_some_and(|connection| connection.closing.is_some())
+            && !self.link.is_ended()
+        {
+            // It was given up: what still comes is read to its end, and is nothing.
+            return;
+        }
         // Finish the frame that was begun, with as few bytes as it needs.
         while let Some(connection) = &mut self.connection
             && !connection.partial.is_empty()
@@ -115,8 +124,9 @@ impl<S: Session> SessionActor<S> {
             let limit = self.worker.node.config.link.max_frame;
             let missing = match split(&connection.partial, limit) {
                 Ok(Split::Incomplete(bytes)) => bytes - connection.partial.len(),
-                // Held back for want of room, or garbage that was dealt with.
-                Ok(Split::Whole { .. }) | Err(_) => chunk.len(),
+                // Held back for want of room.
+                Ok(Split::Whole { .. }) => chunk.len(),
+                Err(error) => return self.take_garbage(error),
             };
             let (head, rest) = chunk.split_at(missing.min(chunk.len()));
             connection.partial.extend_from_slice(head);
@@ -139,6 +149,7 @@ impl<S: Session> SessionActor<S> {
                 Err(error) => (Err(error), bytes.len()),
             };
             bytes = &bytes[used..];
+            self.meter.take(used, &self.worker.node.rate, now);
             match frame {
                 Ok(frame) => {
                     let taken = self.link.handle_frame(frame, now);
@@ -147,7 +158,7 @@ impl<S: Session> SessionActor<S> {
                     }
                 }
                 Err(error) => {
-                    self.take_garbage(&error);
+                    self.take_garbage(error);
                     return;
                 }
             }
@@ -157,15 +168,15 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
-    fn take_garbage(&mut self, error: &FrameError) {
+    fn take_garbage(&mut self, error: FrameError) {
         let code = match error.code() {
             code @ (CloseCode::TooLarge | CloseCode::ProtocolError) => code,
             // What would refuse a handshake has no place in a session.
             _ => CloseCode::ProtocolError,
         };
-        let count = self.worker.node.counters.closed.of(code);
-        if is_worth_a_line(count) {
-            log::info!("session {}: garbage instead of a frame: {error}", self.link.session_id());
+        if let Some(connection) = &mut self.connection {
+            connection.partial = Vec::new();
+            connection.garbage = Some(error);
         }
         self.link.handle_garbage(code);
     }

@@ -2,7 +2,7 @@
 
 use throughline_link::{Instant, NodeEvent};
 
-use super::{Ending, Input, SessionActor, outlet::CLOSE_TIME};
+use super::{Ending, Input, SessionActor, outlet::CLOSE_TIME, turn};
 use crate::{counters::is_worth_a_line, session::Session};
 
 impl<S: Session> SessionActor<S> {
@@ -30,7 +30,11 @@ impl<S: Session> SessionActor<S> {
                     connection.closing = Some((code, now + CLOSE_TIME));
                     let count = self.worker.node.counters.closed.add(code);
                     if !code.ends_session() && is_worth_a_line(count) {
-                        let why = violation.map(|why| format!(": {why}")).unwrap_or_default();
+                        let why = match (violation, connection.garbage) {
+                            (Some(why), _) => format!(": {why}"),
+                            (None, Some(why)) => format!(": {why}"),
+                            (None, None) => String::new(),
+                        };
                         let peer = connection.peer;
                         log::info!(
                             "closed the connection of {peer}, session {id}: {code}{why}; \
@@ -73,23 +77,31 @@ impl<S: Session> SessionActor<S> {
     pub(super) fn bury(&mut self, now: Instant) {
         let node = std::sync::Arc::clone(&self.worker.node);
         let id = self.link.session_id();
-        self.turns = None;
+        turn::drop_quietly(self.turns.take());
         self.turn = None;
-        self.inbox = Default::default();
+        self.empty_inbox();
         self.timers.clear();
         self.permit = None;
         if let Some(key) = self.shared.key.take() {
             node.directory.release_key(&key, id);
         }
         self.ending = Ending::Ended(now + node.config.link.ended_memory);
-        if let Some(oldest) = node.directory.ended(id, node.config.link.ended_sessions) {
-            // If its mailbox is full it goes at its time.
+        let bytes = self.link.numbering().retained_bytes();
+        for oldest in node.directory.ended(id, bytes, &node.config.link) {
+            // An actor that has just stopped is forgotten already.
             let _ = oldest.try_send(super::ToSession::Forget);
         }
     }
+}
 
-    /// The actor stops.
-    pub(super) fn forget(&self) {
-        self.worker.node.directory.remove(self.link.session_id());
+impl<S: Session> Drop for SessionActor<S> {
+    /// However the actor ends, also by a panic, nothing points to it any more.
+    fn drop(&mut self) {
+        let (directory, id) = (&self.worker.node.directory, self.link.session_id());
+        if let Some(key) = self.shared.key.take() {
+            directory.release_key(&key, id);
+        }
+        directory.remove(id);
+        turn::drop_quietly(self.turns.take());
     }
 }

@@ -75,7 +75,7 @@ impl<S: Session> SessionActor<S> {
                 // Turned into `Arrived` when it came.
                 ToSession::Resume(_) => {}
                 ToSession::Server(message) => self.queue_server_message(message),
-                ToSession::Undelivered(to, why) => self.queue(Input::Undelivered(to, why)),
+                ToSession::Undelivered(to, why) => self.queue_undelivered(to, why),
                 ToSession::End(code) => self.link.end(code),
                 ToSession::Forget => {
                     if let Ending::Ended(_) = self.ending {
@@ -94,7 +94,7 @@ impl<S: Session> SessionActor<S> {
             return;
         };
         if let Err(code) = self.link.check_resume(&resume) {
-            self.refuse(transport, peer, &refusal(code, ""));
+            self.refuse(transport, peer, permit, &refusal(code, ""));
             return;
         }
         let key = self.shared.key.borrow().clone();
@@ -106,13 +106,13 @@ impl<S: Session> SessionActor<S> {
             resumes: true,
         };
         if let Err(refusal) = self.worker.node.admit(&arrival) {
-            self.refuse(transport, peer, &refusal);
+            self.refuse(transport, peer, permit, &refusal);
             return;
         }
         match self.link.handle_resume(&resume, now, wall_ms()) {
             Answer::Refused(code) => {
                 self.drop_connection(now);
-                self.refuse(transport, peer, &refusal(code, ""));
+                self.refuse(transport, peer, permit, &refusal(code, ""));
             }
             Answer::Accepted { takes_over } => {
                 if let Some(old) = self.connection.take() {
@@ -131,27 +131,30 @@ impl<S: Session> SessionActor<S> {
     /// Queues the loss or the repair of a connection. However often a client flaps while a turn
     /// takes long, at most one of each waits, and the last one tells how things are.
     pub(super) fn queue_change(&mut self, input: Input) {
-        let waits = |hook: Hook| self.inbox.iter().position(|other| other.hook() == hook);
-        match (waits(input.hook()), waits(Hook::Repaired)) {
-            // The repair that waits is over before the game heard of it.
-            (_, Some(repaired)) if input.hook() == Hook::ConnectionLost => {
-                self.inbox.remove(repaired);
-            }
-            (None, _) => self.queue(input),
-            (Some(_), _) => {}
+        // A repair that still waits was over before the game heard of it.
+        let undone = input.hook() == Hook::ConnectionLost && self.inbox.remove(Hook::Repaired);
+        if !undone && !self.inbox.contains(input.hook()) {
+            self.queue(input);
         }
     }
 
-    fn refuse(&self, mut transport: Transport, peer: SocketAddr, refusal: &Refusal) {
+    fn refuse(
+        &self,
+        mut transport: Transport,
+        peer: SocketAddr,
+        permit: ConnectionPermit,
+        refusal: &Refusal,
+    ) {
         self.worker.node.note_refused(peer, refusal);
         let (bytes, code) = (refusal_frame(refusal), refusal.code);
         say_goodbye(async move {
             let _ = transport.write_last(&bytes, code).await;
+            drop(permit);
         });
     }
 
     fn say_taken_over(&self, old: Connection, is_live: bool) {
-        let Connection { mut transport, unsent, closing: None, .. } = old else { return };
+        let Connection { mut transport, unsent, closing: None, permits, .. } = old else { return };
         if !is_live {
             return;
         }
@@ -163,6 +166,7 @@ impl<S: Session> SessionActor<S> {
         Frame::Close(throughline_link::Close { code, ack, text: "" }).write(&mut bytes);
         say_goodbye(async move {
             let _ = transport.write_last(&bytes, code).await;
+            drop(permits);
         });
     }
 }

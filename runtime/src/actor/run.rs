@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use throughline_link::{CloseCode, Instant};
+use throughline_link::{CloseCode, Instant, SessionId};
 
 use super::{
-    Ending, Hook, Input, SessionActor, SimulatedLink, ToSession, Turn,
+    Ending, Hook, Inbox, Input, SessionActor, SimulatedLink, ToSession, Turn,
     turn::{TurnEnd, Turns},
 };
 use crate::{
@@ -46,8 +46,6 @@ impl<S: Session> SessionActor<S> {
         payload: &[u8],
         now: Instant,
     ) {
-        let rate = &self.worker.node.rate;
-        self.meter.take(payload.len(), rate, now);
         let is_free = self.turn.is_none()
             && self.turns_left > 0
             && self.inbox.is_empty()
@@ -63,8 +61,7 @@ impl<S: Session> SessionActor<S> {
                 self.poll_turn(cx, now);
             }
             _ => {
-                let payload = bytes::Bytes::copy_from_slice(payload);
-                self.inbox.push_back(Input::Message(seq, payload));
+                self.inbox.push_message(seq, bytes::Bytes::copy_from_slice(payload));
             }
         }
     }
@@ -72,22 +69,21 @@ impl<S: Session> SessionActor<S> {
     /// What may run now.
     fn next_input(&mut self) -> Option<Input> {
         match self.ending {
-            Ending::No => match self.inbox.front()? {
-                // The client has too much to handle already; what it asks for waits.
-                Input::Message(..) if self.link.is_window_full() => None,
-                _ => self.inbox.pop_front(),
-            },
+            // A client that has too much to handle already waits for what it asks.
+            Ending::No => self.inbox.pop(self.link.is_window_full()),
             Ending::Due(code) => {
                 // A client that leaves has sent its last messages before: they are handled.
-                while code == CloseCode::Left
-                    && let Some(input) = self.inbox.pop_front()
-                {
-                    if let Input::Message(..) = input {
-                        return Some(input);
+                while code == CloseCode::Left && self.inbox.messages() > 0 {
+                    match self.inbox.pop(false) {
+                        Some(Input::Message(seq, payload)) => {
+                            return Some(Input::Message(seq, payload));
+                        }
+                        Some(other) => self.return_to_sender(other),
+                        None => {}
                     }
                 }
                 self.ending = Ending::Destroying;
-                self.inbox.clear();
+                self.empty_inbox();
                 self.timers.clear();
                 Some(Input::Destroyed(crate::session::EndReason::from_code(code)))
             }
@@ -168,7 +164,7 @@ impl<S: Session> SessionActor<S> {
             Effect::SendToSession { to, payload } => {
                 let message = ServerMessage::new(id, payload.into());
                 if let Err(why) = self.worker.node.deliver(to, message) {
-                    self.queue(Input::Undelivered(to, why));
+                    self.queue_undelivered(to, why);
                 }
             }
             Effect::RegisterKey(key) => self.register_key(key),
@@ -188,7 +184,7 @@ impl<S: Session> SessionActor<S> {
         }
         if let Some((holder, Some(actor))) = directory.register_key(&key, id) {
             log::info!("session {id}: took the key of session {holder}");
-            // A full mailbox drops it, but the key points here: the old holder is found nowhere.
+            // An actor that has just stopped needs no telling.
             let _ = actor.try_send(ToSession::End(CloseCode::KeyTaken));
         }
         self.shared.key.replace(Some(key));
@@ -198,7 +194,10 @@ impl<S: Session> SessionActor<S> {
     fn fail(&mut self, why: &str, now: Instant) {
         let Some(mut turn) = self.turn.take() else { return };
         let (id, hook) = (self.link.session_id(), turn.hook.name());
-        log::error!("session {id}: hook `{hook}` of {} failed: {why}", S::KIND);
+        let count = self.worker.node.counters.failed_turns.fetch_add(1, Ordering::Relaxed) + 1;
+        if is_worth_a_line(count) {
+            log::error!("session {id}: hook `{hook}` of {} failed: {why}; {count} so far", S::KIND);
+        }
         let restored = self.turns.as_mut().map(Turns::restore);
         match (restored, turn.input.take()) {
             (Some(Ok(())), Some(input)) => self.try_again(turn, input, now),
@@ -260,7 +259,7 @@ impl<S: Session> SessionActor<S> {
     /// Queues the timers that are due, as far as the inbox has room.
     pub(super) fn queue_timers(&mut self, now: Instant) {
         while self.timers.next().is_some_and(|at| at <= now)
-            && self.inbox.len() < self.worker.node.config.session.mailbox
+            && self.has_room_for_others()
             && self.ending == Ending::No
         {
             let Some(name) = self.timers.pop(now) else { return };
@@ -271,21 +270,46 @@ impl<S: Session> SessionActor<S> {
     /// Queues an input that is no message of the client.
     pub(super) fn queue(&mut self, input: Input) {
         if self.ending == Ending::No {
-            self.inbox.push_back(input);
+            self.inbox.push(input);
         }
     }
 
-    /// Queues a message of another session, if there is room.
+    /// Whether another input that is no message of the client may wait.
+    pub(super) fn has_room_for_others(&self) -> bool {
+        self.inbox.others() < self.worker.node.config.session.mailbox
+    }
+
+    /// Takes all that waits, and tells the sessions whose messages will not be handled.
+    pub(super) fn empty_inbox(&mut self) {
+        while let Some(input) = self.inbox.pop(false) {
+            self.return_to_sender(input);
+        }
+        self.inbox = Inbox::default();
+    }
+
+    fn return_to_sender(&self, input: Input) {
+        if let Input::Server(message) = input {
+            let (node, id) = (&self.worker.node, self.link.session_id());
+            node.report_undelivered(message.from(), id, Undelivered::NoSuchSession);
+        }
+    }
+
+    /// Queues a message of another session. Its place was counted when it was sent.
     pub(super) fn queue_server_message(&mut self, message: ServerMessage) {
-        let from = message.from();
-        let why = if self.ending != Ending::No || self.link.is_ended() {
-            Undelivered::NoSuchSession
-        } else if self.inbox.len() >= self.worker.node.config.session.mailbox {
-            Undelivered::MailboxFull
+        if self.ending == Ending::No && !self.link.is_ended() {
+            self.inbox.push(Input::Server(message));
         } else {
-            self.inbox.push_back(Input::Server(message));
-            return;
-        };
-        self.worker.node.report_undelivered(from, self.link.session_id(), why);
+            self.return_to_sender(Input::Server(message));
+        }
+    }
+
+    /// Queues the news that a message was not delivered.
+    pub(super) fn queue_undelivered(&mut self, to: SessionId, why: Undelivered) {
+        if self.has_room_for_others() {
+            self.queue(Input::Undelivered(to, why));
+        } else {
+            // A hook that answers each of these with more lost messages would never end.
+            log::debug!("session {}: the report of a lost message is lost", self.link.session_id());
+        }
     }
 }

@@ -193,8 +193,16 @@ impl<S: Session> Turns<S> {
         let state = catch_unwind(AssertUnwindSafe(decode))
             .map_err(|panic| format!("reading its copy panicked: {}", words(&*panic)))?
             .map_err(|error| format!("its copy cannot be read: {error}"))?;
-        *self = Self::new(state, Rc::clone(&self.shared));
+        let fresh = Self::new(state, Rc::clone(&self.shared));
+        drop_quietly(Some(std::mem::replace(self, fresh)));
         Ok(())
+    }
+}
+
+/// Drops a game's state; a panic in it must not take the session's actor along.
+pub(super) fn drop_quietly<S: Session>(turns: Option<Turns<S>>) {
+    if catch_unwind(AssertUnwindSafe(|| drop(turns))).is_err() {
+        log::error!("the state of a session of {} panicked when it was dropped", S::KIND);
     }
 }
 

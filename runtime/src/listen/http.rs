@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full as Body;
@@ -18,6 +19,7 @@ use hyper::{
     upgrade,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use throughline_link::wire;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -61,10 +63,15 @@ impl Site {
     }
 }
 
-/// What becomes of the connection's places when it turns into a link.
+/// A connection that serves pages ends after this, however busy it is: nobody holds one for ever by
+/// asking and not reading. A browser opens another.
+const CONNECTION_TIME: Duration = Duration::from_secs(60);
+
+/// The connection's places, which it keeps when it turns into a link.
 struct Places {
     permit: ConnectionPermit,
-    handshake: Permit,
+    /// Given back once a page was asked for: a visitor is no stranger at the link's door.
+    handshake: Option<Permit>,
 }
 
 /// Serves one connection until it closes or becomes a link.
@@ -76,19 +83,18 @@ pub(super) async fn serve(
     handshake: Permit,
 ) {
     let node = Arc::clone(&worker.node);
-    let places = Rc::new(RefCell::new(Some(Places { permit, handshake })));
+    let places = Rc::new(RefCell::new(Some(Places { permit, handshake: Some(handshake) })));
     let service = service_fn(|request: Request<Incoming>| {
         let response = answer(&worker, peer, request, &places);
         async move { Ok::<_, Infallible>(response) }
     });
-    let served = http1::Builder::new()
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(node.config.limits.handshake_time)
         .max_buf_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
-    if let Err(error) = served {
+        .with_upgrades();
+    if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_TIME, serving).await {
         log::debug!("HTTP with {peer}: {error}");
     }
 }
@@ -102,6 +108,9 @@ fn answer(
     let path = request.uri().path();
     if path == LINK_PATH {
         return open_link(worker, peer, request, places);
+    }
+    if let Some(places) = &mut *places.borrow_mut() {
+        places.handshake = None;
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
@@ -176,10 +185,15 @@ async fn become_link(
 ) {
     let Ok(upgraded) = upgraded.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-    let max_frame = worker.node.config.link.max_frame;
+    // A stranger may send a Hello or a Resume, and nothing larger.
+    let message_max = handshake::first_frame_max(&worker.node) as usize + wire::LENGTH_BYTES;
     let stream = parts.io.into_inner();
-    let transport = Transport::websocket(stream, parts.read_buf.to_vec(), max_frame).await;
+    let transport = Transport::websocket(stream, parts.read_buf.to_vec(), message_max).await;
     let Places { permit, handshake } = places;
+    let Some(handshake) = handshake.or_else(|| worker.node.admission.handshake().ok()) else {
+        handshake::turn_away(Arc::clone(&worker.node), transport, peer).await;
+        return;
+    };
     handshake::meet(worker, Stranger { transport, peer, permit, handshake }).await;
 }
 

@@ -1,6 +1,8 @@
 //! A game's binary: configuration, log, start, Ctrl-C.
 
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::{
     config::{Config, ConfigSources, Loaded},
@@ -101,16 +103,57 @@ fn start_log(config: &Config) {
 }
 
 fn serve(node: RunningNode) -> ExitCode {
-    println!("{}", greeting(&node));
-    if let Err(error) = wait_for_stop() {
-        eprintln!("cannot wait for a signal: {error}");
-        return ExitCode::FAILURE;
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot wait for a signal: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let stopped = runtime.block_on(async {
+        // Before anybody can know that the node is there.
+        let mut signals = Signals::new()?;
+        say(&greeting(&node));
+        signals.next().await;
+        Ok::<_, std::io::Error>(signals)
+    });
+    let mut signals = match stopped {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("cannot wait for a signal: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (links, sessions) = node.counts();
+    say(&format!(
+        "stopping: {sessions} sessions, {links} of them connected, are told; once more ends it now"
+    ));
+    let stopping = std::thread::spawn(move || node.stop());
+    // A second signal does not wait for sessions that hang.
+    runtime.block_on(async {
+        while !stopping.is_finished() {
+            let again = tokio::time::timeout(LOOK_EVERY, signals.next()).await;
+            if again.is_ok() {
+                say("stopped at once: sessions were left");
+                std::process::exit(1);
+            }
+        }
+    });
+    match stopping.join() {
+        Ok(report) => {
+            say(&format!("stopped: {} sessions ended, {} left", report.ended, report.left));
+            if report.left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(_) => ExitCode::FAILURE,
     }
-    let (connections, sessions) = node.counts();
-    println!("stopping: {sessions} sessions over {connections} connections are told");
-    let report = node.stop();
-    println!("stopped: {} sessions ended, {} left", report.ended, report.left);
-    if report.left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How often a stopping node is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Prints a line. Whoever reads may have gone: that is no reason to stop uncleanly.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn greeting(node: &RunningNode) -> String {
@@ -121,20 +164,34 @@ fn greeting(node: &RunningNode) -> String {
     format!("throughline {version}   1 node   {places}   (Ctrl-C stops)")
 }
 
-/// Waits for Ctrl-C, or SIGTERM where there is one.
-fn wait_for_stop() -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+/// Ctrl-C, and SIGTERM where there is one.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// From here on the signals no longer end the process.
+    fn new() -> std::io::Result<Self> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            let mut terminate = signal(SignalKind::terminate())?;
-            tokio::select! {
-                interrupted = tokio::signal::ctrl_c() => interrupted,
-                _ = terminate.recv() => Ok(()),
-            }
+            let interrupt = signal(SignalKind::interrupt())?;
+            Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
         }
         #[cfg(not(unix))]
-        tokio::signal::ctrl_c().await
-    })
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }

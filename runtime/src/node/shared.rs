@@ -107,16 +107,16 @@ impl Shared {
 
     /// Sends a message to a session of this node.
     pub(crate) fn deliver(&self, to: SessionId, message: ServerMessage) -> Result<(), Undelivered> {
-        let actor = self.directory.find(to).ok_or(Undelivered::NoSuchSession)?;
-        actor.try_send(ToSession::Server(message)).map_err(|error| match error {
-            actix::dev::SendError::Full(_) => Undelivered::MailboxFull,
-            actix::dev::SendError::Closed(_) => Undelivered::NoSuchSession,
-        })
+        let (actor, place) = self.directory.find_place(to, self.config.session.mailbox)?;
+        actor
+            .try_send(ToSession::Server(message.placed(place)))
+            .map_err(|_| Undelivered::NoSuchSession)
     }
 
-    /// Tells a sender that its message did not arrive. Lost only if its own mailbox is full, too.
+    /// Tells a sender that its message did not arrive.
     pub(crate) fn report_undelivered(&self, sender: SessionId, to: SessionId, why: Undelivered) {
-        if let Some(actor) = self.directory.find(sender) {
+        // A message from outside any session has nobody to tell.
+        if let Some(actor) = self.directory.find(sender).filter(|_| sender != to) {
             let _ = actor.try_send(ToSession::Undelivered(to, why));
         }
     }

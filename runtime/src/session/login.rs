@@ -8,7 +8,7 @@ use throughline_link::CloseCode;
 
 use crate::{
     SessionId,
-    codec::{self, Codec},
+    codec::{self, Codec, DecodeError},
 };
 
 /// What a client presents to get a session.
@@ -52,7 +52,13 @@ impl<'a> Login<'a> {
     /// A refusal that says what was expected and what came.
     pub fn decode<T: DeserializeOwned>(&self, codec: Codec) -> Result<T, Refusal> {
         codec::decode(codec, self.payload)
-            .map_err(|error| Refusal::new(0, format!("the login payload is {error}")))
+            // The client may read what is wrong with its own bytes in every detail.
+            .map_err(|error| match error {
+                DecodeError::Unexpected(detail) => {
+                    Refusal::new(0, format!("the login payload is {detail}"))
+                }
+                error => Refusal::new(0, format!("the login payload is {error}")),
+            })
     }
 
     /// Where the client comes from.

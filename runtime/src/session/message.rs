@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     SessionId,
     codec::{self, Codec, DecodeError},
+    directory::Place,
 };
 
 /// A message of another session, sent with `send_to_local_session`.
@@ -13,11 +14,18 @@ use crate::{
 pub struct ServerMessage {
     from: SessionId,
     payload: Bytes,
+    /// Its place in the receiver's mailbox.
+    place: Option<Place>,
 }
 
 impl ServerMessage {
     pub(crate) const fn new(from: SessionId, payload: Bytes) -> Self {
-        Self { from, payload }
+        Self { from, payload, place: None }
+    }
+
+    pub(crate) fn placed(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
     }
 
     /// The session that sent it.

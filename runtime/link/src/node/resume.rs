@@ -53,11 +53,10 @@ impl NodeLink {
         }
         self.connected = true;
         self.heard = now;
+        self.pinged = false;
         self.active = now;
         // The client has them and has not handled them: nothing is written that starts the clock.
-        if self.numbering.acked() < self.numbering.written() {
-            self.unacked_since = Some(now);
-        }
+        self.watch_acks(now);
         self.write_welcome(None, time);
         Answer::Accepted { takes_over }
     }

@@ -1,7 +1,7 @@
 //! The timers of a node's side, as data: each is computed, none is kept.
 
 use super::NodeLink;
-use crate::{code::CloseCode, defaults::HALF_OPEN_HEARTBEATS, time::Instant};
+use crate::{code::CloseCode, defaults::HALF_OPEN_HEARTBEATS, frame::Frame, time::Instant};
 
 impl NodeLink {
     /// When `handle_timeout` must be called next.
@@ -15,7 +15,7 @@ impl NodeLink {
             // The driver closes it, in its own time; nothing more is expected from the client.
             return None;
         }
-        let mut next = self.half_open_at();
+        let mut next = self.ping_at().unwrap_or_else(|| self.half_open_at());
         next = next.min(self.numbering.ack_due().unwrap_or(next));
         if !self.is_ended() {
             next = next.min(self.slow_at().unwrap_or(next));
@@ -34,6 +34,9 @@ impl NodeLink {
         }
         if self.half_open_at() <= now {
             self.close(CloseCode::HalfOpen);
+        } else if self.ping_at().is_some_and(|at| at <= now) {
+            self.pinged = true;
+            Frame::Ping(now.as_micros()).write(&mut self.control);
         }
         if self.slow_at().is_some_and(|at| at <= now) {
             self.end(CloseCode::SlowConsumer);
@@ -46,6 +49,13 @@ impl NodeLink {
     /// The driver could not read for a while, by its own choice: silence says nothing.
     pub fn forgive_silence(&mut self, now: Instant) {
         self.heard = now;
+        self.pinged = false;
+    }
+
+    /// When a client that should have sent its own Ping has not: one whose timers are held up, as in
+    /// a tab in the background, still answers.
+    fn ping_at(&self) -> Option<Instant> {
+        (!self.pinged).then(|| self.heard + self.config.heartbeat * 3 / 2)
     }
 
     /// When nothing was heard for two heartbeats.
@@ -55,7 +65,7 @@ impl NodeLink {
 
     /// When the client has left a message unacknowledged for too long.
     fn slow_at(&self) -> Option<Instant> {
-        self.unacked_since.map(|since| since + self.config.ack_timeout)
+        self.unacked_since.map(|(since, _)| since + self.config.ack_timeout)
     }
 
     /// When the client has sent no message for the idle limit.

@@ -89,6 +89,7 @@ fn config(options: &Options) -> Result<Config, Error> {
     config.session.messages_per_second = 0;
     config.session.bytes_per_second = 0;
     config.limits.connections_per_address = 0;
+    config.limits.sessions_per_address = 0;
     config.validate().map_err(|error| Error::Node(error.to_string()))?;
     Ok(config)
 }

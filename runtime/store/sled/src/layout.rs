@@ -1,0 +1,262 @@
+//! The files of a store, and the steps that create and replace them.
+//!
+//! ```text
+//! lock       held while the store is open; the number of the process
+//! FORMAT     "throughline-store-sled 1"
+//! sled/      sled's own directory
+//! tail       the number of the last group
+//! sled.new/  being created or compacted: never read, may be removed
+//! sled.old/  before a compaction that has not ended
+//! sled.kept/ as it was before an open that has not ended
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use crate::error::OpenError;
+use crate::limits::KEEP_BYTES_MAX;
+use crate::seal::FORMAT;
+
+const FORMAT_NAME: &str = "throughline-store-sled ";
+/// More cannot be in the file of a format or a lock.
+const SMALL_FILE_BYTES_MAX: u64 = 256;
+
+/// The store's directory, locked until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+    /// Its lock ends with the descriptor, so also with the process.
+    _lock: File,
+}
+
+impl Layout {
+    /// Locks the directory, which is created if it is not there, and checks its format.
+    pub(crate) fn create(root: &Path) -> Result<Self, OpenError> {
+        create_dir_synced(root).map_err(|error| OpenError::io(root, error))?;
+        let found = read_format(root)?;
+        let layout = Self { root: root.to_owned(), _lock: lock(root)? };
+        match found {
+            Some(()) => layout.recover().map(|()| layout),
+            None => layout.write_format().map(|()| layout),
+        }
+    }
+
+    /// Locks the directory of a store that is there, and checks its format.
+    pub(crate) fn existing(root: &Path) -> Result<Self, OpenError> {
+        if read_format(root)?.is_none() {
+            let (path, found) = (root.to_owned(), "nothing".to_owned());
+            return Err(OpenError::NotAStore { path, found });
+        }
+        let layout = Self { root: root.to_owned(), _lock: lock(root)? };
+        layout.recover().map(|()| layout)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn tail(&self) -> PathBuf {
+        self.root.join("tail")
+    }
+
+    pub(crate) fn sled(&self) -> PathBuf {
+        self.root.join("sled")
+    }
+
+    /// An empty place to build a database in.
+    pub(crate) fn fresh(&self) -> Result<PathBuf, OpenError> {
+        let path = self.root.join("sled.new");
+        remove_dir(&path).map_err(|error| OpenError::io(&path, error))?;
+        Ok(path)
+    }
+
+    /// Puts the fresh database into its place. A kill between the two renames leaves the old one,
+    /// which [`recover`](Self::recover) puts back.
+    pub(crate) fn install(&self) -> Result<(), OpenError> {
+        let (new, now, old) = (self.root.join("sled.new"), self.sled(), self.root.join("sled.old"));
+        let steps = || {
+            remove_dir(&old)?;
+            if now.exists() {
+                fs::rename(&now, &old)?;
+                sync_dir(&self.root)?;
+            }
+            fs::rename(&new, &now)?;
+            sync_dir(&self.root)?;
+            remove_dir(&old)
+        };
+        steps().map_err(|error| OpenError::io(&self.root, error))
+    }
+
+    /// Copies the database, so that an open that finds damage can leave it as it was. Not if it is
+    /// large or there is no space: whether there is a copy.
+    pub(crate) fn keep(&self) -> bool {
+        let (now, kept) = (self.sled(), self.root.join("sled.kept"));
+        self.forget_kept();
+        let copied = dir_bytes(&now).and_then(|bytes| match bytes {
+            ..=KEEP_BYTES_MAX => copy_dir(&now, &kept).map(|()| true),
+            _ => Ok(false),
+        });
+        let is_kept = matches!(copied, Ok(true));
+        if !is_kept {
+            self.forget_kept();
+        }
+        is_kept
+    }
+
+    /// Removes the copy. A copy that stays costs space, and is removed by the next open.
+    pub(crate) fn forget_kept(&self) {
+        if let Err(error) = remove_dir(&self.root.join("sled.kept")) {
+            log::warn!("a copy stays in {}: {error}", self.root.display());
+        }
+    }
+
+    /// Puts the copy into the place of the database.
+    pub(crate) fn put_back(&self) -> Result<(), OpenError> {
+        let (now, kept) = (self.sled(), self.root.join("sled.kept"));
+        let steps = remove_dir(&now).and_then(|()| fs::rename(kept, now));
+        let steps = steps.and_then(|()| sync_dir(&self.root));
+        steps.map_err(|error| OpenError::io(&self.root, error))
+    }
+
+    /// Ends what a kill has interrupted: a compaction, or the putting back of a copy.
+    fn recover(&self) -> Result<(), OpenError> {
+        for name in ["sled.old", "sled.kept"] {
+            let from = self.root.join(name);
+            if !self.sled().exists() && from.exists() {
+                let back = fs::rename(&from, self.sled()).and_then(|()| sync_dir(&self.root));
+                back.map_err(|error| OpenError::io(&from, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_format(&self) -> Result<(), OpenError> {
+        let (new, now) = (self.root.join("FORMAT.new"), self.root.join("FORMAT"));
+        let steps = || {
+            let mut file = File::create(&new)?;
+            writeln!(file, "{FORMAT_NAME}{FORMAT}")?;
+            file.sync_all()?;
+            fs::rename(&new, &now)?;
+            sync_dir(&self.root)
+        };
+        steps().map_err(|error| OpenError::io(&now, error))
+    }
+}
+
+/// Whether there is a store that this build reads; `None` in a directory that may become one.
+/// Looked at before anything is written.
+fn read_format(root: &Path) -> Result<Option<()>, OpenError> {
+    let path = root.join("FORMAT");
+    match File::open(&path) {
+        Ok(file) => {
+            let mut text = String::new();
+            let read = file.take(SMALL_FILE_BYTES_MAX).read_to_string(&mut text);
+            read.map_err(|error| OpenError::io(&path, error))?;
+            let number = text.strip_prefix(FORMAT_NAME).map(str::trim_end);
+            let number = number.and_then(|number| number.parse::<u32>().ok());
+            let damaged = || OpenError::corrupt(root, "its FORMAT says no format");
+            let found = number.ok_or_else(damaged)?;
+            if found > FORMAT {
+                let path = root.to_owned();
+                return Err(OpenError::NewerFormat { path, found, known: FORMAT });
+            }
+            Ok(Some(()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // A kill before the format was there leaves no more than these.
+            let others = first_other(root, &["lock", "FORMAT.new"]);
+            match others.map_err(|error| OpenError::io(root, error))? {
+                Some(found) => Err(OpenError::NotAStore { path: root.to_owned(), found }),
+                None => Ok(None),
+            }
+        }
+        Err(error) => Err(OpenError::io(&path, error)),
+    }
+}
+
+fn first_other(root: &Path, known: &[&str]) -> io::Result<Option<String>> {
+    for entry in fs::read_dir(root)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !known.contains(&name.as_str()) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+fn lock(root: &Path) -> Result<File, OpenError> {
+    let path = root.join("lock");
+    let failed = |error| OpenError::io(&path, error);
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = file.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Only for the message.
+            let _ = (&mut file).take(SMALL_FILE_BYTES_MAX).read_to_string(&mut holder);
+            let holder = holder.trim_end();
+            let holder = if holder.is_empty() { "unknown" } else { holder }.to_owned();
+            return Err(OpenError::Locked { path: root.to_owned(), holder });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    // For the message of who comes second; a full disk must not keep a store from opening.
+    let noted = file.set_len(0).and_then(|()| writeln!(file, "{}", process::id()));
+    if let Err(error) = noted {
+        log::debug!("the process number was not noted in {}: {error}", path.display());
+    }
+    Ok(file)
+}
+
+fn create_dir_synced(root: &Path) -> io::Result<()> {
+    if root.is_dir() {
+        return Ok(());
+    }
+    let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or_else(|| Path::new("."));
+    create_dir_synced(parent)?;
+    match fs::create_dir(root) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_dir(parent),
+    }
+}
+
+/// Bytes of all files below.
+pub(crate) fn dir_bytes(dir: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { dir_bytes(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
+}
+
+fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_dir(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_dir(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
