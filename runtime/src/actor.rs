@@ -4,9 +4,10 @@
 //! turns it brings, and writes what they produced with one system call.
 //!
 //! # Layout
-//! `drive` is the loop; `inbox` what waits; `intake` takes bytes to turns, `outlet` what is due to the socket;
-//! `mail` takes what other parts of the node say; `run` begins and ends turns; `life` begins and
-//! ends sessions; `turn` owns the game's state; `timers`, `meter`, `delay` are small machines.
+//! `drive` is the loop; `intake` takes bytes to turns, `outlet` what is due to the socket; `mail`
+//! takes what other parts of the node say; `inbox` holds what waits; `run` begins and ends turns;
+//! `life` ends connections and sessions; `turn` owns the game's state; `timers`, `meter`, `delay`
+//! are small machines.
 
 mod delay;
 mod drive;

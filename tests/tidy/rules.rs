@@ -16,6 +16,7 @@ pub(crate) const CLOCK_FILES: &[&str] = &[
     "clients/rust/src/test_client.rs",
     "clients/rust/src/handle/task.rs",
     "clients/rust/tests/",
+    "runtime/store/sled/examples/",
     "samples/omok/src/",
     "tests/load/",
     "tests/src/",

@@ -158,9 +158,9 @@ settings! {
         /// So many handled messages are acknowledged at once, without waiting for the delay.
         ack_every: u32 = "16", Kind::count(1, 1024);
 
-        /// Messages a sender may have unacknowledged. While its window towards a
-        /// client is full, the node handles no further message of that client, but reads on, so that
-        /// acks get through; it stops reading from a client that sends beyond its own window.
+        /// Messages a sender may have unacknowledged. While its window towards a client is full, the
+        /// node handles no further message of that client, but reads on, so that acks get through;
+        /// it stops reading from a client that sends beyond its own window.
         window_messages: u32 = "256", Kind::count(1, 65_536);
 
         /// The same in bytes of payload. One message may always be sent.
@@ -251,8 +251,8 @@ settings! {
         /// Time for the first frame of a connection to arrive whole.
         handshake_time: Duration = "5s", Kind::time("100ms", "60s");
 
-        /// Sessions whose client logged in from one IP address (of IPv6: from one /64 network).
-        /// One address cannot take all of `sessions`. 0: no limit, as for `connections-per-address`.
+        /// Sessions whose client logged in from one IP address (of IPv6: from one /64 network). One
+        /// address cannot take all of `sessions`. 0: no limit, as for `connections-per-address`.
         sessions_per_address: usize = "512", Kind::count(0, 10_000_000);
 
         /// Sessions at once, with and without a connection.
@@ -262,8 +262,8 @@ settings! {
         /// taken for it.
         login_payload: usize = "16KiB", Kind::bytes("0B", "1MiB");
 
-        /// Connections from one IP address (of IPv6: from one /64 network) at once. 0: no limit, which is right behind a proxy
-        /// that hides the clients' addresses.
+        /// Connections from one IP address (of IPv6: from one /64 network) at once. 0: no limit,
+        /// which is right behind a proxy that hides the clients' addresses.
         connections_per_address: usize = "256", Kind::count(0, 1_000_000);
 
         /// Threads for blocking work of handlers, started when needed.

@@ -52,8 +52,8 @@ impl NodeLink {
         self.pinged = false;
     }
 
-    /// When a client that should have sent its own Ping has not: one whose timers are held up, as in
-    /// a tab in the background, still answers.
+    /// When a client that should have sent its own Ping has not. One whose timers are held up, as
+    /// in a tab in the background, still answers.
     fn ping_at(&self) -> Option<Instant> {
         (!self.pinged).then(|| self.heard + self.config.heartbeat * 3 / 2)
     }

@@ -68,3 +68,47 @@ impl Queue {
         self.room.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::{Pin, pin};
+    use std::task::Poll;
+
+    use throughline_store::limits::VALUE_BYTES_MAX;
+
+    use super::*;
+
+    /// Whether it waits, after one look.
+    async fn waits<T>(future: Pin<&mut impl Future<Output = T>>) -> bool {
+        let mut future = future;
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
+    }
+
+    #[tokio::test]
+    async fn callers_wait_outside_once_the_bytes_of_the_queue_are_taken() {
+        let (queue, mut calls) = Queue::new();
+        let batch = Batch::new().put("k", vec![0; VALUE_BYTES_MAX]);
+        let push = || queue.clone().push_commit(batch.clone(), oneshot::channel().0);
+        for _ in 0..QUEUE_BYTES_MAX / batch.bytes() {
+            push().await.expect("open");
+        }
+        let mut over = pin!(push());
+        assert!(waits(over.as_mut()).await, "the queue takes more than its bytes");
+        drop(calls.recv().await);
+        over.await.expect("room again");
+    }
+
+    #[tokio::test]
+    async fn callers_wait_outside_once_the_places_of_the_queue_are_taken() {
+        let (queue, mut calls) = Queue::new();
+        let push = || queue.clone().push(Call::Get("k".into(), oneshot::channel().0));
+        for _ in 0..QUEUE_CALLS_MAX {
+            push().await.expect("open");
+        }
+        let mut over = pin!(push());
+        assert!(waits(over.as_mut()).await, "the queue takes more than its places");
+        drop(calls.recv().await);
+        over.await.expect("a place again");
+    }
+}
