@@ -158,9 +158,9 @@ settings! {
         /// So many handled messages are acknowledged at once, without waiting for the delay.
         ack_every: u32 = "16", Kind::count(1, 1024);
 
-        /// Messages a sender may have unacknowledged. While its window towards a client is full, the
-        /// node handles no further message of that client, but reads on, so that acks get through;
-        /// it stops reading from a client that sends beyond its own window.
+        /// Messages a sender may have unacknowledged. While its window towards a client is full,
+        /// the node handles no further message of that client, but reads on, so that acks get
+        /// through; it stops reading from a client that sends beyond its own window.
         window_messages: u32 = "256", Kind::count(1, 65_536);
 
         /// The same in bytes of payload. One message may always be sent.
