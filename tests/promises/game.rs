@@ -7,7 +7,7 @@ use throughline::{Config, EndReason, NodeBuilder, RunningNode};
 
 use crate::{
     journal,
-    kinds::{Careful, Tin},
+    kinds::{Careful, Sore, Tin},
 };
 
 /// Remembers what it was told.
@@ -234,7 +234,8 @@ pub(crate) fn config() -> Config {
 pub(crate) fn builder(change: impl FnOnce(&mut Config)) -> NodeBuilder {
     let mut config = config();
     change(&mut config);
-    Node::builder(config).sessions::<Parrot>().sessions::<Careful>().sessions::<Tin>()
+    let builder = Node::builder(config).sessions::<Parrot>().sessions::<Careful>();
+    builder.sessions::<Tin>().sessions::<Sore<false>>().sessions::<Sore<true>>()
 }
 
 /// A node with these games, and some settings changed.

@@ -1,4 +1,5 @@
-//! Two more session kinds: one that keeps copies of its state, one that speaks CBOR.
+//! More session kinds: one that keeps copies of its state, one that speaks CBOR, one that cannot
+//! even be dropped.
 
 use throughline::EndReason;
 use throughline::prelude::*;
@@ -75,5 +76,41 @@ impl Session for Tin {
             ctx.end_with(EndReason::BadMessage);
         }
         Ok(())
+    }
+}
+
+/// Its state panics when it is dropped. It answers each number with itself; 0 ends it, and what is
+/// 13 makes it panic in a turn, too.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Sore<const COPY: bool> {
+    heard: u64,
+}
+
+impl<const COPY: bool> Session for Sore<COPY> {
+    const KIND: &'static str = if COPY { "sore-copy" } else { "sore" };
+    const CODEC: Codec = Codec::Json;
+    const KEEP_COPY: bool = COPY;
+    type In = u64;
+    type Out = u64;
+
+    async fn login(_: Login<'_>) -> Result<Self, Refusal> {
+        Ok(Self { heard: 0 })
+    }
+
+    async fn message(&mut self, number: u64, ctx: &mut Context<Self>) -> Outcome {
+        self.heard += 1;
+        ctx.send(number);
+        match number {
+            0 => ctx.end(),
+            13 => panic!("asked to panic"),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<const COPY: bool> Drop for Sore<COPY> {
+    fn drop(&mut self) {
+        panic!("asked to panic when it is dropped, after {}", self.heard)
     }
 }

@@ -152,6 +152,11 @@ async fn p10_no_log_has_a_secret_or_a_payload() {
     assert_eq!(crate::player::refusal(options).await.0, CloseCode::LoginRefused);
     let mut cid = join(&node, "login-of-cid").await;
     cid.leave().await;
+    // A hook that fails with what it could not read.
+    let mut dan = join(&node, "login-of-dan").await;
+    node.send_to_local_session(dan.client().session_id(), &271_828.125).unwrap();
+    assert_eq!(crate::player::end_of(&mut dan).await, CloseCode::HandlerFailed);
+    assert!(!logs::with("hook `server_message`").is_empty(), "a failed hook is logged");
     assert!(!logs::with(&seat.id.to_string()).is_empty(), "sessions are logged by their id");
     let secret = &seat.secret.0;
     let resume = seat.resume(2, 0, 0);
@@ -165,6 +170,7 @@ async fn p10_no_log_has_a_secret_or_a_payload() {
         "word-of-ann".to_owned(),
         "unreadable-of-ann".to_owned(),
         "password-of-bob".to_owned(),
+        "271828".to_owned(),
     ];
     for text in forbidden {
         assert_eq!(logs::with(&text), [""; 0], "{text} is logged");

@@ -7,7 +7,8 @@ use throughline_client::{CloseCode, Options, TestClient};
 use crate::{
     game::{self, Answer, Ask},
     journal, logs,
-    player::{self, join},
+    player::{self, Neighbour, join},
+    raw::Wire,
     watch,
 };
 
@@ -114,4 +115,34 @@ async fn p2_a_kind_that_keeps_copies_goes_on_behind_a_poisonous_message() {
     assert_eq!(node.counters().set_aside(), 1);
     let lines = logs::with("set aside");
     assert!(lines.iter().any(|line| line.contains(&id.to_string())), "{lines:?}");
+}
+
+#[tokio::test]
+async fn p2_a_state_that_panics_when_it_is_dropped_leaves_no_ghost() {
+    let node = game::node(|config| config.node.workers = 1);
+    let address = node.link_addresses()[0];
+    let neighbour = Neighbour::join(&node).await;
+    for (kind, ask, code) in [
+        ("sore", 0, CloseCode::Ended),
+        ("sore", 13, CloseCode::HandlerFailed),
+        ("sore-copy", 0, CloseCode::Ended),
+    ] {
+        let (mut wire, seat) = Wire::session(address, kind, "ann").await;
+        wire.ask(1, 0, &ask).await;
+        assert_eq!(wire.code().await, code.number(), "{kind} {ask}");
+        drop(wire);
+        // A late client gets a verdict, and the place is free again.
+        let mut back = Wire::tcp(address).await;
+        back.write(&seat.resume(1, 0, 0)).await;
+        assert_eq!(back.code().await, code.number(), "{kind} {ask}");
+        watch::until("a free place", || node.counts().1 == 1).await;
+        neighbour.is_served().await;
+    }
+    // One that keeps copies goes on with a fresh one, whatever becomes of the old one.
+    let (mut wire, _) = Wire::session(address, "sore-copy", "ann").await;
+    wire.ask(1, 0, &13).await;
+    wire.ask(2, 0, &7).await;
+    assert_eq!(wire.answer::<u64>().await, 7);
+    assert_eq!(node.counters().set_aside(), 1);
+    neighbour.is_served().await;
 }

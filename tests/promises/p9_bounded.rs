@@ -79,6 +79,28 @@ async fn p9_sessions_beyond_the_limit_are_refused_and_places_come_back() {
 }
 
 #[tokio::test]
+async fn p9_sessions_of_one_address_beyond_the_limit_are_refused() {
+    let node = game::node(|config| {
+        config.limits.sessions_per_address = 2;
+        config.listen.link.push("[::1]:0".parse().unwrap());
+    });
+    let (mut ann, bob) = (join(&node, "ann").await, join(&node, "bob").await);
+    // Away or not, a session counts.
+    drop(bob);
+    watch::until("bob is away", || node.counts().0 == 1).await;
+    let mut wire = Wire::tcp(node.link_addresses()[0]).await;
+    wire.write(&raw::hello("parrot", b"cid")).await;
+    is_turned_away(wire).await;
+    // Who comes from elsewhere has places of their own.
+    let elsewhere = player::options(node.link_addresses()[1], "dan");
+    player::is_served(&mut player::join_with(elsewhere).await).await;
+    player::is_served(&mut ann).await;
+    ann.leave().await;
+    watch::until("a free place", || node.counts().1 == 2).await;
+    join(&node, "cid").await;
+}
+
+#[tokio::test]
 async fn p9_a_login_payload_beyond_the_limit_is_refused() {
     let node = game::node(|config| config.limits.login_payload = 1_000);
     let options = |bytes| player::options(node.link_addresses()[0], &"x".repeat(bytes));
@@ -227,6 +249,70 @@ async fn p9_ended_sessions_beyond_the_limit_are_forgotten_oldest_first() {
         attempt += 1;
         tokio::task::yield_now().await;
         assert!(attempt < 10_000, "the oldest was not forgotten");
+    }
+}
+
+#[tokio::test]
+async fn p9_ended_sessions_that_retain_too_much_are_forgotten_oldest_first() {
+    let node = game::node(|config| config.link.ended_bytes = 100_000);
+    let address = node.link_addresses()[0];
+    let mut seats = Vec::new();
+    for number in 0..3_u64 {
+        let (mut wire, seat) = Wire::session(address, "parrot", "ann").await;
+        wire.ask(1, 0, &Ask::Big(1, 40_000)).await;
+        wire.ask(2, 0, &Ask::End(number)).await;
+        assert_eq!(wire.code().await, CloseCode::Ended.number());
+        seats.push(seat);
+    }
+    for number in [2, 1] {
+        let mut back = Wire::tcp(address).await;
+        back.write(&seats[number].resume(1, 0, 0)).await;
+        back.welcome().await;
+        let echoed = Answer::Echoed("x".repeat(40_000));
+        for answer in [Answer::Started("ann".into()), echoed, Answer::Said(number as u64)] {
+            assert_eq!(back.answer::<Answer>().await, answer);
+        }
+        assert_eq!(back.code().await, CloseCode::Ended.number());
+    }
+    for attempt in 1.. {
+        let mut late = Wire::tcp(address).await;
+        late.write(&seats[0].resume(attempt, 0, 0)).await;
+        if late.code().await == CloseCode::Unknown.number() {
+            break;
+        }
+        assert!(attempt < 10_000, "the oldest was not forgotten");
+    }
+}
+
+#[tokio::test]
+async fn p9_a_client_beyond_its_window_is_read_no_further() {
+    let node = game::node(|config| {
+        (config.link.max_frame, config.link.window_bytes) = (1 << 20, 64 << 10);
+        config.session.turn_deadline = Duration::from_secs(60);
+    });
+    let (mut wire, seat) = Wire::session(node.link_addresses()[0], "parrot", "ann").await;
+    wire.ask(1, 0, &Ask::Gate(1)).await;
+    journal::noted(seat.id, "at the gate").await;
+    // Far more than the sockets of both sides hold.
+    let mut frames = Vec::new();
+    let mut ends = Vec::new();
+    for seq in 2..=64_u64 {
+        let mut payload = serde_json::to_vec(&Ask::Say(seq)).unwrap();
+        payload.resize((1 << 20) - 17, b' ');
+        let data = throughline_link::Data { seq, ack: 0, payload: &payload };
+        Frame::Data(data).write(&mut frames);
+        ends.push(frames.len());
+    }
+    let taken = wire.write_until_it_stalls(&frames).await;
+    assert!(taken < frames.len(), "the node took everything");
+    // When the turn ends it reads on, and has lost nothing.
+    journal::gate(seat.id).add_permits(1);
+    let whole = ends.iter().position(|end| *end >= taken).unwrap();
+    wire.write(&frames[taken..ends[whole]]).await;
+    let mut answers = vec![Answer::Started("ann".into()), Answer::Said(1)];
+    answers.extend((2..).take(whole + 1).map(Answer::Said));
+    for answer in answers {
+        assert_eq!(wire.answer::<Answer>().await, answer);
     }
 }
 

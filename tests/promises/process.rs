@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::watch;
+use crate::{raw::Wire, watch};
 
 /// The binary, beside the folder of this test's own.
 fn omok() -> Command {
@@ -70,28 +70,76 @@ async fn the_binary_says_in_one_line_where_it_is() {
 #[cfg(unix)]
 #[tokio::test]
 async fn sigterm_and_sigint_end_the_sessions_and_the_status_is_0() {
-    use throughline_client::{CloseCode, Event, Options};
+    use throughline_client::{Client, CloseCode, Event, Options};
 
-    for signal in ["TERM", "INT"] {
-        let mut serving = Serving::start(&[]).await;
-        let options = Options::new([serving.place("tcp://")]).kind("omok").login(r#""ann""#);
-        let client = throughline_client::Client::connect(options).await;
-        let pid = serving.child.id().unwrap().to_string();
-        let killed = Command::new("kill").args(["-s", signal, &pid]).status().await.unwrap();
-        assert!(killed.success());
-        if let Ok(mut client) = client {
-            let ended = watch::soon("the end of the session", async {
-                loop {
-                    if let Event::Ended(code, _) = client.next().await {
-                        return code;
-                    }
+    for name in ["TERM", "INT"] {
+        let serving = Serving::start(&[]).await;
+        let options = Options::new([serving.place("tcp://")]).kind("omok");
+        let mut client = Client::connect(options.login(r#"{"name":"ann"}"#)).await.unwrap();
+        signal(&serving.child, &[name]).await;
+        let ended = watch::soon("the end of the session", async {
+            loop {
+                if let Event::Ended(code, _) = client.next().await {
+                    return code;
                 }
-            });
-            assert_eq!(ended.await, CloseCode::NodeStopped, "{signal}");
-        }
-        let status = watch::soon("the end of omok", serving.child.wait()).await.unwrap();
-        assert_eq!(status.code(), Some(0), "{signal}");
+            }
+        });
+        assert_eq!(ended.await, CloseCode::NodeStopped, "{name}");
+        assert_eq!(status(serving.child).await, Some(0), "{name}");
     }
+}
+
+/// Sends these signals, each at once behind the other.
+#[cfg(unix)]
+async fn signal(child: &Child, signals: &[&str]) {
+    let pid = child.id().unwrap();
+    let kills = signals.iter().map(|signal| format!("kill -s {signal} {pid}"));
+    let script = kills.collect::<Vec<_>>().join(" && ");
+    let killed = Command::new("sh").args(["-c", &script]).status().await.unwrap();
+    assert!(killed.success(), "{script}");
+}
+
+#[cfg(unix)]
+async fn status(mut child: Child) -> Option<i32> {
+    watch::soon("the end of omok", child.wait()).await.unwrap().code()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn who_has_read_the_greeting_may_stop_the_node() {
+    for _ in 0..10 {
+        let serving = Serving::start(&[]).await;
+        signal(&serving.child, &["TERM"]).await;
+        assert_eq!(status(serving.child).await, Some(0));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_node_whose_output_nobody_reads_stops_cleanly() {
+    let Serving { child, lines, .. } = Serving::start(&[]).await;
+    // The reading end of its standard output closes.
+    drop(lines);
+    signal(&child, &["TERM"]).await;
+    assert_eq!(status(child).await, Some(0));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_a_client_that_hangs() {
+    let serving = Serving::start(&[]).await;
+    let place = serving.place("tcp://").parse().unwrap();
+    // It does not answer when it is told goodbye, so the node waits for it, a while.
+    let (_wire, _) = Wire::session(place, "omok", r#"{"name":"ann"}"#).await;
+    signal(&serving.child, &["TERM", "INT"]).await;
+    assert_eq!(status(serving.child).await, Some(1));
+    let (mut lines, mut rest) = (serving.lines, Vec::new());
+    while let Some(line) = lines.next_line().await.unwrap() {
+        rest.push(line);
+    }
+    let [stopping, stopped] = &rest[..] else { panic!("two lines were expected: {rest:?}") };
+    assert!(stopping.starts_with("stopping: 1 sessions"), "{stopping}");
+    assert!(stopped.starts_with("stopped at once"), "{stopped}");
 }
 
 #[tokio::test]

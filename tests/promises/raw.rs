@@ -1,6 +1,7 @@
 //! A client without manners: frames written by hand, over TCP or WebSocket.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use throughline_link::{Frame, Hello, Secret, SessionId, Split, proof, split, wire};
@@ -80,6 +81,9 @@ pub(crate) fn hello(kind: &str, login: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A node that reads takes something within this; one that has stopped never does.
+const STALL: Duration = Duration::from_millis(500);
+
 /// One connection to a node.
 pub(crate) struct Wire {
     carrier: Carrier,
@@ -138,6 +142,19 @@ impl Wire {
             Carrier::Tcp(stream) => stream.write_all(bytes).await.is_ok(),
             Carrier::Web(socket) => socket.send(Message::binary(bytes.to_vec())).await.is_ok(),
         };
+    }
+
+    /// Writes until the node takes no more; says how many bytes went. Of TCP only.
+    pub(crate) async fn write_until_it_stalls(&mut self, bytes: &[u8]) -> usize {
+        let Carrier::Tcp(stream) = &mut self.carrier else { return 0 };
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match tokio::time::timeout(STALL, stream.write(&bytes[taken..])).await {
+                Ok(count) => taken += count.unwrap(),
+                Err(_) => break,
+            }
+        }
+        taken
     }
 
     /// Writes bytes below the WebSocket, if there is one.
@@ -244,6 +261,26 @@ impl Wire {
             if is_end {
                 return all;
             }
+        }
+    }
+
+    /// Waits until everything written before has been read.
+    pub(crate) async fn is_heard(&mut self) {
+        self.send(Frame::Ping(77)).await;
+        self.find(|seen| (*seen == Seen::Pong(77)).then_some(())).await;
+    }
+
+    /// Skips bytes until this text has come, which need not be frames. Of TCP only.
+    pub(crate) async fn skip_text(&mut self, text: &str) {
+        let Carrier::Tcp(stream) = &mut self.carrier else { return };
+        loop {
+            let found = self.bytes.windows(text.len()).position(|part| part == text.as_bytes());
+            if let Some(at) = found {
+                self.bytes.drain(..at + text.len());
+                return;
+            }
+            let read = watch::soon(text, stream.read_buf(&mut self.bytes)).await;
+            assert_ne!(read.unwrap(), 0, "the connection ended before {text}");
         }
     }
 

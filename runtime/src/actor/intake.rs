@@ -131,9 +131,14 @@ impl<S: Session> SessionActor<S> {
             let (head, rest) = chunk.split_at(missing.min(chunk.len()));
             connection.partial.extend_from_slice(head);
             chunk = rest;
-            if let Ok(Split::Whole { .. }) = split(&connection.partial, limit) {
-                let frame = std::mem::take(&mut connection.partial);
-                self.take_frames(cx, &frame, now);
+            match split(&connection.partial, limit) {
+                Ok(Split::Whole { .. }) => {
+                    let frame = std::mem::take(&mut connection.partial);
+                    self.take_frames(cx, &frame, now);
+                }
+                Ok(Split::Incomplete(_)) => {}
+                // At once: nothing more may ever come.
+                Err(error) => return self.take_garbage(error),
             }
         }
         self.take_frames(cx, chunk, now);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use actix::{Handler, Message};
 use throughline_link::{Answer, CloseCode, Frame, Instant, SessionId};
 
-use super::{Connection, Ending, Hook, Input, SessionActor};
+use super::{Connection, Ending, Hook, Input, SessionActor, outlet::CLOSE_TIME};
 use crate::{
     admission::ConnectionPermit,
     clock::wall_ms,
@@ -79,7 +79,9 @@ impl<S: Session> SessionActor<S> {
                 ToSession::End(code) => self.link.end(code),
                 ToSession::Forget => {
                     if let Ending::Ended(_) = self.ending {
-                        self.ending = Ending::Forgotten;
+                        // A client that is being told may still hear the end of it.
+                        let stays = self.connection.as_ref().map(|_| CLOSE_TIME);
+                        self.ending = Ending::Ended(now + stays.unwrap_or_default());
                     }
                 }
                 ToSession::Arrived(resuming) => self.resume(*resuming, now),
@@ -173,5 +175,5 @@ impl<S: Session> SessionActor<S> {
 
 /// Lets a connection that nobody waits for say its last, within a limit.
 fn say_goodbye(last: impl Future<Output = ()> + 'static) {
-    actix_rt::spawn(tokio::time::timeout(super::outlet::CLOSE_TIME, last));
+    actix_rt::spawn(tokio::time::timeout(CLOSE_TIME, last));
 }

@@ -199,10 +199,11 @@ impl<S: Session> Turns<S> {
     }
 }
 
-/// Drops a game's state; a panic in it must not take the session's actor along.
+/// Drops turns, and with them what a hook under way had; a panic in it must not take the session's
+/// actor along.
 pub(super) fn drop_quietly<S: Session>(turns: Option<Turns<S>>) {
     if catch_unwind(AssertUnwindSafe(|| drop(turns))).is_err() {
-        log::error!("the state of a session of {} panicked when it was dropped", S::KIND);
+        log::error!("what a hook of {} had panicked when it was dropped", S::KIND);
     }
 }
 
@@ -212,12 +213,27 @@ fn words(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }
 
-async fn life<S: Session>(mut state: S, desk: Rc<Desk<S>>, mut ctx: Context<S>) {
+/// A game's state. A panic when it is dropped stays in here: a hook that panics drops it while it
+/// unwinds, and a second panic that got out would end the process.
+struct State<S: Session>(Option<S>);
+
+impl<S: Session> Drop for State<S> {
+    fn drop(&mut self) {
+        let state = self.0.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(state))).is_err() {
+            log::error!("the state of a session of {} panicked when it was dropped", S::KIND);
+        }
+    }
+}
+
+async fn life<S: Session>(state: S, desk: Rc<Desk<S>>, mut ctx: Context<S>) {
+    let mut kept = State(Some(state));
+    let Some(state) = &mut kept.0 else { return };
     loop {
         // Pending without a waker: the driver polls again when it has put a task there.
         let task = poll_fn(|_| desk.task.take().map_or(Poll::Pending, Poll::Ready)).await;
-        let outcome = match keep_copy(&state, &desk) {
-            Ok(()) => run(&mut state, task, &mut ctx).await,
+        let outcome = match keep_copy(state, &desk) {
+            Ok(()) => run(state, task, &mut ctx).await,
             Err(error) => Err(error),
         };
         *desk.outcome.borrow_mut() = Some(outcome);

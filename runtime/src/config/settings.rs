@@ -212,16 +212,17 @@ settings! {
         /// may try again.
         login_deadline: Duration = "10s", Kind::time("10ms", "10m");
 
-        /// Messages waiting for their turn, from the client and from other sessions. When full,
-        /// other senders get an error, and the node reads no further from the client, unless that
-        /// one keeps to `link.window-messages`: then its acknowledgements must get through.
+        /// Messages waiting for their turn: so many of the client, and so many of other sessions.
+        /// When full, other senders get an error, and the node reads no further from the client,
+        /// unless that one keeps to `link.window-messages`: then its acknowledgements must get
+        /// through.
         mailbox: usize = "256", Kind::count(1, 65_536);
 
-        /// Messages per second taken from one client. Above it the node reads more slowly; nothing
-        /// is lost. 0: no limit.
+        /// Frames per second taken from one client: messages, and acks, pings and duplicates.
+        /// Above it the node reads more slowly; nothing is lost. 0: no limit.
         messages_per_second: u64 = "1000", Kind::count(0, 10_000_000);
 
-        /// Payload bytes per second taken from one client, in the same way. 0: no limit.
+        /// Bytes of these frames per second, in the same way. 0: no limit.
         bytes_per_second: u64 = "1MiB", Kind::bytes("0B", "10GiB");
 
         /// How much a client may send at once after a pause, as time at the full rate. It must be

@@ -94,3 +94,39 @@ async fn a_client_held_back_is_not_taken_for_dead() {
     }
     watch::until("the count", || node.counters().closed(CloseCode::HalfOpen) == 0).await;
 }
+
+#[tokio::test]
+async fn pings_and_duplicates_count_as_a_flood_too() {
+    let node = game::node(|config| {
+        config.session.messages_per_second = 100;
+        config.session.burst = Duration::from_millis(100);
+        config.session.flood_time = Duration::from_millis(500);
+    });
+    let mut ann = join(&node, "ann").await;
+    for what in ["pings", "duplicates"] {
+        let (mut wire, seat) = Wire::session(node.link_addresses()[0], "parrot", "bob").await;
+        wire.ask(1, 0, &Ask::Say(1)).await;
+        let mut answers = 0;
+        let code = loop {
+            // More after each answer: it never pauses.
+            for _ in 0..20 {
+                match what {
+                    "pings" => wire.send(Frame::Ping(answers)).await,
+                    _ => wire.ask(1, 0, &Ask::Say(1)).await,
+                }
+            }
+            let seen = wire.find(|seen| match seen {
+                Seen::Pong(_) | Seen::Ack(_) | Seen::Close { .. } => Some(seen.clone()),
+                _ => None,
+            });
+            if let Seen::Close { code, .. } = seen.await {
+                break code;
+            }
+            answers += 1;
+            assert!(answers < 2_000, "{what} are not held back");
+        };
+        assert_eq!(code, CloseCode::Flooded.number(), "{what}");
+        journal::noted(seat.id, "destroyed Flooded").await;
+    }
+    player::is_served(&mut ann).await;
+}

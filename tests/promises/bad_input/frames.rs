@@ -68,6 +68,39 @@ async fn every_bad_frame_ends_the_connection_and_not_the_session() {
 }
 
 #[tokio::test]
+async fn a_bad_length_that_comes_in_two_parts_ends_the_connection_at_once() {
+    let node = game::node(|_| {});
+    let address = node.link_addresses()[0];
+    let neighbour = Neighbour::join(&node).await;
+    let lengths = [
+        (0, CloseCode::ProtocolError),
+        (65_537, CloseCode::TooLarge),
+        (u32::MAX, CloseCode::TooLarge),
+    ];
+    let cases = lengths.into_iter().flat_map(|bad| [1, 2, 3].map(|at| (bad, at)));
+    for ((length, code), at) in cases {
+        // With nothing behind it, and with more than may ever be collected.
+        for behind in [0, 4 << 20] {
+            let before = node.counters().closed(code);
+            let (mut wire, seat) = Wire::session(address, "parrot", "bob").await;
+            let bytes = u32::to_be_bytes(length);
+            // In one piece with a Ping: its answer says that the first part was read, too.
+            let ping = raw::frame(wire::PING, &7_u64.to_be_bytes());
+            wire.write(&[&ping[..], &bytes[..at]].concat()).await;
+            wire.find(|seen| (*seen == Seen::Pong(7)).then_some(())).await;
+            wire.write(&[&bytes[at..], &vec![0x55; behind]].concat()).await;
+            assert_eq!(wire.code().await, code.number(), "{length} cut at {at}, {behind} behind");
+            assert_eq!(wire.next().await, Seen::End(None), "{length} cut at {at}");
+            watch::until("the count", || node.counters().closed(code) == before + 1).await;
+            let mut back = Wire::tcp(address).await;
+            back.write(&seat.resume(1, 0, 0)).await;
+            assert!(back.welcome().await.resumed);
+        }
+    }
+    neighbour.is_served().await;
+}
+
+#[tokio::test]
 async fn a_text_message_in_a_session_ends_the_connection_only() {
     let node = game::node(|_| {});
     let mut wire = Wire::web(node.http_addresses()[0]).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use throughline_client::CloseCode;
+use throughline_link::Frame;
 
 use crate::{
     game::{self, Answer, Ask},
@@ -145,4 +146,49 @@ async fn a_client_that_never_acknowledges_overflows_what_is_retained_for_it() {
     }
     assert_eq!(wire.code().await, CloseCode::RetainedOverflow.number());
     journal::noted(seat.id, "destroyed RetainedOverflow").await;
+}
+
+#[tokio::test]
+async fn a_client_that_acknowledges_far_too_little_ends_as_a_slow_consumer() {
+    let node = game::node(|config| config.link.ack_timeout = Duration::from_secs(1));
+    let (mut wire, seat) = Wire::session(node.link_addresses()[0], "parrot", "bob").await;
+    wire.ask(1, 0, &Ask::Flood(200)).await;
+    // One message every 300 ms: at this rate the last one is a minute old when its turn comes.
+    let mut pace = tokio::time::interval(Duration::from_millis(300));
+    let mut acked = 0;
+    let code = loop {
+        tokio::select! {
+            seen = wire.next() => match seen {
+                Seen::Close { code, .. } => break code,
+                Seen::End(_) => panic!("no reason was told"),
+                _ => {}
+            },
+            _ = pace.tick() => {
+                wire.send(Frame::Ack(acked)).await;
+                acked += 1;
+                assert!(acked < 60, "it goes on for ever");
+            }
+        }
+    };
+    assert_eq!(code, CloseCode::SlowConsumer.number());
+    journal::noted(seat.id, "destroyed SlowConsumer").await;
+}
+
+#[tokio::test]
+async fn a_client_that_only_answers_pings_stays_connected() {
+    // Long enough that an answer is not late on a busy machine.
+    let node = game::node(|config| config.link.heartbeat = Duration::from_millis(800));
+    let (mut wire, seat) = Wire::session(node.link_addresses()[0], "parrot", "bob").await;
+    // Each comes after one and a half heartbeats: without them, two would be the end.
+    for _ in 0..3 {
+        let token = wire.find(|seen| match seen {
+            Seen::Ping(token) => Some(*token),
+            _ => None,
+        });
+        let token = token.await;
+        wire.send(Frame::Pong { token, time: 0 }).await;
+    }
+    wire.is_heard().await;
+    assert_eq!(node.counters().closed(CloseCode::HalfOpen), 0);
+    assert_eq!(journal::count(seat.id, "connection lost"), 0);
 }

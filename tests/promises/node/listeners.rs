@@ -1,6 +1,7 @@
 //! Where clients come in.
 
 use throughline::{Config, Node, Page};
+use throughline_client::CloseCode;
 
 use crate::{
     game, journal,
@@ -112,5 +113,26 @@ async fn pages_are_served_beside_the_links() {
     ] {
         let answer = request(address, head).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{head}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn visitors_of_pages_keep_no_player_out() {
+    let node = game::builder(|config| config.limits.handshakes = 2).pages(&[PAGE]).start().unwrap();
+    let mut visitors = Vec::new();
+    for _ in 0..4 {
+        let mut wire = Wire::tcp(node.http_addresses()[0]).await;
+        wire.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        wire.skip_text("<title>parrot</title>").await;
+        visitors.push(wire);
+    }
+    for place in [node.link_addresses()[0].to_string(), player::web(node.http_addresses()[0])] {
+        player::is_served(&mut join_with(options(place, "ann")).await).await;
+    }
+    assert_eq!(node.counters().refused(CloseCode::Overloaded), 0);
+    // They are still served, too.
+    for wire in &mut visitors {
+        wire.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        wire.skip_text("<title>parrot</title>").await;
     }
 }

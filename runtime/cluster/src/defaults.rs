@@ -1,0 +1,51 @@
+//! Every limit and default of ownership, with its reason.
+
+use core::time::Duration;
+
+/// Longest name of a record: it stands in three keys of the store.
+pub const RECORD_ID_MAX: usize = 255;
+/// Longest name of a kind.
+pub const KIND_MAX: usize = 64;
+/// Longest session key: a player's own id, such as an address or a UUID.
+pub const SESSION_KEY_MAX: usize = 256;
+/// Longest login identity kept for the ban hook.
+pub const LOGIN_MAX: usize = 512;
+/// Longest address of a node.
+pub const ADDRESS_MAX: usize = 256;
+/// Kinds a node tells the others about.
+pub const KINDS_MAX: usize = 256;
+
+/// A node renews its lease so often: six tries within a term.
+pub const BEAT: Duration = Duration::from_millis(500);
+/// A node whose beat did not change for so long is dead.
+pub const TERM: Duration = Duration::from_secs(3);
+/// A node stops acting so long before its term ends: time enough for what was written to a socket
+/// right after the last check, and for two clocks that differ a little.
+pub const MARGIN: Duration = Duration::from_millis(500);
+/// A node this far off the median of the clocks neither sweeps nor claims what is due.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);
+/// An owner that does not answer for so long is asked through the store.
+pub const ASK_TIMEOUT: Duration = Duration::from_secs(1);
+/// A resume that found no place in so long is told to try again: the owner's death takes a term,
+/// and a beat to be seen.
+pub const PLACEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a client is told to wait when it is told to try again.
+pub const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Commits that one placement tries when others keep changing its record.
+pub const PLACEMENT_COMMITS_MAX: u32 = 8;
+/// A session that came here and whose client did not is parked after so long.
+pub const UNCLAIMED_TIMEOUT: Duration = Duration::from_secs(10);
+/// An ended session is remembered so long: a late resume learns why it ended.
+pub const ENDED_KEPT: Duration = Duration::from_secs(600);
+/// Above so many take-overs without a turn in between, inputs are run alone.
+pub const CRASHES_MAX: u8 = 2;
+/// Sessions that a drain tells to come back elsewhere, in a second.
+pub const DRAIN_RATE: u32 = 500;
+/// A drain leaves behind what is not gone by then.
+pub const DRAIN_DEADLINE: Duration = Duration::from_secs(60);
+/// Records that one node works on for resumes at the same time; more are told to try again.
+pub const PLACEMENTS_MAX: usize = 10_000;
+
+const _: () = assert!(BEAT.as_millis() * 4 <= TERM.as_millis(), "a lost beat or two kill nobody");
+const _: () = assert!(MARGIN.as_millis() >= BEAT.as_millis(), "a margin is a beat at least");
+const _: () = assert!(MARGIN.as_millis() * 2 < TERM.as_millis(), "a lease must last a while");

@@ -1,0 +1,304 @@
+//! The drain of a node: everything it owns is moved or parked, then it leaves.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use throughline_link::Instant;
+
+use crate::{
+    defaults::{DRAIN_DEADLINE, DRAIN_RATE},
+    id::RecordId,
+};
+
+/// How fast a drain goes, and when it gives up.
+#[derive(Debug, Clone, Copy)]
+pub struct DrainConfig {
+    /// Records that are begun in a second: 500 by default. Each client that is told to come back
+    /// costs the other nodes a handover.
+    pub rate: u32,
+    /// What is left then is named and left behind.
+    pub deadline: Duration,
+}
+
+impl Default for DrainConfig {
+    fn default() -> Self {
+        Self { rate: DRAIN_RATE, deadline: DRAIN_DEADLINE }
+    }
+}
+
+/// What the driver is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DrainAction {
+    /// Turn readiness off, and commit `draining`; answer with `handle_draining`.
+    Begin,
+    /// Tell the client of this record to come back elsewhere, and swap it out as its turn ends:
+    /// moved if its client comes to another node first, else parked. Answer with `handle_gone` or
+    /// `handle_failed`.
+    Release(RecordId),
+    /// Commit `left`, after a scan of the owner index; answer with `handle_left`, or, if the scan
+    /// found more, with `handle_found`.
+    Leave,
+    /// It is over; exit with status 0 only if the report says that nothing is left.
+    Over(DrainReport),
+}
+
+/// Where a drain stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainProgress {
+    /// Not begun yet.
+    pub waiting: usize,
+    /// Begun, and not gone yet.
+    pub leaving: usize,
+    /// At another node.
+    pub moved: u64,
+    /// In the store.
+    pub parked: u64,
+    /// Over before they could go.
+    pub ended: u64,
+    /// An operator has paused it.
+    pub paused: bool,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Records that went to another node.
+    pub moved: u64,
+    /// Records that went into the store.
+    pub parked: u64,
+    /// Records that were over before they could go.
+    pub ended: u64,
+    /// Records that are still here, each with the last reason why.
+    pub left: Vec<(RecordId, String)>,
+    /// The node's entry says `left`: nothing names it an owner.
+    pub has_left: bool,
+    /// An operator stopped it.
+    pub stopped: bool,
+    /// How long it took.
+    pub took: Duration,
+    /// Half of the records were without an owner for at most this long.
+    pub pause_p50: Duration,
+    /// 99 of 100 records were without an owner for at most this long.
+    pub pause_p99: Duration,
+}
+
+/// Where a record went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Went {
+    /// To another node.
+    Moved,
+    /// Into the store.
+    Parked,
+    /// It ended.
+    Ended,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Beginning,
+    Releasing,
+    Leaving,
+    Over,
+}
+
+/// A drain: a state machine without a clock.
+#[derive(Debug)]
+pub struct Drain {
+    config: DrainConfig,
+    begun: Instant,
+    phase: Phase,
+    paused: bool,
+    stopped: bool,
+    waiting: BTreeSet<RecordId>,
+    leaving: BTreeSet<RecordId>,
+    failures: BTreeMap<RecordId, String>,
+    counts: [u64; 3],
+    /// One per record that went; at most what the node owned.
+    pauses: Vec<Duration>,
+    /// When the next record may be begun.
+    next: Instant,
+    actions: VecDeque<DrainAction>,
+}
+
+impl Drain {
+    /// A drain that begins now.
+    #[must_use]
+    pub fn new(config: DrainConfig, now: Instant) -> Self {
+        Self {
+            config,
+            begun: now,
+            phase: Phase::Beginning,
+            paused: false,
+            stopped: false,
+            waiting: BTreeSet::new(),
+            leaving: BTreeSet::new(),
+            failures: BTreeMap::new(),
+            counts: [0; 3],
+            pauses: Vec::new(),
+            next: now,
+            actions: VecDeque::from([DrainAction::Begin]),
+        }
+    }
+
+    /// `draining` is committed; `owned` is what the node owns. Nothing can be added any more.
+    pub fn handle_draining(&mut self, owned: impl IntoIterator<Item = RecordId>, now: Instant) {
+        if self.phase == Phase::Beginning {
+            self.phase = Phase::Releasing;
+            self.waiting.extend(owned);
+            self.next = now;
+            self.go_on(now);
+        }
+    }
+
+    /// A record is gone; `pause` is how long nobody could act for it, as far as this node knows.
+    pub fn handle_gone(&mut self, id: &RecordId, went: Went, pause: Duration, now: Instant) {
+        if !self.leaving.remove(id) && !self.waiting.remove(id) {
+            return;
+        }
+        self.failures.remove(id);
+        self.counts[went as usize] += 1;
+        if went != Went::Ended {
+            self.pauses.push(pause);
+        }
+        self.go_on(now);
+    }
+
+    /// A record could not go, and stays. It is tried again, in its turn, until the deadline.
+    pub fn handle_failed(&mut self, id: &RecordId, why: &str, now: Instant) {
+        if self.leaving.remove(id) {
+            self.failures.insert(id.clone(), why.to_owned());
+            self.waiting.insert(id.clone());
+            self.go_on(now);
+        }
+    }
+
+    /// The scan before `left` found records: the node was handed them before it began to drain.
+    pub fn handle_found(&mut self, owned: impl IntoIterator<Item = RecordId>, now: Instant) {
+        if self.phase == Phase::Leaving {
+            self.phase = Phase::Releasing;
+            self.waiting.extend(owned);
+            self.go_on(now);
+        }
+    }
+
+    /// `left` is committed, or could not be.
+    pub fn handle_left(&mut self, has_left: bool, now: Instant) {
+        if self.phase == Phase::Leaving {
+            self.finish(has_left, now);
+        }
+    }
+
+    /// Begins no further record until [`resume`](Self::resume). The deadline still holds.
+    pub const fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// Goes on after a pause.
+    pub fn resume(&mut self, now: Instant) {
+        self.paused = false;
+        self.next = now;
+        self.go_on(now);
+    }
+
+    /// Stops here: what has not gone stays, and the node with it. It takes nothing new, since its
+    /// entry says `draining`; a restart makes it a node like any other.
+    pub fn stop(&mut self, now: Instant) {
+        self.stopped = true;
+        self.finish(false, now);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if now >= self.begun + self.config.deadline {
+            self.finish(false, now);
+        } else {
+            self.go_on(now);
+        }
+    }
+
+    fn go_on(&mut self, now: Instant) {
+        if self.phase != Phase::Releasing {
+            return;
+        }
+        let gap = Duration::from_secs(1) / self.config.rate.max(1);
+        while !self.paused && now >= self.next {
+            // What failed before comes after what was not tried yet.
+            let untried = self.waiting.iter().find(|id| !self.failures.contains_key(*id));
+            let Some(id) = untried.or_else(|| self.waiting.first()).cloned() else { break };
+            self.waiting.remove(&id);
+            self.leaving.insert(id.clone());
+            self.next = self.next + gap;
+            self.actions.push_back(DrainAction::Release(id));
+        }
+        if self.waiting.is_empty() && self.leaving.is_empty() {
+            self.phase = Phase::Leaving;
+            self.actions.push_back(DrainAction::Leave);
+        }
+    }
+
+    fn finish(&mut self, has_left: bool, now: Instant) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        self.phase = Phase::Over;
+        self.pauses.sort_unstable();
+        let rank = |percent: usize| {
+            let last = self.pauses.len().saturating_sub(1);
+            self.pauses.get((self.pauses.len() * percent / 100).min(last)).copied()
+        };
+        let why = |id: &RecordId| {
+            let failed = self.failures.get(id).cloned();
+            failed.unwrap_or_else(|| match self.leaving.contains(id) {
+                true => "its turn or its commit did not end".to_owned(),
+                false => "its turn to go did not come".to_owned(),
+            })
+        };
+        let left = self.leaving.iter().chain(&self.waiting).map(|id| (id.clone(), why(id)));
+        let [moved, parked, ended] = self.counts;
+        let report = DrainReport {
+            moved,
+            parked,
+            ended,
+            left: left.collect(),
+            has_left,
+            stopped: self.stopped,
+            took: now.since(self.begun),
+            pause_p50: rank(50).unwrap_or_default(),
+            pause_p99: rank(99).unwrap_or_default(),
+        };
+        self.actions.push_back(DrainAction::Over(report));
+    }
+
+    /// What is to be done next.
+    pub fn poll_action(&mut self) -> Option<DrainAction> {
+        self.actions.pop_front()
+    }
+
+    /// When `handle_timeout` is to be called, if nothing happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let deadline = self.begun + self.config.deadline;
+        match self.phase {
+            Phase::Over => None,
+            Phase::Releasing if !self.paused && !self.waiting.is_empty() => {
+                Some(self.next.min(deadline))
+            }
+            _ => Some(deadline),
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn progress(&self) -> DrainProgress {
+        let [moved, parked, ended] = self.counts;
+        DrainProgress {
+            waiting: self.waiting.len(),
+            leaving: self.leaving.len(),
+            moved,
+            parked,
+            ended,
+            paused: self.paused,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The entry of a node: its standing, and beside it its beat.
+//!
+//! An entry is two values. The beat changes twice a second; the standing hardly ever, so that a
+//! commit which checks that a node is alive is not refused because the node beat meanwhile.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{
+    defaults::{ADDRESS_MAX, KIND_MAX, KINDS_MAX},
+    form::{FORM, FormError, Reader, put_sized},
+    id::{Member, TooLong, at_most},
+};
+
+/// Whether a node may own anything. It only ever goes down this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeState {
+    /// It may.
+    Alive,
+    /// It keeps what it owns until it has handed it over, and is given nothing new.
+    Draining,
+    /// It went, and owned nothing then.
+    Left,
+    /// It did not beat: what it owned may be taken.
+    Dead,
+}
+
+/// The versions of the state of one kind that a node reads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Readable {
+    /// The kind.
+    pub kind: String,
+    /// The oldest version that `migrate` takes.
+    pub oldest: u32,
+    /// The newest version: its own.
+    pub newest: u32,
+}
+
+/// What a node says of itself when it joins.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NodeInfo {
+    address: String,
+    readable: Vec<Readable>,
+}
+
+impl NodeInfo {
+    /// The address for the other nodes and for clients that are sent here, and what it reads.
+    ///
+    /// # Errors
+    /// [`TooLong`] for the address, a kind, or the list of kinds.
+    pub fn new(address: &str, readable: Vec<Readable>) -> Result<Self, TooLong> {
+        at_most("address", address.len(), ADDRESS_MAX)?;
+        at_most("list of kinds", readable.len(), KINDS_MAX)?;
+        for Readable { kind, .. } in &readable {
+            at_most("kind", kind.len(), KIND_MAX)?;
+        }
+        Ok(Self { address: address.to_owned(), readable })
+    }
+
+    /// Where other nodes and clients reach it.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Whether it serves this kind and reads this version of its state.
+    #[must_use]
+    pub fn reads(&self, kind: &str, version: u32) -> bool {
+        self.readable.iter().any(|r| r.kind == kind && (r.oldest..=r.newest).contains(&version))
+    }
+}
+
+/// The part of an entry that commits of others check.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Standing {
+    /// Whether it may own anything.
+    pub state: NodeState,
+    /// What it said of itself.
+    pub info: Arc<NodeInfo>,
+}
+
+impl Standing {
+    /// The bytes of the store.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let state = match self.state {
+            NodeState::Alive => 1,
+            NodeState::Draining => 2,
+            NodeState::Left => 3,
+            NodeState::Dead => 4,
+        };
+        let mut out = vec![FORM, state];
+        put_sized(&mut out, self.info.address.as_bytes());
+        for Readable { kind, oldest, newest } in &self.info.readable {
+            put_sized(&mut out, kind.as_bytes());
+            out.extend_from_slice(&oldest.to_be_bytes());
+            out.extend_from_slice(&newest.to_be_bytes());
+        }
+        out.into()
+    }
+
+    /// Reads the bytes of the store.
+    ///
+    /// # Errors
+    /// [`FormError`]. A node whose standing cannot be read counts as alive: it is left alone.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormError> {
+        let mut reader = Reader::new("standing", bytes)?;
+        let state = match reader.u8("state")? {
+            1 => NodeState::Alive,
+            2 => NodeState::Draining,
+            3 => NodeState::Left,
+            4 => NodeState::Dead,
+            _ => return Err(reader.damaged("state")),
+        };
+        let address = reader.text("address")?;
+        let mut readable = Vec::new();
+        while reader.end().is_err() {
+            let kind = reader.text("kind")?.to_owned();
+            let oldest = reader.u32("oldest")?;
+            readable.push(Readable { kind, oldest, newest: reader.u32("newest")? });
+        }
+        let info = NodeInfo::new(address, readable).map_err(|_| reader.damaged("address"))?;
+        Ok(Self { state, info: Arc::new(info) })
+    }
+}
+
+/// The part of an entry that its node renews.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Beat {
+    /// Grows with each beat.
+    pub number: u64,
+    /// The node's wall clock, in milliseconds since 1970 UTC.
+    pub wall_ms: u64,
+}
+
+impl Beat {
+    /// The bytes of the store.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut out = vec![FORM];
+        out.extend_from_slice(&self.number.to_be_bytes());
+        out.extend_from_slice(&self.wall_ms.to_be_bytes());
+        out.into()
+    }
+
+    /// Reads the bytes of the store.
+    ///
+    /// # Errors
+    /// [`FormError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormError> {
+        let mut reader = Reader::new("beat", bytes)?;
+        let beat = Self { number: reader.u64("number")?, wall_ms: reader.u64("wall time")? };
+        reader.end().map(|()| beat)
+    }
+}
+
+/// A node as it was read: its standing, `None` if it has no entry, which counts as dead.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// Who.
+    pub member: Member,
+    /// Its standing as read.
+    pub standing: Option<Standing>,
+}
+
+impl Entry {
+    /// Whether what it owns may be taken.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.standing.as_ref().is_none_or(|s| matches!(s.state, NodeState::Left | NodeState::Dead))
+    }
+
+    /// Whether it may be named an owner.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.standing.as_ref().is_some_and(|s| s.state == NodeState::Alive)
+    }
+
+    /// Whether it serves this kind and reads this version of its state.
+    #[must_use]
+    pub fn reads(&self, kind: &str, version: u32) -> bool {
+        self.standing.as_ref().is_some_and(|s| s.info.reads(kind, version))
+    }
+}

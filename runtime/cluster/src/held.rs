@@ -1,0 +1,431 @@
+//! One record that this node owns and has in memory.
+//!
+//! One commit at a time; while one is under way, or its outcome is unknown, no turn runs and no
+//! effect leaves. A header that is no longer this node's ends it: the node was fenced.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::{
+    ask::{Ask, Reply},
+    entry::Entry,
+    header::{Header, State},
+    id::Member,
+    law::{Law, NotNow},
+    outcome::Outcome,
+    plan::{Request, Value},
+    refusal::Refusal,
+    snapshot::Snapshot,
+    steps::{Ending, Found, Step, Turn},
+};
+
+/// What the driver is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeldAction {
+    /// Commit; answer with `handle_commit`.
+    Commit(Box<Step>),
+    /// Read the header; answer with `handle_read`.
+    Read,
+    /// Finish the turn under way, run the game's `swap_out`, and answer with `handle_snapshot`. No
+    /// turn begins until [`HeldAction::GoOn`].
+    SwapOut,
+    /// Turns may go on: a commit of this record is in, or what was begun did not happen.
+    GoOn,
+    /// The commit that was given is in: its effects may leave.
+    Committed,
+    /// The commit that was given is surely not in: its effects are dropped. The reason, if it is
+    /// known, is the caller's to tell the game.
+    NotCommitted,
+    /// Send to whoever asked.
+    Reply(Ask, Reply),
+    /// It is no longer this node's: drop it from memory.
+    Gone(Gone),
+}
+
+/// Why it is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// It went to this node, with this epoch: messages for it are answered `Moved`.
+    Moved(Member, u64),
+    /// It was parked.
+    Parked,
+    /// It is over, with the number of its close code.
+    Ended(u16),
+    /// Somebody took it: this node was thought dead. Nothing of it may leave.
+    Fenced,
+}
+
+/// What a snapshot is wanted for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Goal {
+    Yield(Ask, Entry),
+    Park { expires: u64 },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Doing {
+    Nothing,
+    /// A turn, a key: this node stays the owner.
+    Acting,
+    Ending(u16),
+    SwappingOut(Goal),
+    Leaving(Goal, Snapshot),
+    /// The record is to be read, to settle what this was.
+    Settling(Box<Self>),
+    /// The commit that settles is under way; whether what it settles is in.
+    Settled(Box<Self>, bool),
+}
+
+/// A record in memory: a state machine without a clock.
+#[derive(Debug)]
+pub struct Held {
+    law: Law,
+    header: Header,
+    /// What the commit under way makes of it.
+    proposed: Header,
+    /// What the commit that is to be settled would make of it.
+    goal: Header,
+    /// The first version proposed to settle it after it was seen to be in: from there on it is.
+    in_from: Option<u64>,
+    /// The highest version proposed.
+    tried: u64,
+    /// The highest attempt that was let in, which a record without a snapshot has in memory only.
+    attempt: u64,
+    doing: Doing,
+    actions: VecDeque<HeldAction>,
+}
+
+impl Held {
+    /// A record that the store says is this node's.
+    #[must_use]
+    pub fn new(header: Header) -> Self {
+        let (tried, attempt) = (header.version, header.attempt);
+        let (proposed, goal) = (header.clone(), header.clone());
+        let doing = Doing::Nothing;
+        Self {
+            law: Law::default(),
+            header,
+            proposed,
+            goal,
+            in_from: None,
+            tried,
+            attempt,
+            doing,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Commits a turn: the first of a new owner, which comes before its first effect, or a later
+    /// one. Its effects leave after [`HeldAction::Committed`].
+    ///
+    /// # Errors
+    /// [`NotNow`]; gives back nothing. A commit is under way, or it is over.
+    pub fn turn(&mut self, mut turn: Turn) -> Result<(), NotNow> {
+        self.is_idle()?;
+        turn.attempt = turn.attempt.max(self.attempt);
+        let step = self.law.turn(&self.header, turn)?;
+        self.commit(step, Doing::Acting);
+        Ok(())
+    }
+
+    /// Takes a session key; see [`Law::take_key`].
+    ///
+    /// # Errors
+    /// [`NotNow::OwnerAlive`]: ask that node to end the session that holds it, then try again.
+    pub fn take_key(
+        &mut self,
+        key: &crate::id::SessionKey,
+        found: &Found,
+        loser: &Ending,
+    ) -> Result<(), NotNow> {
+        self.is_idle()?;
+        let step = self.law.take_key(&self.header, key, found, loser)?;
+        self.commit(step, Doing::Acting);
+        Ok(())
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// [`NotNow`]: a commit is under way, or it is over.
+    pub fn end(&mut self, ending: &Ending) -> Result<(), NotNow> {
+        self.is_idle()?;
+        let step = self.law.end(&self.header, ending)?;
+        self.commit(step, Doing::Ending(ending.reason));
+        Ok(())
+    }
+
+    /// Parks it until `expires`, in milliseconds since 1970 UTC.
+    ///
+    /// # Errors
+    /// [`NotNow`]: a commit is under way, or it is over.
+    pub fn park(&mut self, expires: u64) -> Result<(), NotNow> {
+        self.is_idle()?;
+        self.swap_out(Goal::Park { expires });
+        Ok(())
+    }
+
+    /// A client is let in here with this attempt. A record with a snapshot commits a turn with it
+    /// before its Welcome leaves.
+    ///
+    /// # Errors
+    /// [`Refusal::OldAttempt`].
+    pub fn handle_resume(&mut self, attempt: u64) -> Result<(), Refusal> {
+        if attempt <= self.attempt {
+            return Err(Refusal::OldAttempt);
+        }
+        self.attempt = attempt;
+        Ok(())
+    }
+
+    /// Another node wants it. `to` is its entry as read; `elsewhere` are the addresses of nodes
+    /// that may have it, if that one may not.
+    pub fn handle_ask(&mut self, ask: Ask, to: Entry, elsewhere: &[String]) {
+        let reply = if self.doing != Doing::Nothing {
+            // Busy, or suspended: the client tries again, or finds it where it goes.
+            Some(Reply::Refused(Refusal::NOT_YET))
+        } else if ask.epoch != self.header.epoch {
+            Some(Reply::ReadAgain)
+        } else if ask.attempt <= self.attempt {
+            Some(Reply::Refused(Refusal::OldAttempt))
+        } else if !to.is_alive() || ask.from != to.member {
+            Some(Reply::Refused(Refusal::GoElsewhere(elsewhere.to_vec())))
+        } else {
+            None
+        };
+        match reply {
+            Some(reply) => self.actions.push_back(HeldAction::Reply(ask, reply)),
+            None => self.swap_out(Goal::Yield(ask, to)),
+        }
+    }
+
+    /// A request was found in the store: an ask whose answer is read there, too. `to` is the entry
+    /// of the node that left it.
+    pub fn handle_request(&mut self, request: Request, me: Member, to: Entry) {
+        let ask = Ask {
+            id: self.header.id.clone(),
+            epoch: request.epoch,
+            request: 0,
+            from: request.from,
+            to: me,
+            attempt: request.attempt,
+        };
+        self.handle_ask(ask, to, &[]);
+    }
+
+    fn swap_out(&mut self, goal: Goal) {
+        self.doing = Doing::SwappingOut(goal);
+        self.actions.push_back(HeldAction::SwapOut);
+    }
+
+    /// The game's state, at the end of its last turn, with all that was staged; `None` if it could
+    /// not be made: too large, or an error of the game's. Then it stays.
+    pub fn handle_snapshot(&mut self, snapshot: Option<(Bytes, u32)>) {
+        let Doing::SwappingOut(goal) = core::mem::replace(&mut self.doing, Doing::Nothing) else {
+            return;
+        };
+        let Some((body, state_version)) = snapshot else {
+            return self.stay(goal);
+        };
+        let step = match &goal {
+            Goal::Park { expires } => {
+                self.law.park(&self.header, body.clone(), state_version, self.attempt, *expires)
+            }
+            Goal::Yield(ask, to) => {
+                self.law.yield_to(&self.header, to, body.clone(), state_version, ask.attempt)
+            }
+        };
+        match step {
+            Ok(step) => {
+                let version = step.after.as_ref().map_or(0, |after| after.version);
+                let snapshot = Snapshot { life: self.header.life, version, body };
+                self.commit(step, Doing::Leaving(goal, snapshot));
+            }
+            Err(_) => self.stay(goal),
+        }
+    }
+
+    /// It was to leave and cannot.
+    fn stay(&mut self, goal: Goal) {
+        if let Goal::Yield(ask, _) = goal {
+            let reply = Reply::Refused(Refusal::NOT_YET);
+            self.actions.push_back(HeldAction::Reply(ask, reply));
+        }
+        self.actions.push_back(HeldAction::GoOn);
+    }
+
+    fn is_idle(&self) -> Result<(), NotNow> {
+        if self.doing == Doing::Nothing {
+            Ok(())
+        } else {
+            Err(NotNow::WrongState(self.header.id.clone()))
+        }
+    }
+
+    fn commit(&mut self, mut step: Step, doing: Doing) {
+        // A version is proposed once: what was tried and refused may have landed unseen.
+        self.renumber(&mut step);
+        if let Some(after) = &step.after {
+            self.tried = after.version;
+            self.proposed = after.clone();
+            self.goal = after.clone();
+        }
+        self.in_from = None;
+        self.doing = doing;
+        self.actions.push_back(HeldAction::Commit(Box::new(step)));
+    }
+
+    fn renumber(&self, step: &mut Step) {
+        let Some(after) = step.after.as_mut().filter(|after| after.version <= self.tried) else {
+            return;
+        };
+        let (old, new) = (after.version, self.tried + 1);
+        let change = |header: &mut Header| {
+            header.version = new;
+            if header.snapshot_version == old {
+                header.snapshot_version = new;
+            }
+        };
+        change(after);
+        for (_, value) in &mut step.commit.writes {
+            match value {
+                Some(Value::Header(header)) if header.id == self.header.id => change(header),
+                Some(Value::Snapshot(snapshot))
+                    if snapshot.life == self.header.life && snapshot.version == old =>
+                {
+                    snapshot.version = new;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The store has answered the commit.
+    pub fn handle_commit(&mut self, outcome: Outcome) {
+        let doing = core::mem::replace(&mut self.doing, Doing::Nothing);
+        match (doing, outcome) {
+            (doing @ (Doing::Nothing | Doing::SwappingOut(_) | Doing::Settling(_)), _) => {
+                self.doing = doing;
+            }
+            (Doing::Settled(doing, is_in), Outcome::Done) => {
+                self.header = self.proposed.clone();
+                if is_in { self.is_in(*doing) } else { self.is_not_in(*doing) }
+            }
+            (doing, Outcome::Done) => {
+                self.header = self.proposed.clone();
+                self.is_in(doing);
+            }
+            // Refused may mean: not this node's any more; or another check did not hold.
+            (Doing::Settled(doing, _), _) => self.settle(*doing),
+            (doing, _) => self.settle(doing),
+        }
+    }
+
+    fn settle(&mut self, doing: Doing) {
+        self.doing = Doing::Settling(Box::new(doing));
+        self.actions.push_back(HeldAction::Read);
+    }
+
+    /// The header as it stands now; `None` if the store did not answer: then this is asked again.
+    /// `Some(None)`: there is none.
+    pub fn handle_read(&mut self, read: Option<Option<Header>>) {
+        let Doing::Settling(doing) = core::mem::replace(&mut self.doing, Doing::Nothing) else {
+            return;
+        };
+        let Some(read) = read else {
+            return self.settle(*doing);
+        };
+        let mine =
+            read.filter(|now| now.owner == self.header.owner && now.life == self.header.life);
+        let Some(now) = mine else {
+            return self.not_mine(*doing);
+        };
+        // Versions tell, since none is proposed twice: what was tried to settle it before it was
+        // seen to be in stands on the header from before it, what was tried later on itself.
+        let is_in = now.version == self.goal.version
+            || self.in_from.is_some_and(|first| now.version >= first);
+        let step = self.law.settle(&now, self.tried);
+        if let Some(after) = &step.after {
+            if is_in {
+                self.in_from.get_or_insert(after.version);
+            }
+            self.tried = after.version;
+            self.proposed = after.clone();
+        }
+        self.doing = Doing::Settled(doing, is_in);
+        self.actions.push_back(HeldAction::Commit(Box::new(step)));
+    }
+
+    /// The header names another owner, or none. If that is what this node proposed, it is done:
+    /// nothing it proposed before can land on what stands there now.
+    fn not_mine(&mut self, doing: Doing) {
+        match doing {
+            Doing::Leaving(..) | Doing::Ending(_) if self.goal.owner != self.header.owner => {
+                // Where it went, whoever asks reads in the store.
+                self.actions.push_back(HeldAction::Gone(match (&doing, self.goal.state) {
+                    (Doing::Ending(reason), _) => Gone::Ended(*reason),
+                    (_, State::Parked) => Gone::Parked,
+                    _ => {
+                        self.goal.owner.map_or(Gone::Fenced, |to| Gone::Moved(to, self.goal.epoch))
+                    }
+                }));
+            }
+            _ => self.actions.push_back(HeldAction::Gone(Gone::Fenced)),
+        }
+    }
+
+    fn is_in(&mut self, doing: Doing) {
+        match doing {
+            Doing::Acting => {
+                self.actions.push_back(HeldAction::Committed);
+                self.actions.push_back(HeldAction::GoOn);
+            }
+            Doing::Ending(reason) => {
+                self.actions.push_back(HeldAction::Committed);
+                self.actions.push_back(HeldAction::Gone(Gone::Ended(reason)));
+            }
+            Doing::Leaving(Goal::Park { .. }, _) => {
+                self.actions.push_back(HeldAction::Gone(Gone::Parked));
+            }
+            Doing::Leaving(Goal::Yield(ask, to), snapshot) => {
+                let epoch = self.header.epoch;
+                let header = Box::new(self.header.clone());
+                let snapshot = Snapshot { version: self.header.snapshot_version, ..snapshot };
+                let granted = Reply::Granted(header, snapshot);
+                self.actions.push_back(HeldAction::Reply(ask, granted));
+                self.actions.push_back(HeldAction::Gone(Gone::Moved(to.member, epoch)));
+            }
+            _ => {}
+        }
+    }
+
+    fn is_not_in(&mut self, doing: Doing) {
+        match doing {
+            Doing::Acting | Doing::Ending(_) => {
+                self.actions.push_back(HeldAction::NotCommitted);
+                self.actions.push_back(HeldAction::GoOn);
+            }
+            Doing::Leaving(goal, _) => self.stay(goal),
+            _ => {}
+        }
+    }
+
+    /// What is to be done next.
+    pub fn poll_action(&mut self) -> Option<HeldAction> {
+        self.actions.pop_front()
+    }
+
+    /// The header as last written.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Whether a turn may begin: no commit is under way, none is unknown, no swap-out.
+    #[must_use]
+    pub fn may_act(&self) -> bool {
+        self.doing == Doing::Nothing && self.header.owner.is_some()
+    }
+}

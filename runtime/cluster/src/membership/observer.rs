@@ -1,0 +1,101 @@
+//! What this node has seen of the others' beats.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use throughline_link::Instant;
+
+use super::{Entries, LeaseConfig};
+use crate::{
+    entry::{Beat, Entry},
+    id::Member,
+};
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    beat: Beat,
+    /// When it was first seen.
+    since: Instant,
+    /// How long it is known not to have changed.
+    counted: Duration,
+    gone: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Observer {
+    config: LeaseConfig,
+    seen: BTreeMap<Member, Seen>,
+    last_count: Option<Instant>,
+}
+
+impl Observer {
+    pub(super) const fn new(config: LeaseConfig) -> Self {
+        Self { config, seen: BTreeMap::new(), last_count: None }
+    }
+
+    /// A beat of this node failed: what it counted so far says nothing of the others.
+    pub(super) fn start_again(&mut self) {
+        self.last_count = None;
+        for seen in self.seen.values_mut() {
+            seen.counted = Duration::ZERO;
+        }
+    }
+
+    /// Takes what a read found; `counts` if it followed a beat of this node's that was committed.
+    /// Gives the nodes that are newly gone.
+    pub(super) fn see(
+        &mut self,
+        entries: &Entries,
+        me: Member,
+        counts: bool,
+        now: Instant,
+    ) -> Vec<Member> {
+        // One beat period at most per beat of one's own, however long ago that was.
+        let elapsed = self.last_count.map_or(Duration::ZERO, |last| now.since(last));
+        let step = if counts { elapsed.min(self.config.beat) } else { Duration::ZERO };
+        if counts {
+            self.last_count = Some(now);
+        }
+        let mut gone = Vec::new();
+        for (entry, beat) in entries.nodes.iter().filter(|(entry, _)| entry.member != me) {
+            let Some(beat) = *beat else { continue };
+            let fresh = Seen { beat, since: now, counted: Duration::ZERO, gone: false };
+            let seen = self.seen.entry(entry.member).or_insert(fresh);
+            if seen.beat == beat {
+                seen.counted += step;
+            } else {
+                *seen = Seen { gone: seen.gone, ..fresh };
+            }
+            if entry.is_gone() && entry.standing.is_some() && !seen.gone {
+                seen.gone = true;
+                gone.push(entry.member);
+            }
+        }
+        let is_there = |member: &Member| entries.nodes.iter().any(|(e, _)| e.member == *member);
+        self.seen.retain(|member, seen| {
+            let stays = is_there(member);
+            if !stays && !seen.gone {
+                gone.push(*member);
+            }
+            stays
+        });
+        gone
+    }
+
+    /// The nodes whose beat did not change for a term, as far as it counts.
+    pub(super) fn silent(&self, entries: &Entries, me: Member) -> Vec<(Entry, Beat)> {
+        let is_silent = |(entry, _): &&(Entry, Option<Beat>)| {
+            let seen = self.seen.get(&entry.member);
+            entry.member != me
+                && !entry.is_gone()
+                && seen.is_some_and(|seen| seen.counted >= self.config.term)
+        };
+        let with_beat = |(entry, beat): &(Entry, Option<Beat>)| Some((entry.clone(), (*beat)?));
+        entries.nodes.iter().filter(is_silent).filter_map(with_beat).collect()
+    }
+
+    pub(super) fn refuses(&self, member: Member, now: Instant) -> bool {
+        let lease = self.config.term.saturating_sub(self.config.margin);
+        self.seen.get(&member).is_none_or(|seen| seen.gone || now.since(seen.since) >= lease)
+    }
+}

@@ -1,0 +1,39 @@
+//! Step 4: the owner gives a record to nobody.
+
+use bytes::Bytes;
+
+use super::{Change, Step};
+use crate::{
+    header::{Header, State},
+    law::{Law, NotNow, Rule, StepName},
+};
+
+impl Law {
+    /// The record becomes a snapshot that anybody may claim; it expires at `expires` (milliseconds
+    /// since 1970 UTC). `attempt` is the highest that a client was let in with, which a record
+    /// that runs without a snapshot has in memory only. The record stays in memory until the
+    /// commit is in.
+    ///
+    /// # Errors
+    /// [`NotNow::WrongState`]: not owned.
+    pub fn park(
+        &self,
+        mine: &Header,
+        snapshot: Bytes,
+        state_version: u32,
+        attempt: u64,
+        expires: u64,
+    ) -> Result<Step, NotNow> {
+        if mine.owner.is_none() || mine.state.is_ended() {
+            return Err(NotNow::WrongState(mine.id.clone()));
+        }
+        let mut change = Change::of(self, Rule::ParkHeader, mine);
+        change.after.state = State::Parked;
+        change.after.owner = None;
+        change.after.attempt = attempt.max(mine.attempt);
+        change.after.state_version = state_version;
+        change.after.due = Some(expires);
+        change.snapshot(snapshot);
+        Ok(change.finish(StepName::Park))
+    }
+}

@@ -1,0 +1,93 @@
+//! Steps 8 and 9: a node takes a record of a dead owner, or of a silent one.
+
+use super::{Change, Ending, Step};
+use crate::{
+    entry::Entry,
+    header::{Header, State},
+    id::Class,
+    law::{Law, NotNow, Rule, StepName},
+};
+
+/// What a take-over is to lead to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The attempt of the client that is here. Without one the record is not wanted now: what has
+    /// a snapshot is parked.
+    pub attempt: Option<u64>,
+    /// Until when it stays parked then, in milliseconds since 1970 UTC.
+    pub expires: u64,
+    /// How a session ends that had no snapshot.
+    pub lost: Ending,
+    /// The life of a VActor that starts again: random.
+    pub life: u64,
+}
+
+impl Law {
+    /// Takes a record of `owner`, which is gone. With a snapshot it is restored here or parked;
+    /// without one a session ends as lost and a VActor starts again from nothing.
+    ///
+    /// # Errors
+    /// [`NotNow`]: not owned, an owner that is not gone, an old attempt, or this node may not have
+    /// it or cannot read it.
+    pub fn take(
+        &self,
+        read: &Header,
+        owner: &Entry,
+        me: &Entry,
+        taken: &Taken,
+    ) -> Result<Step, NotNow> {
+        if read.owner != Some(owner.member) || read.state.is_ended() {
+            return Err(NotNow::WrongState(read.id.clone()));
+        }
+        if let Some(attempt) = taken.attempt {
+            self.require_attempt(read, attempt)?;
+        }
+        let mut change = Change::of(self, Rule::TakeHeader, read);
+        self.guard_gone(&mut change.commit, Rule::TakeDead, owner)?;
+        self.guard_alive(&mut change.commit, Rule::TakeAlive, me)?;
+        change.after.epoch += 1;
+        change.after.attempt = taken.attempt.unwrap_or(read.attempt);
+        if read.state.has_snapshot() {
+            self.require_reads(Rule::ClaimReads, me, read)?;
+            change.after.crashes = read.crashes.saturating_add(1);
+            if taken.attempt.is_some() {
+                change.after.state = State::Handed;
+                change.after.owner = Some(me.member);
+            } else {
+                change.after.state = State::Parked;
+                change.after.owner = None;
+                change.after.due = Some(taken.expires);
+            }
+        } else if read.class() == Class::Session {
+            self.end_change(&mut change, &taken.lost, true);
+        } else {
+            change.after.state = State::New;
+            change.after.life = taken.life;
+            change.after.owner = Some(me.member);
+            change.after.crashes = read.crashes.saturating_add(1);
+            change.after.due = None;
+        }
+        Ok(change.finish(StepName::Take))
+    }
+
+    /// Takes a record, every turn of which is committed before its effects leave, from an owner
+    /// that is alive and does not answer: its next commit will be refused.
+    ///
+    /// # Errors
+    /// [`NotNow`]: not such a record, an old attempt, or this node may not have it or cannot read
+    /// it.
+    pub fn seize(&self, read: &Header, me: &Entry, attempt: u64) -> Result<Step, NotNow> {
+        let wrong = NotNow::WrongState(read.id.clone());
+        let committed = read.state == State::Committed;
+        self.require(Rule::SeizeCommitted, committed && read.owner.is_some(), wrong)?;
+        self.require_attempt(read, attempt)?;
+        self.require_reads(Rule::ClaimReads, me, read)?;
+        let mut change = Change::of(self, Rule::SeizeHeader, read);
+        self.guard_alive(&mut change.commit, Rule::SeizeAlive, me)?;
+        change.after.state = State::Handed;
+        change.after.owner = Some(me.member);
+        change.after.epoch += 1;
+        change.after.attempt = attempt;
+        Ok(change.finish(StepName::Seize))
+    }
+}

@@ -1,0 +1,120 @@
+//! A drain: its rate, its end, and what it says.
+
+use core::time::Duration;
+
+use throughline_cluster::{Drain, DrainAction, DrainConfig, DrainReport, RecordId, Went};
+use throughline_link::{Instant, SessionId};
+
+fn ids(count: u8) -> Vec<RecordId> {
+    (0..count).map(|n| RecordId::session(SessionId([n; 16]))).collect()
+}
+
+fn at(ms: u64) -> Instant {
+    Instant::from_micros(ms * 1_000)
+}
+
+fn begun(rate: u32, count: u8) -> Drain {
+    let config = DrainConfig { rate, deadline: Duration::from_secs(10) };
+    let mut drain = Drain::new(config, at(0));
+    assert_eq!(drain.poll_action(), Some(DrainAction::Begin));
+    assert_eq!(drain.poll_action(), None, "nothing is released before `draining` is committed");
+    drain.handle_draining(ids(count), at(0));
+    drain
+}
+
+fn released(drain: &mut Drain) -> Vec<RecordId> {
+    let mut all = Vec::new();
+    while let Some(action) = drain.poll_action() {
+        match action {
+            DrainAction::Release(id) => all.push(id),
+            other => panic!("{other:?}"),
+        }
+    }
+    all
+}
+
+fn report(drain: &mut Drain) -> DrainReport {
+    match drain.poll_action() {
+        Some(DrainAction::Over(report)) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn clients_are_told_at_the_set_rate() {
+    let mut drain = begun(10, 30);
+    assert_eq!(released(&mut drain).len(), 1);
+    for tenth in 1..30 {
+        drain.handle_timeout(at(tenth * 100));
+        assert_eq!(released(&mut drain).len(), 1);
+    }
+    assert_eq!(drain.progress().waiting, 0);
+}
+
+#[test]
+fn a_drain_that_moved_everything_leaves_and_says_so() {
+    let mut drain = begun(1_000, 3);
+    drain.handle_timeout(at(10));
+    let all = released(&mut drain);
+    assert_eq!(all.len(), 3);
+    drain.handle_gone(&all[0], Went::Moved, Duration::from_millis(5), at(20));
+    drain.handle_gone(&all[1], Went::Parked, Duration::from_millis(7), at(20));
+    assert_eq!(drain.poll_action(), None);
+    drain.handle_gone(&all[2], Went::Ended, Duration::ZERO, at(30));
+    assert_eq!(drain.poll_action(), Some(DrainAction::Leave));
+    drain.handle_left(true, at(40));
+    let report = report(&mut drain);
+    assert_eq!((report.moved, report.parked, report.ended), (1, 1, 1));
+    assert!(report.left.is_empty() && report.has_left && !report.stopped);
+    assert_eq!(report.pause_p99, Duration::from_millis(7));
+    assert_eq!(drain.poll_timeout(), None);
+}
+
+#[test]
+fn what_could_not_go_is_tried_again_and_named_at_the_deadline() {
+    let mut drain = begun(1_000, 2);
+    drain.handle_timeout(at(5));
+    let all = released(&mut drain);
+    drain.handle_gone(&all[0], Went::Moved, Duration::ZERO, at(6));
+    drain.handle_failed(&all[1], "snapshot of 300 KiB, at most 256", at(7));
+    assert_eq!(released(&mut drain), [all[1].clone()]);
+    drain.handle_failed(&all[1], "snapshot of 300 KiB, at most 256", at(8));
+    drain.handle_timeout(at(10_000));
+    let mut last = None;
+    while let Some(action) = drain.poll_action() {
+        last = Some(action);
+    }
+    let Some(DrainAction::Over(report)) = last else { panic!("{last:?}") };
+    assert_eq!(report.left.len(), 1);
+    assert!(!report.has_left);
+}
+
+#[test]
+fn a_paused_drain_begins_nothing_and_goes_on_when_told() {
+    let mut drain = begun(10, 5);
+    assert_eq!(released(&mut drain).len(), 1);
+    drain.pause();
+    drain.handle_timeout(at(3_000));
+    assert!(released(&mut drain).is_empty());
+    assert!(drain.progress().paused);
+    drain.resume(at(3_000));
+    assert_eq!(released(&mut drain).len(), 1, "a pause is not caught up with at once");
+}
+
+#[test]
+fn a_stopped_drain_names_what_stays() {
+    let mut drain = begun(10, 5);
+    released(&mut drain);
+    drain.stop(at(50));
+    let report = report(&mut drain);
+    assert!(report.stopped && !report.has_left);
+    assert_eq!(report.left.len(), 5);
+}
+
+#[test]
+fn records_found_by_the_last_scan_are_released_too() {
+    let mut drain = begun(10, 0);
+    assert_eq!(drain.poll_action(), Some(DrainAction::Leave));
+    drain.handle_found(ids(1), at(10));
+    assert_eq!(released(&mut drain).len(), 1);
+}

@@ -1,0 +1,261 @@
+//! Leases: who may act, who is dead, who comes back.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use throughline_cluster::{
+    LeaseConfig, Member, MemberAction, Membership, NodeState, Outcome, Row, Value,
+};
+use throughline_link::Instant;
+
+use crate::store::{Store, info, member};
+
+const TICK: Duration = Duration::from_millis(50);
+
+struct Node {
+    core: Membership,
+    frozen: bool,
+    /// Its commits are answered with an error, and do not land.
+    cut_off: bool,
+    events: Vec<MemberAction>,
+    wall_off_ms: u64,
+}
+
+struct Cluster {
+    store: Store,
+    nodes: Vec<Node>,
+    now: Instant,
+}
+
+impl Cluster {
+    fn new(count: u32) -> Self {
+        let now = Instant::from_micros(1_000_000);
+        let node = |n| Node {
+            core: Membership::new(member(n, 1), Arc::new(info(n)), LeaseConfig::default(), now),
+            frozen: false,
+            cut_off: false,
+            events: Vec::new(),
+            wall_off_ms: 0,
+        };
+        Self { store: Store::default(), nodes: (1..=count).map(node).collect(), now }
+    }
+
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = self.now + TICK;
+            for index in 0..self.nodes.len() {
+                self.step(index);
+            }
+        }
+    }
+
+    fn step(&mut self, index: usize) {
+        let Self { store, nodes, now } = self;
+        let node = &mut nodes[index];
+        if node.frozen {
+            return;
+        }
+        let wall = now.as_micros() / 1_000 + node.wall_off_ms;
+        if node.core.poll_timeout().is_some_and(|at| at <= *now) {
+            node.core.handle_timeout(*now, wall);
+        }
+        while let Some(action) = node.core.poll_action() {
+            match action {
+                MemberAction::Commit(step) => {
+                    let outcome =
+                        if node.cut_off { Outcome::Unknown } else { store.commit(&step.commit) };
+                    node.core.handle_commit(step.name, outcome, *now);
+                }
+                MemberAction::Read if node.cut_off => node.core.handle_read_failed(),
+                MemberAction::Read => {
+                    let entries = store.entries(node.core.me().member.node);
+                    node.core.handle_entries(&entries, *now, wall);
+                }
+                event => node.events.push(event),
+            }
+        }
+    }
+
+    fn state(&self, member: Member) -> Option<NodeState> {
+        self.store.entry(member).standing.map(|standing| standing.state)
+    }
+
+    fn acts(&self, index: usize) -> bool {
+        self.nodes[index].core.may_act(self.now)
+    }
+}
+
+fn joined(count: u32) -> Cluster {
+    let mut cluster = Cluster::new(count);
+    cluster.run(Duration::from_secs(2));
+    assert!((0..cluster.nodes.len()).all(|n| cluster.acts(n)), "all have joined");
+    cluster
+}
+
+#[test]
+fn a_quiet_cluster_stays_as_it_is() {
+    let mut cluster = joined(3);
+    cluster.run(Duration::from_secs(60));
+    for node in 1..=3 {
+        assert_eq!(cluster.state(member(node, 1)), Some(NodeState::Alive));
+    }
+    assert!(cluster.nodes.iter().all(|node| node.events == [MemberAction::Joined]));
+}
+
+#[test]
+fn a_stopped_node_is_dead_to_itself_before_it_is_to_others() {
+    let mut cluster = joined(2);
+    cluster.nodes[1].frozen = true;
+    let mut gone = false;
+    for _ in 0..200 {
+        cluster.run(TICK);
+        gone |= cluster.state(member(2, 1)) == Some(NodeState::Dead);
+        assert!(!(gone && cluster.acts(1)), "it acts while others may take what it owns");
+    }
+    assert!(gone, "ten seconds are more than a term");
+    assert!(cluster.nodes[0].events.contains(&MemberAction::Gone(member(2, 1))));
+    assert!(cluster.nodes[0].core.refuses(member(2, 1), cluster.now));
+}
+
+#[test]
+fn a_node_that_wakes_up_dead_is_fenced_and_joins_as_a_new_incarnation() {
+    let mut cluster = joined(2);
+    cluster.nodes[1].frozen = true;
+    cluster.run(Duration::from_secs(10));
+    cluster.nodes[1].frozen = false;
+    cluster.run(Duration::from_secs(1));
+    assert_eq!(cluster.nodes[1].events.last(), Some(&MemberAction::Fenced));
+    assert!(!cluster.acts(1));
+    let now = cluster.now;
+    cluster.nodes[1].core.rejoin(2, now);
+    cluster.run(Duration::from_secs(2));
+    assert!(cluster.acts(1));
+    assert_eq!(cluster.state(member(2, 1)), Some(NodeState::Dead));
+    assert_eq!(cluster.state(member(2, 2)), Some(NodeState::Alive));
+}
+
+#[test]
+fn a_store_that_hangs_for_all_kills_nobody() {
+    let mut cluster = joined(3);
+    cluster.nodes.iter_mut().for_each(|node| node.cut_off = true);
+    cluster.run(Duration::from_secs(30));
+    assert!((0..3).all(|n| !cluster.acts(n)), "without the store nobody may act");
+    cluster.nodes.iter_mut().for_each(|node| node.cut_off = false);
+    cluster.run(Duration::from_secs(5));
+    assert!((0..3).all(|n| cluster.acts(n)), "all go on");
+    assert!((1..=3).all(|n| cluster.state(member(n, 1)) == Some(NodeState::Alive)));
+}
+
+#[test]
+fn a_node_that_cannot_reach_the_store_stops_acting_within_its_lease() {
+    let mut cluster = joined(2);
+    cluster.nodes[1].cut_off = true;
+    cluster.run(Duration::from_millis(2_600));
+    assert!(!cluster.acts(1));
+    cluster.run(Duration::from_secs(5));
+    assert_eq!(cluster.state(member(2, 1)), Some(NodeState::Dead));
+}
+
+#[test]
+fn an_observer_that_slept_counts_nothing_of_its_sleep() {
+    let mut cluster = joined(2);
+    cluster.nodes[0].frozen = true;
+    cluster.nodes[1].frozen = true;
+    cluster.run(Duration::from_secs(60));
+    cluster.nodes[0].frozen = false;
+    cluster.run(Duration::from_millis(1_500));
+    assert_eq!(cluster.state(member(2, 1)), Some(NodeState::Alive), "a term is not over yet");
+    cluster.nodes[1].frozen = false;
+    cluster.run(Duration::from_secs(3));
+    assert!(cluster.acts(0) && cluster.acts(1));
+}
+
+#[test]
+fn a_second_process_of_a_node_waits_while_the_first_one_lives() {
+    let mut cluster = joined(2);
+    let now = cluster.now;
+    let second = Membership::new(member(2, 9), Arc::new(info(2)), LeaseConfig::default(), now);
+    cluster.nodes.push(Node {
+        core: second,
+        frozen: false,
+        cut_off: false,
+        events: Vec::new(),
+        wall_off_ms: 0,
+    });
+    cluster.run(Duration::from_secs(10));
+    assert!(!cluster.acts(2));
+    assert!(cluster.nodes[2].events.contains(&MemberAction::Waiting(member(2, 1))));
+    cluster.nodes[1].frozen = true;
+    cluster.run(Duration::from_secs(6));
+    assert!(cluster.acts(2), "the first one is dead, and the second has joined");
+}
+
+#[test]
+fn a_node_alone_comes_back_after_a_kill() {
+    let mut cluster = joined(1);
+    let now = cluster.now;
+    cluster.nodes[0].core.rejoin(2, now);
+    cluster.run(Duration::from_secs(6));
+    assert!(cluster.acts(0), "it has waited a term, and marked its last incarnation dead itself");
+}
+
+#[test]
+fn no_beat_is_proposed_twice_even_if_nobody_knows_what_became_of_it() {
+    let mut cluster = joined(1);
+    let mut seen = Vec::new();
+    cluster.nodes[0].cut_off = true;
+    for _ in 0..40 {
+        cluster.now = cluster.now + Duration::from_millis(500);
+        let node = &mut cluster.nodes[0];
+        node.core.handle_timeout(cluster.now, 0);
+        while let Some(action) = node.core.poll_action() {
+            if let MemberAction::Commit(step) = action {
+                seen.extend(step.commit.writes.iter().filter_map(|(row, value)| match value {
+                    Some(Value::Beat(beat)) if matches!(row, Row::Beat(_)) => Some(beat.number),
+                    _ => None,
+                }));
+                node.core.handle_commit(step.name, Outcome::Unknown, cluster.now);
+            }
+        }
+    }
+    assert!(seen.len() >= 40 && seen.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[test]
+fn a_drained_node_leaves_and_nobody_calls_it_dead() {
+    let mut cluster = joined(2);
+    cluster.nodes[1].core.drain();
+    cluster.run(Duration::from_secs(1));
+    assert_eq!(cluster.state(member(2, 1)), Some(NodeState::Draining));
+    assert!(cluster.acts(1), "it still acts for what it owns");
+    cluster.nodes[1].core.leave(1);
+    cluster.run(Duration::from_secs(1));
+    assert_eq!(cluster.nodes[1].events.last(), Some(&MemberAction::NotLeft));
+    cluster.nodes[1].core.leave(0);
+    cluster.run(Duration::from_secs(30));
+    assert_eq!(cluster.state(member(2, 1)), Some(NodeState::Left));
+    assert_eq!(cluster.nodes[1].events.last(), Some(&MemberAction::Left));
+    assert!(!cluster.acts(1));
+}
+
+#[test]
+fn a_node_with_a_stuck_worker_loses_its_lease() {
+    let mut cluster = joined(2);
+    cluster.nodes[1].core.set_stuck(true);
+    cluster.run(Duration::from_secs(8));
+    assert!(!cluster.acts(1));
+    assert_eq!(cluster.state(member(2, 1)), Some(NodeState::Dead));
+}
+
+#[test]
+fn a_wall_clock_an_hour_off_changes_no_owner_and_expires_nothing() {
+    let mut cluster = joined(3);
+    cluster.nodes[2].wall_off_ms = 3_600_000;
+    cluster.run(Duration::from_secs(5));
+    assert!((0..3).all(|n| cluster.acts(n)));
+    let wall = cluster.now.as_micros() / 1_000;
+    assert_eq!(cluster.nodes[2].core.wall_ms(wall + 3_600_000), None);
+    let median = cluster.nodes[0].core.wall_ms(wall).expect("two of three agree");
+    assert!(median.abs_diff(wall) <= 1_000);
+}

@@ -1,0 +1,6 @@
+//! The cores in virtual time, over a store of bytes: no sockets, no sleeps.
+
+mod drain;
+mod handover;
+mod lease;
+mod store;
