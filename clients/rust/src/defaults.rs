@@ -13,10 +13,13 @@ pub const WRITE_BATCH: usize = 64 * 1024;
 pub const CLOCK_EVERY: u32 = 4;
 /// Longest time that messages already read keep others from being written.
 pub const WRITE_WITHIN: Duration = Duration::from_millis(5);
-/// Longest wait for the node to close the connection that was left: a second is many round trips.
+/// Longest wait of a client that leaves: for the node to close the connection, and before that, if
+/// it was spawned, for room in the window. A second is many round trips.
 pub const LEAVE_WAIT: Duration = Duration::from_secs(1);
 /// Messages that wait between the handles of a spawned client and its task: a window of them.
-pub const COMMANDS: usize = 256;
+pub const MESSAGES: usize = 256;
+/// What else handles ask of the task, such as a retry, and it has not seen: it looks at once.
+pub const CONTROLS: usize = 8;
 /// Events that a spawned client's task holds for an application that does not take them: a window
 /// of them. The task then stops reading.
 pub const EVENTS: usize = 256;
@@ -24,8 +27,13 @@ pub const EVENTS: usize = 256;
 pub const PAUSED_TICK: Duration = Duration::from_millis(500);
 /// How long [`TestClient::expect`](crate::TestClient::expect) waits: more than a repair takes.
 pub const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of one WebSocket message received, at most: a whole window in one batch.
-pub const WEBSOCKET_MESSAGE_MAX: usize = 1024 * 1024 + 64 * 1024;
+/// The largest frame that a node can be configured to send, with its length.
+const FRAME_MAX: usize = 16 * 1024 * 1024 + throughline_link::wire::LENGTH_BYTES;
+/// Bytes of one WebSocket message received, at most: a node's batch, and the frame that filled it.
+/// It is the same before Welcome says what the largest frame is, since Welcome may share its
+/// message with data. The library reserves a message on its header, but touches that memory only
+/// as the bytes come, [`WEBSOCKET_READ`] at a time; the link checks each frame's length.
+pub const WEBSOCKET_MESSAGE_MAX: usize = WEBSOCKET_BATCH + FRAME_MAX;
 /// Bytes of one WebSocket message sent, unless a single frame has more.
 pub const WEBSOCKET_BATCH: usize = 64 * 1024;
 /// Bytes that a WebSocket reads at once; the library's own default is 128 KiB per connection.

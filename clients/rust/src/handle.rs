@@ -18,11 +18,15 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{defaults::COMMANDS, driver::Driver, event::Event};
+use crate::{
+    defaults::{CONTROLS, MESSAGES},
+    driver::Driver,
+    event::Event,
+};
 
-/// What a handle asks of the task.
-enum Command {
-    Send(Bytes),
+/// What a handle asks of the task, beside sending. It does not wait behind messages: they may wait
+/// for a window that only a retry opens.
+enum Control {
     Retry,
     Cut,
     Leave(oneshot::Sender<()>),
@@ -70,18 +74,21 @@ pub(crate) fn spawn(driver: Driver) -> (ClientHandle, Events) {
         taken: AtomicU64::new(0),
         wake: Notify::new(),
     });
-    let (commands, commands_rx) = mpsc::channel(COMMANDS);
+    let (messages, messages_rx) = mpsc::channel(MESSAGES);
+    let (controls, controls_rx) = mpsc::channel(CONTROLS);
     // Unbounded in type only: the task counts what was not taken, and stops at a limit.
     let (events_tx, events) = mpsc::unbounded_channel();
-    let task = task::Task::new(driver, commands_rx, events_tx, Arc::clone(&shared));
+    let task = task::Task::new(driver, messages_rx, controls_rx, events_tx, Arc::clone(&shared));
     tokio::spawn(task.run());
-    (ClientHandle { commands, shared: Arc::clone(&shared) }, Events { events, shared })
+    let handle = ClientHandle { messages, controls, shared: Arc::clone(&shared) };
+    (handle, Events { events, shared })
 }
 
 /// Sends to a session whose client a task drives. Clones are handles of the same session.
 #[derive(Clone)]
 pub struct ClientHandle {
-    commands: mpsc::Sender<Command>,
+    messages: mpsc::Sender<Bytes>,
+    controls: mpsc::Sender<Control>,
     shared: Arc<Shared>,
 }
 
@@ -100,7 +107,7 @@ impl ClientHandle {
     pub async fn send(&self, message: impl Into<Bytes>) -> Result<(), SendError> {
         let message = message.into();
         self.check(message.len())?;
-        self.commands.send(Command::Send(message)).await.map_err(|_| SendError::Ended)
+        self.messages.send(message).await.map_err(|_| SendError::Ended)
     }
 
     /// Sends a message if there is room on the way to the task.
@@ -111,7 +118,7 @@ impl ClientHandle {
     pub fn try_send(&self, message: impl Into<Bytes>) -> Result<(), SendError> {
         let message = message.into();
         self.check(message.len())?;
-        self.commands.try_send(Command::Send(message)).map_err(|error| match error {
+        self.messages.try_send(message).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SendError::WouldBlock,
             mpsc::error::TrySendError::Closed(_) => SendError::Ended,
         })
@@ -120,26 +127,29 @@ impl ClientHandle {
     /// As [`Client::retry`](crate::Client::retry).
     pub async fn retry(&self) {
         // A task that is gone has ended, and its last event says so.
-        let _ = self.commands.send(Command::Retry).await;
+        let _ = self.controls.send(Control::Retry).await;
     }
 
     /// As [`Client::cut`](crate::Client::cut). For tests and development.
     pub async fn cut(&self) {
-        let _ = self.commands.send(Command::Cut).await;
+        let _ = self.controls.send(Control::Cut).await;
     }
 
-    /// As [`Client::leave`](crate::Client::leave). [`Event::Ended`] follows.
+    /// As [`Client::leave`](crate::Client::leave); [`Event::Ended`] follows. From here on `send`
+    /// fails. Messages sent before for which the window has no room are waited for, a second at
+    /// most and only while there is a connection; then they are lost.
     pub async fn leave(&self) {
         let (done, left) = oneshot::channel();
-        if self.commands.send(Command::Leave(done)).await.is_ok() {
+        if self.controls.send(Control::Leave(done)).await.is_ok() {
             let _ = left.await;
         }
     }
 
-    /// As [`Client::export`](crate::Client::export); none if the session has ended.
+    /// As [`Client::export`](crate::Client::export); none if the session has ended. Messages for
+    /// which the window has no room yet are not in it.
     pub async fn export(&self) -> Option<Vec<u8>> {
         let (done, exported) = oneshot::channel();
-        self.commands.send(Command::Export(done)).await.ok()?;
+        self.controls.send(Control::Export(done)).await.ok()?;
         exported.await.ok()
     }
 

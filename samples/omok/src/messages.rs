@@ -41,7 +41,8 @@ pub enum Ask {
     Rematch,
     /// Back to the lobby. In the middle of a game it loses it.
     Leave,
-    /// For the network panel: make this player's link worse.
+    /// For the network panel: make this player's link worse, by a second and half of the packets
+    /// at most.
     Link {
         delay_ms: u64,
         loss_percent: u8,
@@ -164,6 +165,8 @@ pub enum Denial {
     PartnerLeft,
     #[error("this node does not simulate bad links")]
     LinkNotSimulated,
+    #[error("a link is delayed by 1000 ms and loses 50 % at most")]
+    LinkTooBad,
 }
 
 impl From<Denial> for Tell {

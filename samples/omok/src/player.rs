@@ -20,6 +20,10 @@ const BOT_THINKS: Duration = Duration::from_millis(450);
 const PARTNER_GRACE: Duration = Duration::from_secs(5);
 /// The longest name, in characters.
 const NAME_MAX: usize = 24;
+/// The worst link that a player may ask for: the ends of the page's sliders. Beyond it nobody can
+/// play, and what is delayed must be kept.
+const DELAY_MS_MAX: u64 = 1_000;
+const LOSS_PERCENT_MAX: u8 = 50;
 /// The number of a refused name, for clients: Throughline carries it in the refusal.
 const BAD_NAME: u16 = 1;
 
@@ -183,9 +187,10 @@ impl Player {
                 self.leave(How::Left, ctx);
                 ctx.send(self.view());
             }
-            Ask::Link { delay_ms, loss_percent } => ctx
-                .simulate_link(Duration::from_millis(delay_ms), f64::from(loss_percent) / 100.0)
-                .map_err(|_| Denial::LinkNotSimulated)?,
+            Ask::Link { delay_ms, loss_percent } => {
+                let (delay, loss) = worse_link(delay_ms, loss_percent)?;
+                ctx.simulate_link(delay, loss).map_err(|_| Denial::LinkNotSimulated)?;
+            }
         }
         Ok(())
     }
@@ -320,5 +325,26 @@ impl Player {
 
     fn guest(&self, ctx: &Context<Self>) -> Guest {
         Guest { session: ctx.session_id(), name: self.name.clone() }
+    }
+}
+
+/// The link that a player asks for, unless it is worse than one may be.
+fn worse_link(delay_ms: u64, loss_percent: u8) -> Result<(Duration, f64), Denial> {
+    if delay_ms > DELAY_MS_MAX || loss_percent > LOSS_PERCENT_MAX {
+        return Err(Denial::LinkTooBad);
+    }
+    Ok((Duration::from_millis(delay_ms), f64::from(loss_percent) / 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_made_as_bad_as_the_sliders_go_and_no_worse() {
+        assert_eq!(worse_link(1_000, 50), Ok((Duration::from_secs(1), 0.5)));
+        assert_eq!(worse_link(1_001, 0), Err(Denial::LinkTooBad));
+        assert_eq!(worse_link(u64::MAX, 0), Err(Denial::LinkTooBad));
+        assert_eq!(worse_link(0, 51), Err(Denial::LinkTooBad));
     }
 }

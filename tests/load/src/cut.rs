@@ -211,7 +211,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     broken.append(&mut last.broken);
     progress.finish_and_clear();
     let report = report(options, &last, &clients, &node, &notice(&broken, &clients.noticed));
-    report.finish(options.common.json).map_err(Error::io("printing the report"))
+    report.finish(&options.common).map_err(Error::io("printing the report"))
 }
 
 fn report(

@@ -79,7 +79,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     report.add_zero("ended", ours.idlers.ended);
     report.add_zero("repairs", ours.idlers.repairs);
     report.add_zero("bare_ended", bare.idlers.ended);
-    report.finish(options.common.json).map_err(Error::io("printing the report"))
+    report.finish(&options.common).map_err(Error::io("printing the report"))
 }
 
 /// The growth of a server's resident memory with its clients, who stay for the measured time first.

@@ -1,17 +1,19 @@
 //! Measures a Throughline node: every published figure comes from here.
 //!
 //! It starts the processes of a scenario, itself under other subcommands, and reports what they
-//! counted. It holds no figure and no bar of its own; what each scenario measures stands in
-//! docs/measures.md.
+//! counted. It holds no figure and no bar of its own: `--bar` brings them. What each scenario
+//! measures stands in docs/measures.md.
 //!
 //! # Layout
 //! - `echo`, `idle`, `cut`: the scenarios.
 //! - `roles`: the processes of a run. `child`, `parent`: how both ends talk.
-//! - `report`: what comes out. `latency`, `numbers`: what is counted.
+//! - `report`, `bar`: what comes out, and what is expected of it.
+//! - `latency`, `numbers`: what is counted.
 //! - `limits`, `resident`, `git`, `options`, `error`: what all of them need.
 
 #![forbid(unsafe_code)]
 
+mod bar;
 mod child;
 mod cut;
 mod echo;

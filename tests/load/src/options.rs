@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::bar::Bar;
 use crate::error::Error;
 
 /// Options of every scenario.
@@ -17,6 +18,10 @@ pub(crate) struct Common {
     /// Print one JSON object of flat fields and nothing else
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// A number that a field of the report must reach or not exceed; may be repeated
+    #[arg(long = "bar", value_name = "FIELD>=X or FIELD<=X")]
+    pub(crate) bars: Vec<Bar>,
 
     /// Where everything random starts from
     #[arg(long, default_value_t = 1)]

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::bar::Bar;
 use crate::git;
 use crate::latency::Latency;
 use crate::numbers::Counts;
+use crate::options::Common;
 
 /// Digits behind the point of every number that has any: microseconds of a millisecond.
 const SCALE: f64 = 1e3;
@@ -84,17 +86,32 @@ impl Report {
         self.add_number(format!("{name}_max_ms"), latency.max_ms());
     }
 
-    /// Prints it and says whether every counter that must be 0 is.
-    pub(crate) fn finish(&self, json: bool) -> io::Result<ExitCode> {
+    /// Prints it and says whether every counter that must be 0 is, and every bar is reached. Each
+    /// bar that was missed has a line on standard error.
+    pub(crate) fn finish(&self, common: &Common) -> io::Result<ExitCode> {
         let mut output = io::stdout().lock();
-        if json {
+        if common.json {
             serde_json::to_writer(&mut output, self)?;
             writeln!(output)?;
         } else {
             output.write_all(self.table().as_bytes())?;
         }
         output.flush()?;
-        Ok(if self.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let missed = self.missed(&common.bars);
+        for line in &missed {
+            eprintln!("load: bar missed: {line}");
+        }
+        Ok(if self.wrong.is_empty() && missed.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    fn missed(&self, bars: &[Bar]) -> Vec<String> {
+        let find = |name: &str| self.fields.iter().find(|(field, _)| field == name);
+        let missed = |bar: &Bar| bar.missed(find(bar.field()).map(|(_, value)| value));
+        bars.iter().filter_map(missed).collect()
     }
 
     fn table(&self) -> String {

@@ -91,6 +91,19 @@ fn an_option_out_of_range_is_refused_by_name() {
 }
 
 #[test]
+fn a_bar_that_is_missed_fails_the_run_and_is_named_with_what_was_found() {
+    let small = ["idle", "--seconds", "1", "--sessions", "10", "--json"];
+    let bars = ["--bar", "sessions>=10", "--bar", "sessions<=9", "--bar", "sesions>=1"];
+    let output = run(&[&small[..], &bars].concat());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(serde_json::from_slice::<Value>(&output.stdout).unwrap().is_object());
+    let expected = "load: bar missed: expected sessions at most 9, found 10\n\
+                    load: bar missed: expected sesions at least 1, found no such field\n";
+    assert_eq!(errors, expected);
+}
+
+#[test]
 fn a_child_ends_when_its_parent_is_gone() {
     let mut child = Command::new(LOAD)
         .args(["serve-bare", "--threads", "1"])

@@ -1,16 +1,19 @@
 //! The task of a spawned client.
 
 use std::{
-    future::poll_fn,
+    future::{pending, poll_fn},
     sync::{Arc, PoisonError, atomic::Ordering},
     task::Poll,
 };
 
 use bytes::Bytes;
 use throughline_link::SendError;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
 
-use super::{Command, Shared, Status};
+use super::{Control, Shared, Status};
 use crate::{
     defaults::{EVENTS, LEAVE_WAIT},
     driver::Driver,
@@ -19,9 +22,8 @@ use crate::{
 
 pub(super) struct Task {
     driver: Driver,
-    commands: mpsc::Receiver<Command>,
-    /// Some handle is left.
-    commanded: bool,
+    messages: mpsc::Receiver<Bytes>,
+    controls: mpsc::Receiver<Control>,
     events: mpsc::UnboundedSender<(u64, Event)>,
     /// How many events were passed on.
     passed: u64,
@@ -29,6 +31,8 @@ pub(super) struct Task {
     handled: u64,
     /// A message that found the window full.
     held: Option<Bytes>,
+    /// The session is left once all messages are with the link, or at that time.
+    leaving: Option<(oneshot::Sender<()>, Instant)>,
     shared: Arc<Shared>,
     ended: bool,
 }
@@ -36,18 +40,20 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(
         driver: Driver,
-        commands: mpsc::Receiver<Command>,
+        messages: mpsc::Receiver<Bytes>,
+        controls: mpsc::Receiver<Control>,
         events: mpsc::UnboundedSender<(u64, Event)>,
         shared: Arc<Shared>,
     ) -> Self {
         Self {
             driver,
-            commands,
-            commanded: true,
+            messages,
+            controls,
             events,
             passed: 0,
             handled: 0,
             held: None,
+            leaving: None,
             shared,
             ended: false,
         }
@@ -57,7 +63,8 @@ impl Task {
         let shared = Arc::clone(&self.shared);
         loop {
             self.note_handled();
-            self.send_held();
+            self.send_waiting();
+            self.leave_if_due().await;
             let paused = !self.pass_events();
             self.publish();
             if self.ended {
@@ -73,12 +80,13 @@ impl Task {
                 biased;
                 () = self.events.closed() => return,
                 () = shared.wake.notified() => {}
-                command = self.commands.recv(), if self.held.is_none() && self.commanded => {
-                    match command {
-                        Some(command) => self.obey(command).await,
-                        None => self.commanded = false,
-                    }
+                Some(control) = self.controls.recv(), if self.leaving.is_none() => {
+                    self.obey(control);
                 }
+                Some(message) = self.messages.recv(), if self.held.is_none() => {
+                    self.send(message);
+                }
+                () = at(self.leaving.as_ref().map(|(_, by)| *by)) => {}
                 () = poll_fn(|cx| self.driver.poll_io(cx, !paused)) => {}
             }
         }
@@ -94,9 +102,13 @@ impl Task {
         }
     }
 
-    fn send_held(&mut self) {
-        if let Some(message) = self.held.take() {
+    /// Puts what handles have sent into the link, as far as the window goes.
+    fn send_waiting(&mut self) {
+        while let Some(message) = self.held.take().or_else(|| self.messages.try_recv().ok()) {
             self.send(message);
+            if self.held.is_some() {
+                break;
+            }
         }
     }
 
@@ -134,26 +146,39 @@ impl Task {
         self.shared.max_frame.store(link.frame_limit(), Ordering::Relaxed);
     }
 
-    /// Does what handles ask for, until nothing is left or the window is full.
-    async fn obey(&mut self, first: Command) {
-        let mut next = Some(first);
-        while let Some(command) = next {
-            match command {
-                Command::Send(message) => self.send(message),
-                Command::Retry => self.driver.connect(),
-                Command::Cut => self.driver.cut(),
-                Command::Leave(done) => {
-                    self.driver.link.leave();
-                    let leaving = poll_fn(|cx| self.driver.poll_leave(cx));
-                    let _ = tokio::time::timeout(LEAVE_WAIT, leaving).await;
-                    self.driver.left();
-                    let _ = done.send(());
-                }
-                Command::Export(done) => {
-                    let _ = done.send(self.driver.link.export().unwrap_or_default());
-                }
+    fn obey(&mut self, control: Control) {
+        match control {
+            Control::Retry => self.driver.connect(),
+            Control::Cut => self.driver.cut(),
+            Control::Leave(done) => {
+                // What was sent before is still received.
+                self.messages.close();
+                self.leaving = Some((done, Instant::now() + LEAVE_WAIT));
             }
-            next = if self.held.is_none() { self.commands.try_recv().ok() } else { None };
+            Control::Export(done) => {
+                self.send_waiting();
+                let _ = done.send(self.driver.link.export().unwrap_or_default());
+            }
         }
+    }
+
+    /// Leaves if that was asked for and no message need be waited for.
+    async fn leave_if_due(&mut self) {
+        let waits =
+            |by: Instant| self.held.is_some() && self.driver.link.is_live() && Instant::now() < by;
+        let Some((done, _)) = self.leaving.take_if(|(_, by)| !waits(*by)) else { return };
+        self.driver.link.leave();
+        let leaving = poll_fn(|cx| self.driver.poll_leave(cx));
+        let _ = tokio::time::timeout(LEAVE_WAIT, leaving).await;
+        self.driver.left();
+        let _ = done.send(());
+    }
+}
+
+/// Waits for that time; for ever if there is none.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
     }
 }

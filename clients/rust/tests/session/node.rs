@@ -23,7 +23,10 @@ use tokio::{
     sync::broadcast,
     time,
 };
-use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream, accept_async_with_config,
+    tungstenite::{Message, protocol::WebSocketConfig},
+};
 
 /// What all connections of a node are told to do.
 #[derive(Debug, Clone)]
@@ -108,9 +111,18 @@ impl TestNode {
     }
 
     pub(crate) async fn start_at(address: &str) -> Self {
+        Self::start_with(address, LinkConfig::default()).await
+    }
+
+    /// One that listens nowhere: what it serves is brought to it.
+    pub(crate) fn within(shared: Arc<Shared>) -> Self {
+        Self { address: SocketAddr::from(([0; 4], 0)), shared }
+    }
+
+    pub(crate) async fn start_with(address: &str, config: LinkConfig) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Shared::new(LinkConfig::default());
+        let shared = Shared::new(config);
         let accepting = Arc::clone(&shared);
         tokio::spawn(async move {
             loop {
@@ -138,7 +150,9 @@ impl TestNode {
     /// While held, messages are received and not handled.
     pub(crate) fn hold(&self, hold: bool) {
         self.shared.holding.store(hold, Ordering::SeqCst);
-        self.act(Act::Release);
+        if !hold {
+            self.act(Act::Release);
+        }
     }
 
     pub(crate) fn cut_every(&self, messages: usize) {
@@ -189,7 +203,10 @@ pub(crate) async fn serve(
     websocket: bool,
 ) -> io::Result<()> {
     let socket = if websocket {
-        Socket::Web(Box::new(accept_async(stream).await.map_err(io::Error::other)?))
+        // The library's own limit is less than the largest frame and its length.
+        let config = WebSocketConfig::default().max_frame_size(None);
+        let accepted = accept_async_with_config(stream, Some(config)).await;
+        Socket::Web(Box::new(accepted.map_err(io::Error::other)?))
     } else {
         Socket::Stream(stream)
     };
@@ -311,7 +328,9 @@ impl Connection {
     fn take_frames(&mut self) -> Vec<u8> {
         let (mut out, mut at) = (Vec::new(), 0);
         let inbox = std::mem::take(&mut self.inbox);
-        while let Split::Whole { kind, body, bytes } = split(&inbox[at..], 70_000).unwrap() {
+        // Enough for every Hello, too.
+        let most = self.shared.config.max_frame.max(70_000);
+        while let Split::Whole { kind, body, bytes } = split(&inbox[at..], most).unwrap() {
             at += bytes;
             let frame = Frame::read(kind, body).unwrap();
             match frame {

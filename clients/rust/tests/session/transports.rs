@@ -50,6 +50,27 @@ async fn messages_travel_over_websocket() {
 }
 
 #[tokio::test]
+async fn the_largest_frames_that_a_node_can_allow_travel_over_websocket() {
+    let largest = 16 * 1024 * 1024;
+    let config = LinkConfig {
+        max_frame: largest,
+        window_bytes: 2 * largest,
+        retained_bytes: 2 * largest,
+        ..LinkConfig::default()
+    };
+    let node = TestNode::start_with("127.0.0.1:0", config).await;
+    let address = format!("ws://{}/link", node.address);
+    let mut client = Client::connect(Options::new([address]).kind("echo")).await.unwrap();
+    for size in [1_200_000, largest as usize - 17] {
+        let sent = vec![7; size];
+        client.send(&sent).await.unwrap();
+        // Not `assert_eq`, which would print both.
+        assert!(message(&mut client).await == sent, "{size} bytes");
+    }
+    assert_eq!(client.stats().repairs, 0);
+}
+
+#[tokio::test]
 async fn a_text_message_breaks_a_websocket_and_is_repaired() {
     let node = TestNode::start().await;
     let address = format!("ws://{}/link", node.address);
@@ -99,7 +120,7 @@ async fn what_is_no_node_is_given_up_after_all_tries() {
 
 /// A connector without a network.
 #[derive(Clone)]
-struct Pipes(Arc<Shared>);
+pub(crate) struct Pipes(pub(crate) Arc<Shared>);
 
 impl Connector for Pipes {
     fn connect(&self, target: Target) -> Connecting {
