@@ -112,7 +112,7 @@ fn every_file_that_may_read_the_clock_exists() {
 }
 
 #[test]
-fn the_link_has_no_clock_randomness_or_io() {
+fn link_and_cluster_have_no_clock_randomness_or_io() {
     for bad in ["use std::net::TcpStream;\n", "use tokio::spawn;\n", "std::time::Instant\n"] {
         assert_tells_apart(rules::sans_io, "runtime/link/src/lib.rs", bad, "use bytes::Bytes;\n");
     }

@@ -17,14 +17,19 @@ pub(crate) const CLOCK_FILES: &[&str] = &[
     "clients/rust/src/handle/task.rs",
     "clients/rust/tests/",
     "runtime/store/sled/examples/",
+    "runtime/store/hub/examples/",
+    "runtime/store/hub/src/hub/connection.rs",
+    "runtime/store/hub/src/hub/counters.rs",
+    "runtime/store/hub/src/store.rs",
+    "runtime/store/hub/tests/",
     "samples/omok/src/",
     "tests/load/",
     "tests/src/",
     "tests/promises/",
 ];
 
-/// What the link may not know: time, randomness and I/O are its callers'.
-const NOT_IN_LINK: &[&str] = &["tokio", "actix", "getrandom", "std::time::Instant", "std::net"];
+/// What link and cluster may not know: time, randomness and I/O are their callers'.
+const NOT_IN_CORES: &[&str] = &["tokio", "actix", "getrandom", "std::time::Instant", "std::net"];
 
 pub(crate) fn ascii(file: &File) -> Vec<String> {
     let is_script = file.text.starts_with("#!");
@@ -142,7 +147,10 @@ pub(crate) fn clock(file: &File) -> Vec<String> {
 }
 
 pub(crate) fn sans_io(file: &File) -> Vec<String> {
-    let Some(path) = file.path.strip_prefix("runtime/link/") else { return Vec::new() };
+    let cores = ["runtime/link/", "runtime/cluster/"];
+    let Some(path) = cores.iter().find_map(|core| file.path.strip_prefix(core)) else {
+        return Vec::new();
+    };
     if path != "Cargo.toml" && !(path.starts_with("src/") && path.ends_with(".rs")) {
         return Vec::new();
     }
@@ -156,8 +164,8 @@ pub(crate) fn sans_io(file: &File) -> Vec<String> {
         if code.starts_with("//") {
             return None;
         }
-        let word = NOT_IN_LINK.iter().find(|word| code.contains(**word))?;
-        Some(format!("{word} in the link, which has no clock, randomness or I/O"))
+        let word = NOT_IN_CORES.iter().find(|word| code.contains(**word))?;
+        Some(format!("{word} in a core, which has no clock, randomness or I/O"))
     })
 }
 

@@ -1,0 +1,202 @@
+//! The store of another process.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use throughline_store::limits::check_key;
+use throughline_store::{
+    Batch, CloseError, CommitError, GetError, Outage, Page, Scan, ScanError, Scope, Store,
+    StoreFuture, Watch, WatchError, Watches,
+};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::client::calls::{Answer, Request};
+use crate::client::driver::{Asked, Caller, Driver};
+use crate::client::prefixes::Prefixes;
+use crate::limits::{AWAY_RETRY_AFTER, CLIENT_UNITS_MAX, GET_UNITS, SCAN_UNITS, units};
+use crate::{ConnectError, Options};
+
+/// The store that a hub of this machine lends.
+///
+/// It keeps the law of [`Store`] as far as the lent store does. It has one connection, on a thread
+/// of its own, and connects again by itself whenever that breaks; calls may be awaited on any
+/// executor. While the hub is away, calls wait, for [`Options::call_wait`], then answer `Down`. A
+/// read whose connection broke is asked again over the next one. A commit whose connection broke
+/// once its last byte had left is `Unknown`; before, it is sent over the next one.
+///
+/// A clone is the same store, and shares its connection. Dropping the last one ends it without
+/// waiting for calls under way.
+#[derive(Clone)]
+pub struct HubStore {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    /// Dropped with the last handle, which ends the driver.
+    asked: mpsc::UnboundedSender<Asked>,
+    shared: Arc<Shared>,
+    options: Options,
+    ended: watch::Receiver<()>,
+}
+
+/// What the handles and the driver share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// What calls under way may take, in units.
+    room: Arc<Semaphore>,
+    pub(crate) watches: Watches,
+    prefixes: Mutex<Prefixes>,
+    /// Told when there is a new prefix to ask for, or the store was closed.
+    pub(crate) watched: Notify,
+    is_closed: AtomicBool,
+    /// What the driver's times are counted from.
+    pub(crate) started: Instant,
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn prefixes(&self) -> MutexGuard<'_, Prefixes> {
+        self.prefixes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The store was closed before, so the call is refused.
+struct Closed;
+
+impl HubStore {
+    /// Connects to the hub; if it is away, tries again for [`Options::call_wait`].
+    ///
+    /// # Errors
+    /// A wrong secret or version, at once; a hub that was away all that time.
+    pub async fn connect(options: Options) -> Result<Self, ConnectError> {
+        let start = |source| ConnectError::Start { source };
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(start)?;
+        let (asked, receiver) = mpsc::unbounded_channel();
+        let (ending, ended) = watch::channel(());
+        let (first, connected) = oneshot::channel();
+        let shared = Arc::new(Shared {
+            room: Arc::new(Semaphore::new(CLIENT_UNITS_MAX)),
+            watches: Watches::new(),
+            prefixes: Mutex::default(),
+            watched: Notify::new(),
+            is_closed: AtomicBool::new(false),
+            started: Instant::now(),
+        });
+        let driver = Driver::new(options.clone(), shared.clone(), receiver);
+        let run = move || {
+            runtime.block_on(driver.run(first));
+            drop(ending);
+        };
+        std::thread::Builder::new().name("hub-client".to_owned()).spawn(run).map_err(start)?;
+        let stopped = || start(std::io::Error::other("its thread stopped"));
+        connected.await.map_err(|_| stopped())??;
+        Ok(Self { handle: Arc::new(Handle { asked, shared, options, ended }) })
+    }
+
+    /// Passes a call to the driver. `Ok(None)`: the driver has died, and nothing is known.
+    async fn call(&self, request: Request, units: usize) -> Result<Option<Answer>, Closed> {
+        let shared = &self.handle.shared;
+        if shared.is_closed() {
+            return Err(Closed);
+        }
+        let called = shared.now();
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let units = shared.room.clone().acquire_many_owned(units).await.map_err(|_| Closed)?;
+        let (sender, answer) = oneshot::channel();
+        let caller = Caller { answer: sender, _units: units };
+        self.handle.asked.send(Asked { request, called, caller }).map_err(|_| Closed)?;
+        Ok(answer.await.ok())
+    }
+
+    fn outage(&self) -> Outage {
+        let address = &self.handle.options.address;
+        let reason = format!("the client of the hub at {address} has failed: restart this process");
+        Outage { reason, retry_after: AWAY_RETRY_AFTER }
+    }
+}
+
+impl Store for HubStore {
+    fn scope(&self) -> Scope {
+        Scope::Machine
+    }
+
+    fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
+        let store = self.clone();
+        Box::pin(async move {
+            check_key(&key).map_err(GetError::Key)?;
+            match store.call(Request::Get { key }, GET_UNITS).await {
+                Ok(Some(Answer::Get(answer))) => answer,
+                Ok(_) => Err(GetError::Down(store.outage())),
+                Err(Closed) => Err(GetError::Closed),
+            }
+        })
+    }
+
+    fn scan(&self, scan: Scan) -> StoreFuture<Result<Page, ScanError>> {
+        let store = self.clone();
+        Box::pin(async move {
+            scan.validate().map_err(ScanError::Range)?;
+            match store.call(Request::Scan { scan }, SCAN_UNITS).await {
+                Ok(Some(Answer::Scan(answer))) => answer,
+                Ok(_) => Err(ScanError::Down(store.outage())),
+                Err(Closed) => Err(ScanError::Closed),
+            }
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> StoreFuture<Result<(), CommitError>> {
+        let store = self.clone();
+        Box::pin(async move {
+            batch.validate().map_err(CommitError::Invalid)?;
+            let units = units(batch.bytes()).max(1);
+            match store.call(Request::Commit { batch }, units).await {
+                Ok(Some(Answer::Commit(answer))) => answer,
+                Ok(_) => Err(CommitError::Unknown { reason: store.outage().reason }),
+                Err(Closed) => Err(CommitError::Closed),
+            }
+        })
+    }
+
+    fn watch(&self, prefix: Bytes) -> Result<Watch, WatchError> {
+        let shared = &self.handle.shared;
+        let watch = shared.watches.watch(prefix.clone())?;
+        if shared.prefixes().watch(&prefix) {
+            shared.watched.notify_one();
+        }
+        Ok(watch)
+    }
+
+    fn close(&self) -> StoreFuture<Result<(), CloseError>> {
+        let store = self.clone();
+        Box::pin(async move {
+            let Handle { shared, ended, .. } = &*store.handle;
+            shared.is_closed.store(true, Ordering::Release);
+            // Calls that wait for their turn were not sent, and are refused.
+            shared.room.close();
+            shared.watches.close();
+            shared.watched.notify_one();
+            // The driver has answered what was under way when this fails.
+            while ended.clone().changed().await.is_ok() {}
+            Ok(())
+        })
+    }
+}
+
+impl fmt::Debug for HubStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.handle.options.address.to_string();
+        f.debug_struct("HubStore").field("address", &address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! The model of ownership: every order of steps, messages, commits and faults, within bounds.
+//!
+//! Clients, nodes and the store are abstract; the steps are not: each commit is built by the real
+//! `Law`, checks included, and then made small. So a check that is missing there is missing here,
+//! and `Law::without` shows for each check what it is there for.
+//!
+//! - `small`: rows and values; `state`: a state of the whole
+//! - `actions`: what may happen next; `node`: what a node does; `store`: how a commit lands
+//! - `canonical`: states that differ in names only become one
+//! - `properties`: what must always hold; `fair`: everything settles once faults stop
+
+#![forbid(unsafe_code)]
+
+mod actions;
+mod canonical;
+mod fair;
+mod node;
+mod properties;
+mod small;
+mod state;
+mod store;
+
+use stateright::{Model, Property};
+use throughline_cluster::{Law, NodeState};
+
+pub use actions::Action;
+pub use fair::settles;
+pub use small::{H, M, R, SmallCommit, V};
+pub use state::{
+    Broken, Client, ENDED, Flight, Held, KEY_TAKEN, LOST, Left, Message, Node, Of, Op, Place,
+    Stage, State, Was,
+};
+
+/// The bounds of a model, and what of the protocol takes part.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// The law, or the law without one check.
+    pub law: Law,
+    /// For each node, the newest version of the state that it reads (1 or 2).
+    pub nodes: Vec<u8>,
+    /// For each client's session, whether every turn is committed.
+    pub clients: Vec<bool>,
+    /// Attempts of each client.
+    pub attempts: u8,
+    /// Messages of each client.
+    pub turns: u8,
+    /// Messages between all of them on their way.
+    pub messages: usize,
+    /// Faults and choices.
+    pub left: Left,
+    /// Whether a crash is among the faults.
+    pub crash: bool,
+    /// Whether a freeze is among the faults.
+    pub freeze: bool,
+    /// Whether sessions register the one session key.
+    pub keys: bool,
+    /// Whether the game ends sessions.
+    pub ends: bool,
+    /// Whether records of dead nodes are also swept, and entries of the dead are deleted.
+    pub sweep: bool,
+    /// From one in so many states, chosen by their hash, it is tried whether everything settles
+    /// once faults stop; 0 for none.
+    pub settle_one_in: u64,
+    /// Whether silent owners are asked through the store.
+    pub requests: bool,
+}
+
+impl Bounds {
+    /// No faults at all: tests add what they look at.
+    #[must_use]
+    pub fn calm(law: Law, nodes: usize, clients: &[bool]) -> Self {
+        Self {
+            law,
+            nodes: vec![2; nodes],
+            clients: clients.to_vec(),
+            attempts: 2,
+            turns: 1,
+            messages: 4,
+            left: Left { faults: 0, unknown: 0, drains: 0, joins: 0, dues: 0 },
+            crash: false,
+            freeze: false,
+            keys: false,
+            ends: false,
+            sweep: false,
+            settle_one_in: 0,
+            requests: false,
+        }
+    }
+
+    /// Up to `faults` crashes or freezes.
+    #[must_use]
+    pub const fn faults(mut self, faults: u8) -> Self {
+        self.left.faults = faults;
+        self.crash = true;
+        self.freeze = true;
+        self
+    }
+}
+
+impl Model for Bounds {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let node = Node {
+            inc: 1,
+            up: true,
+            frozen: false,
+            lease: true,
+            standing: NodeState::Alive,
+            beat: 0,
+            busy: false,
+            held: vec![None; self.clients.len()],
+            places: vec![None; self.clients.len()],
+        };
+        let client = Client { attempt: 0, acked: 0, welcomed: 0, over: false };
+        let mut state = State {
+            store: Vec::new(),
+            nodes: vec![node; self.nodes.len()],
+            clients: vec![client; self.clients.len()],
+            net: Vec::new(),
+            flights: Vec::new(),
+            left: self.left,
+            broken: Broken::default(),
+            due: vec![false; self.clients.len()],
+        };
+        for index in 0..self.nodes.len() {
+            let member = state.member(index);
+            state.put(R::Node(member.node), Some(V::Incarnation(1)));
+            state.put(R::Standing(member), Some(V::Standing(NodeState::Alive)));
+            state.put(R::Beat(member), Some(V::Beat(0)));
+        }
+        vec![state]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        actions::list(self, state, actions);
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        let mut next = state.clone();
+        actions::take(self, &mut next, action)?;
+        Some(canonical::canonical(self, next))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        properties::all()
+    }
+}

@@ -1,0 +1,106 @@
+//! The law holds in every state within the bounds, and from every state everything settles once
+//! faults stop. Each test prints its bounds, states and depth; `docs/cluster.md` has the figures.
+
+use stateright::{Checker, Model};
+use throughline_cluster::Law;
+use throughline_model::Bounds;
+
+/// `OnSwapOut`: state is written at swap-out.
+const R: bool = false;
+/// `EveryTurn`: every turn is committed.
+const C: bool = true;
+
+fn bounds(nodes: usize, clients: &[bool], faults: u8) -> Bounds {
+    Bounds::calm(Law::default(), nodes, clients).faults(faults)
+}
+
+/// Checks every state within the bounds.
+fn holds(name: &str, bounds: Bounds) {
+    let left = bounds.left;
+    let text = format!(
+        "{} nodes, {} clients, {} attempts each, {} messages on their way, {left:?}",
+        bounds.nodes.len(),
+        bounds.clients.len(),
+        bounds.attempts,
+        bounds.messages,
+    );
+    let checker = bounds.checker().threads(2).spawn_bfs().join();
+    checker.assert_properties();
+    assert!(checker.is_done(), "{name}: not exhaustive");
+    println!(
+        "{name}: {} states, {} transitions, depth {}; {text}",
+        checker.unique_state_count(),
+        checker.state_count(),
+        checker.max_depth(),
+    );
+}
+
+#[test]
+fn a_session_among_three_nodes_with_two_faults_and_an_unknown_outcome() {
+    let mut bounds = bounds(3, &[R], 2);
+    bounds.messages = 3;
+    bounds.left.unknown = 1;
+    holds("OnSwapOut, two faults", bounds);
+}
+
+#[test]
+fn a_session_that_commits_every_turn_with_a_fault_and_an_unknown_outcome() {
+    let mut bounds = bounds(3, &[C], 1);
+    bounds.left.unknown = 1;
+    bounds.turns = 2;
+    holds("EveryTurn, one fault", bounds);
+}
+
+#[test]
+fn three_attempts_among_three_nodes_with_a_fault() {
+    let mut bounds = bounds(3, &[R], 1);
+    bounds.attempts = 3;
+    holds("three attempts", bounds);
+}
+
+#[test]
+fn a_drain_among_three_nodes_with_a_fault() {
+    let mut bounds = bounds(3, &[R], 1);
+    bounds.left.drains = 1;
+    bounds.sweep = true;
+    holds("drain", bounds);
+}
+
+#[test]
+fn two_sessions_for_one_key_with_a_fault() {
+    let mut bounds = bounds(2, &[R, R], 1);
+    bounds.attempts = 1;
+    bounds.keys = true;
+    bounds.sweep = true;
+    bounds.left.unknown = 1;
+    holds("two sessions, one key", bounds);
+}
+
+#[test]
+fn requests_through_the_store_with_a_fault() {
+    let mut bounds = bounds(2, &[R], 1);
+    bounds.requests = true;
+    bounds.sweep = true;
+    holds("requests", bounds);
+}
+
+#[test]
+fn from_every_state_everything_settles_once_faults_stop() {
+    let mut bounds = bounds(2, &[R], 1);
+    bounds.left.unknown = 1;
+    bounds.settle_one_in = 1;
+    holds("settles, OnSwapOut", bounds.clone());
+    bounds.clients = vec![C];
+    bounds.settle_one_in = 3;
+    holds("settles, EveryTurn, one state in 3", bounds);
+}
+
+#[test]
+fn among_three_nodes_everything_settles_once_faults_stop() {
+    let mut bounds = bounds(3, &[R], 2);
+    bounds.left.drains = 1;
+    bounds.messages = 3;
+    bounds.attempts = 1;
+    bounds.settle_one_in = 50;
+    holds("settles, three nodes, one state in 50", bounds);
+}
