@@ -6,17 +6,20 @@
 //! # Layout
 //! `drive` is the loop; `intake` takes bytes to turns, `outlet` what is due to the socket; `mail`
 //! takes what other parts of the node say; `inbox` holds what waits; `run` begins and ends turns;
-//! `life` ends connections and sessions; `turn` owns the game's state; `timers`, `meter`, `delay`
-//! are small machines.
+//! `life` ends connections and sessions; `own` is the driver of the session's record, `leave` how
+//! it goes to another node; `turn` owns the game's state; `timers`, `meter`, `delay` are small
+//! machines.
 
 mod delay;
 mod drive;
 mod inbox;
 mod intake;
+mod leave;
 mod life;
 mod mail;
 mod meter;
 mod outlet;
+mod own;
 mod run;
 mod timers;
 mod turn;
@@ -28,15 +31,20 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use actix::Actor;
+use throughline_cluster::Header;
 use throughline_link::{CloseCode, FrameError, Instant, NodeLink};
+use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 pub(crate) use mail::{Resuming, ToSession};
 pub(crate) use meter::Rate;
-pub(crate) use turn::Hook;
+pub(crate) use leave::SessionSnapshot;
+pub(crate) use timers::Timers;
+pub(crate) use turn::{Hook, Input, TurnEnd, Turns, read};
 
 use crate::{
     admission::{ConnectionPermit, Permit, SessionPermit},
+    cluster::{Holding, Keying, Sending},
     session::{Facts, Session, Shared},
     transport::Transport,
     worker::Worker,
@@ -44,8 +52,7 @@ use crate::{
 use delay::SimulatedLink;
 use inbox::Inbox;
 use meter::Meter;
-use timers::Timers;
-use turn::{Input, Turns};
+use leave::Leaving;
 
 /// The actor of one session of kind `S`.
 pub(crate) struct SessionActor<S: Session> {
@@ -74,6 +81,19 @@ pub(crate) struct SessionActor<S: Session> {
     armed: Instant,
     ending: Ending,
     permit: Option<SessionPermit>,
+    /// The record; gone when the session has ended, or is another node's.
+    holding: Option<Box<Holding>>,
+    /// The record of a session that has ended, as long as its end is remembered.
+    ended: Option<Box<Header>>,
+    /// The key that is being taken: until then nothing goes on.
+    keying: Option<Keying>,
+    leaving: Leaving,
+    /// Whether the directory points to it.
+    is_listed: bool,
+    /// Whether this node may act, as of this wake-up.
+    acts: bool,
+    /// Messages to sessions of other nodes, in order; made when first needed.
+    courier: Option<mpsc::Sender<Sending>>,
 }
 
 /// A turn under way.
@@ -143,60 +163,102 @@ impl Connection {
     }
 }
 
-/// A session whose login succeeded.
-pub(crate) struct Beginning<S> {
-    pub(crate) state: S,
+/// A session that begins on this worker: after its login, or from a snapshot.
+pub(crate) struct Beginning<S: Session> {
+    pub(crate) turns: Option<Turns<S>>,
+    pub(crate) shared: Rc<Shared>,
     pub(crate) kind: usize,
     pub(crate) link: NodeLink,
-    pub(crate) transport: Transport,
-    pub(crate) peer: SocketAddr,
-    pub(crate) connection_permit: ConnectionPermit,
-    pub(crate) permit: SessionPermit,
+    pub(crate) timers: Timers,
+    pub(crate) holding: Option<Box<Holding>>,
+    pub(crate) connection: Option<(Transport, SocketAddr, ConnectionPermit)>,
+    pub(crate) permit: Option<SessionPermit>,
+    /// What waits for its turn.
+    pub(crate) inputs: Vec<Input>,
+    /// The turn of this hook has run, and its effects wait in `shared`.
+    pub(crate) ran: Option<Hook>,
+}
+
+/// What a session's turns know of it.
+pub(crate) fn facts(
+    worker: &Worker,
+    id: throughline_link::SessionId,
+    peer: Option<SocketAddr>,
+) -> Rc<Shared> {
+    let config = &worker.node.config;
+    let facts = Facts {
+        session_id: id,
+        peer,
+        may_simulate: config.development.simulate_link,
+        message_max: (config.link.max_frame as usize)
+            .saturating_sub(throughline_link::wire::DATA_OVERHEAD),
+    };
+    Rc::new(Shared {
+        facts: Cell::new(facts),
+        key: RefCell::default(),
+        effects: RefCell::default(),
+        fault: RefCell::default(),
+    })
 }
 
 impl<S: Session> SessionActor<S> {
-    /// Starts the actor of a new session on this worker, and enters it into the directory.
+    /// Starts the actor of a session on this worker, and enters it into the directory.
     pub(crate) fn begin(worker: Rc<Worker>, beginning: Beginning<S>) {
-        let Beginning { state, kind, link, transport, peer, connection_permit, permit } = beginning;
-        let config = &worker.node.config;
-        let facts = Facts {
-            session_id: link.session_id(),
-            peer: Some(peer),
-            may_simulate: config.development.simulate_link,
-            message_max: (config.link.max_frame as usize)
-                .saturating_sub(throughline_link::wire::DATA_OVERHEAD),
-        };
-        let shared = Rc::new(Shared {
-            facts: Cell::new(facts),
-            key: RefCell::default(),
-            effects: RefCell::default(),
-            fault: RefCell::default(),
-        });
-        let id = link.session_id();
+        let id = beginning.link.session_id();
+        // An ended session that a late client asks about is nobody's.
+        let is_known = beginning.turns.is_some();
         let node = std::sync::Arc::clone(&worker.node);
-        let permits = (connection_permit, node.admission.link());
+        let actor = Self::new(worker, beginning, is_known);
+        let address = actor.start();
+        if is_known {
+            node.directory.insert(id, address.recipient());
+        }
+    }
+
+    fn new(worker: Rc<Worker>, beginning: Beginning<S>, is_known: bool) -> Self {
+        let node = std::sync::Arc::clone(&worker.node);
+        let now = node.clock.now();
         let mut inbox = Inbox::default();
-        inbox.push(Input::Started);
-        let actor = Self {
-            turns: Some(Turns::new(state, Rc::clone(&shared))),
+        for input in beginning.inputs {
+            inbox.push(input);
+        }
+        let connection = beginning.connection.map(|(transport, peer, permit)| {
+            Connection::new(transport, peer, (permit, node.admission.link()))
+        });
+        let ending = match beginning.turns {
+            Some(_) => Ending::No,
+            None => Ending::Ended(now + node.config.link.ended_memory),
+        };
+        let mut actor = Self {
+            turns: beginning.turns,
             worker,
-            kind,
-            link,
-            shared,
+            kind: beginning.kind,
+            link: beginning.link,
+            shared: beginning.shared,
             turn: None,
             turns_left: 0,
             inbox,
             mail: VecDeque::new(),
-            connection: Some(Connection::new(transport, peer, permits)),
-            timers: Timers::default(),
+            connection,
+            timers: beginning.timers,
             meter: Meter::default(),
             simulated: None,
             sleep: None,
             armed: Instant::ZERO,
-            ending: Ending::No,
-            permit: Some(permit),
+            ending,
+            permit: beginning.permit,
+            holding: beginning.holding,
+            ended: None,
+            keying: None,
+            leaving: Leaving::default(),
+            is_listed: is_known,
+            acts: true,
+            courier: None,
         };
-        let address = actor.start();
-        node.directory.insert(id, address.recipient());
+        if let Some(hook) = beginning.ran {
+            actor.turn = Some(Turn { seq: None, hook, began: now, input: None, tries: 1 });
+            actor.succeed(now);
+        }
+        actor
     }
 }

@@ -26,6 +26,20 @@ impl Clock {
     pub(crate) fn at(&self, instant: Instant) -> TokioInstant {
         self.start + instant.since(Instant::ZERO)
     }
+
+    /// The clock of leases: it counts the time that the machine was suspended, too.
+    #[inline]
+    pub(crate) fn lease_now(&self) -> Instant {
+        #[cfg(target_os = "linux")]
+        {
+            let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+            let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+            let micros = u64::try_from(time.tv_nsec / 1000).unwrap_or_default();
+            Instant::from_micros(seconds * 1_000_000 + micros)
+        }
+        #[cfg(not(target_os = "linux"))]
+        self.now()
+    }
 }
 
 /// Milliseconds since 1970 UTC; 0 if the clock stands before that.

@@ -6,11 +6,13 @@
 //!
 //! # Layout
 //! `settings` is the table that everything comes from; `kind` parses and judges a `value`; `load`
-//! gathers the sources, with `file` and `flags` for two of them; `check` compares settings with
+//! gathers the sources, with `file` and `flags` for two of them; `command` reads the command lines
+//! of what is no node; `check` compares settings with
 //! each other; `problem` and `source` are what is said about them; `page` writes the printed
 //! configuration and the documentation.
 
 mod check;
+mod command;
 mod file;
 mod flags;
 mod kind;
@@ -23,11 +25,12 @@ mod source;
 mod tests;
 mod value;
 
+pub(crate) use command::{Asked, ask, configuring, passed_on, program_name, refuse_own, unknown_word};
 pub use load::{ConfigSources, Loaded};
 pub use problem::{ConfigError, Problem};
 pub use settings::{
-    Config, DevelopmentSettings, LimitSettings, LinkSettings, ListenSettings, LogSettings,
-    NodeSettings, SessionSettings,
+    AdminSettings, ClusterSettings, Config, DevelopmentSettings, DrainSettings, LimitSettings,
+    LinkSettings, ListenSettings, LogSettings, NodeSettings, SessionSettings, StoreSettings,
 };
 pub use source::{Provenance, Source};
 

@@ -1,5 +1,7 @@
 //! The sessions of a node, by id and by key: where each one's actor is.
 
+mod live;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -8,18 +10,21 @@ use std::sync::{
 
 use actix::Recipient;
 use throughline_link::SessionId;
+use tokio::sync::watch;
 
 use crate::{actor::ToSession, config::LinkSettings, session::Undelivered};
 
 /// All sessions of a node, those that have ended and are remembered among them.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    tables: Mutex<Tables>,
+    tables: Arc<Mutex<Tables>>,
 }
 
 #[derive(Debug, Default)]
 struct Tables {
     sessions: HashMap<SessionId, Entry>,
+    /// Sessions that somebody is about to start or to put away.
+    reserved: HashMap<SessionId, watch::Receiver<()>>,
     keys: HashMap<String, SessionId>,
     /// Ended sessions, oldest first, with the bytes they retain.
     ended: VecDeque<(SessionId, usize)>,
@@ -29,6 +34,7 @@ struct Tables {
 #[derive(Debug)]
 struct Entry {
     actor: Recipient<ToSession>,
+    has_ended: bool,
     /// Messages of other sessions that wait for their turn. Counted here, since a mailbox of actix
     /// takes any number through an address that was cloned for one message.
     waiting: Arc<AtomicUsize>,
@@ -49,16 +55,62 @@ impl Drop for Held {
     }
 }
 
+/// The right to start a session here, or to deal with its record: one at a time. Given back when
+/// it is dropped.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    tables: Arc<Mutex<Tables>>,
+    id: SessionId,
+    /// Tells those who wait, when it is dropped.
+    _done: watch::Sender<()>,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        lock(&self.tables).reserved.remove(&self.id);
+    }
+}
+
+fn lock(tables: &Mutex<Tables>) -> MutexGuard<'_, Tables> {
+    // No code that can panic runs under the lock.
+    tables.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Directory {
+    /// Reserves a session that has no actor here, unless somebody else has.
+    pub(crate) fn reserve(&self, id: SessionId) -> Option<Reserved> {
+        let mut tables = self.lock();
+        if tables.sessions.contains_key(&id) || tables.reserved.contains_key(&id) {
+            return None;
+        }
+        let (done, receiver) = watch::channel(());
+        tables.reserved.insert(id, receiver);
+        Some(Reserved { tables: Arc::clone(&self.tables), id, _done: done })
+    }
+
+    /// Waits while somebody else has this session reserved.
+    pub(crate) async fn unreserved(&self, id: SessionId) {
+        let reserved = self.lock().reserved.get(&id).cloned();
+        if let Some(mut reserved) = reserved {
+            // An error: it was dropped, which is what is waited for.
+            let _ = reserved.changed().await;
+        }
+    }
+
+    /// Whether somebody here is at work on this session.
+    pub(crate) fn knows(&self, id: SessionId) -> bool {
+        let tables = self.lock();
+        tables.sessions.contains_key(&id) || tables.reserved.contains_key(&id)
+    }
+
     /// Locked for a few instructions at a login, a resume, an end or a message between sessions;
     /// never for a frame.
     fn lock(&self) -> MutexGuard<'_, Tables> {
-        // No code that can panic runs under the lock.
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tables)
     }
 
     pub(crate) fn insert(&self, id: SessionId, actor: Recipient<ToSession>) {
-        self.lock().sessions.insert(id, Entry { actor, waiting: Arc::default() });
+        self.lock().sessions.insert(id, Entry { actor, has_ended: false, waiting: Arc::default() });
     }
 
     pub(crate) fn find(&self, id: SessionId) -> Option<Recipient<ToSession>> {
@@ -95,15 +147,9 @@ impl Directory {
         self.lock().sessions.len()
     }
 
-    /// Points `key` to `id`; who held it before.
-    pub(crate) fn register_key(
-        &self,
-        key: &str,
-        id: SessionId,
-    ) -> Option<(SessionId, Option<Recipient<ToSession>>)> {
-        let mut tables = self.lock();
-        let holder = tables.keys.insert(key.to_owned(), id).filter(|holder| *holder != id)?;
-        Some((holder, tables.sessions.get(&holder).map(|entry| entry.actor.clone())))
+    /// Notes that `id`, a session of this node, holds `key`.
+    pub(crate) fn register_key(&self, key: &str, id: SessionId) {
+        self.lock().keys.insert(key.to_owned(), id);
     }
 
     /// Removes `key` if it points to `id`.
@@ -123,6 +169,9 @@ impl Directory {
         limits: &LinkSettings,
     ) -> Vec<Recipient<ToSession>> {
         let mut tables = self.lock();
+        if let Some(entry) = tables.sessions.get_mut(&id) {
+            entry.has_ended = true;
+        }
         tables.ended.push_back((id, bytes));
         tables.ended_bytes += bytes;
         let mut oldest = Vec::new();

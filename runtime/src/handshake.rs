@@ -9,7 +9,8 @@ use throughline_link::{
 };
 
 use crate::{
-    actor::{Resuming, ToSession},
+    arrive,
+    actor::Resuming,
     admission::{ConnectionPermit, Permit},
     kinds::{Newcomer, Rejected, later, overloaded, refusal},
     node::Shared,
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// How long a session's worker has to take a resumed connection.
-const MOVE_TIME: std::time::Duration = std::time::Duration::from_secs(5);
+pub(crate) const MOVE_TIME: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A connection that has said nothing yet.
 pub(crate) struct Stranger {
@@ -59,7 +60,21 @@ pub(crate) async fn meet(worker: Rc<Worker>, stranger: Stranger) {
         Ok(First::Hello(body)) => {
             greet(worker, transport, peer, permit, &body).await.map_err(|rejected| *rejected)
         }
-        Ok(First::Resume(body)) => resume(&node, transport, peer, permit, body).await,
+        Ok(First::Resume(body)) => {
+            // From here on it counts as one of those that look for their session.
+            drop(handshake);
+            let resumed = match judge_resume(&body) {
+                Ok(id) => {
+                    let resuming = Resuming { transport, peer, body, permit };
+                    arrive::resume(worker, resuming, id).await
+                }
+                Err(refusal) => Err(Rejected { transport, peer, refusal }),
+            };
+            if let Err(rejected) = resumed {
+                reject(&node, rejected).await;
+            }
+            return;
+        }
         Err(Rejection::Gone) => return,
         Err(Rejection::Refusal(refusal)) => Err(Rejected { transport, peer, refusal }),
         Err(Rejection::Foreign(answer, what)) => {
@@ -75,7 +90,7 @@ pub(crate) async fn meet(worker: Rc<Worker>, stranger: Stranger) {
     drop(handshake);
 }
 
-async fn reject(node: &Shared, rejected: Rejected) {
+pub(crate) async fn reject(node: &Shared, rejected: Rejected) {
     let Rejected { mut transport, peer, refusal } = rejected;
     node.note_refused(peer, &refusal);
     let bytes = refusal_frame(&refusal);
@@ -91,13 +106,13 @@ async fn reject(node: &Shared, rejected: Rejected) {
 
 /// How a no is said. The codes of a connection, such as NotLink, are said with Close.
 pub(crate) fn refusal_frame(refusal: &Refusal) -> Vec<u8> {
-    let Refusal { code, game_code, text, retry_after, .. } = refusal;
+    let Refusal { code, game_code, text, retry_after, elsewhere, .. } = refusal;
     let mut bytes = Vec::new();
     if (200..300).contains(&code.number()) {
         Frame::Close(Close { code: *code, ack: 0, text }).write(&mut bytes);
     } else {
         let millis = u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX);
-        Refused::write_login(&mut bytes, *code, millis, text, *game_code);
+        Refused::write_no(&mut bytes, *code, millis, text, *game_code, elsewhere);
     }
     bytes
 }
@@ -216,38 +231,12 @@ fn judge_hello<'a>(
     if node.is_stopping() {
         return Err(later(CloseCode::NotYet, "the node is stopping"));
     }
+    node.takes_logins()?;
     let session_id = node.random_id();
     let game_version = hello.game_version();
     let arrival = Arrival { peer, session_id, key: None, game_version, resumes: false };
     node.admit(&arrival)?;
     Ok((kind, hello, session_id))
-}
-
-async fn resume(
-    node: &Shared,
-    transport: Transport,
-    peer: SocketAddr,
-    permit: ConnectionPermit,
-    body: Vec<u8>,
-) -> Result<(), Rejected> {
-    let judged = judge_resume(&body);
-    let session_id = match judged {
-        Ok(session_id) => session_id,
-        Err(refusal) => return Err(Rejected { transport, peer, refusal }),
-    };
-    let Some(actor) = node.directory.find(session_id) else {
-        let refusal = refusal(CloseCode::Unknown, "no such session");
-        return Err(Rejected { transport, peer, refusal });
-    };
-    let Ok(transport) = transport.detach() else { return Ok(()) };
-    node.counters.moved.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let resuming = Box::new(Resuming { transport, peer, body, permit });
-    // A session too busy to take the connection drops it: the client comes again.
-    let sent = tokio::time::timeout(MOVE_TIME, actor.send(ToSession::Resume(resuming))).await;
-    if !matches!(sent, Ok(Ok(()))) {
-        node.note_refused(peer, &overloaded("the session's mailbox is full"));
-    }
-    Ok(())
 }
 
 fn judge_resume(body: &[u8]) -> Result<SessionId, Refusal> {

@@ -8,12 +8,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use throughline_cluster::Readable;
 use throughline_link::{CloseCode, NodeLink, Secret, SessionId};
 
 use crate::{
-    actor::{Beginning, Hook, SessionActor},
+    actor::{Beginning, Hook, Input, Resuming, SessionActor, Timers, Turns, facts},
     admission::ConnectionPermit,
+    arrive::{self, Arriving},
     clock::wall_ms,
+    cluster,
     session::{Joining, Login, Refusal, Session},
     transport::Transport,
     worker::Worker,
@@ -46,6 +49,33 @@ pub(crate) trait Kind: Send + Sync {
     /// Runs the login hook, and starts the session if it says yes. `number` is the kind's place in
     /// the node's list.
     fn start(&self, worker: Rc<Worker>, number: usize, newcomer: Newcomer) -> Starting;
+
+    /// Starts a session that has come here.
+    fn arrive(&self, worker: Rc<Worker>, number: usize, arriving: Arriving) -> Starting;
+
+    /// Tells the client of an ended session its last messages and the reason.
+    fn tell_end(
+        &self,
+        worker: Rc<Worker>,
+        code: CloseCode,
+        last: &[u8],
+        resuming: Resuming<Transport>,
+    ) -> Result<(), Rejected>;
+
+    /// The versions of its state that this build reads.
+    fn readable(&self) -> Readable;
+
+    /// Whether an expired session is taken out of the store for its last hook.
+    fn destroys_expired(&self) -> bool;
+}
+
+/// What becomes of a parked session of a served kind whose time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expiring {
+    /// Its last hook runs; the number of its kind.
+    Destroyed(usize),
+    /// It is dropped.
+    Dropped,
 }
 
 /// The kind of sessions of type `S`.
@@ -65,6 +95,29 @@ impl<S: Session> Kind for Of<S> {
     fn start(&self, worker: Rc<Worker>, number: usize, newcomer: Newcomer) -> Starting {
         Box::pin(start::<S>(worker, number, newcomer))
     }
+
+    fn arrive(&self, worker: Rc<Worker>, number: usize, arriving: Arriving) -> Starting {
+        Box::pin(arrive::arrive::<S>(worker, number, arriving))
+    }
+
+    fn tell_end(
+        &self,
+        worker: Rc<Worker>,
+        code: CloseCode,
+        last: &[u8],
+        resuming: Resuming<Transport>,
+    ) -> Result<(), Rejected> {
+        arrive::tell_end::<S>(worker, code, last, resuming)
+    }
+
+    fn readable(&self) -> Readable {
+        let (oldest, newest) = (S::OLDEST_VERSION, S::STATE_VERSION);
+        Readable { kind: S::KIND.to_owned(), oldest, newest }
+    }
+
+    fn destroys_expired(&self) -> bool {
+        S::DESTROY_EXPIRED
+    }
 }
 
 async fn start<S: Session>(
@@ -80,27 +133,34 @@ async fn start<S: Session>(
         Err(full) => return Err(rejected(transport, overloaded(&full.to_string()))),
     };
     let joining = Joining { session_id, peer, game_version: game_version.as_deref() };
-    match log_in::<S>(&worker, number, Login::new(joining, &login)).await {
-        Ok(state) => {
-            let transport = transport.admitted(node.config.link.max_frame).await;
-            let config = Arc::clone(&node.link);
-            let link = NodeLink::new(config, session_id, secret, node.clock.now(), wall_ms());
-            SessionActor::begin(
-                worker,
-                Beginning {
-                    state,
-                    kind: number,
-                    link,
-                    transport,
-                    peer,
-                    connection_permit: permit,
-                    permit: session_permit,
-                },
-            );
-            Ok(())
-        }
-        Err(refusal) => Err(rejected(transport, refusal)),
-    }
+    // Nobody else deals with the record while it is being made.
+    let _reserved = node.directory.reserve(session_id);
+    let state = match log_in::<S>(&worker, number, Login::new(joining, &login)).await {
+        Ok(state) => state,
+        Err(refusal) => return Err(rejected(transport, refusal)),
+    };
+    let version = node.cluster.view().common_version(S::KIND, S::STATE_VERSION, S::OLDEST_VERSION);
+    let holding = match cluster::create(&node, session_id, &secret, S::KIND, version).await {
+        Ok(holding) => holding,
+        Err(refusal) => return Err(rejected(transport, refusal)),
+    };
+    let transport = transport.admitted(node.config.link.max_frame).await;
+    let config = Arc::clone(&node.link);
+    let shared = facts(&worker, session_id, Some(peer));
+    let beginning = Beginning {
+        turns: Some(Turns::new(state, Rc::clone(&shared))),
+        shared,
+        kind: number,
+        link: NodeLink::new(config, session_id, secret, node.clock.now(), wall_ms()),
+        timers: Timers::default(),
+        holding: Some(holding),
+        connection: Some((transport, peer, permit)),
+        permit: Some(session_permit),
+        inputs: vec![Input::Started],
+        ran: None,
+    };
+    SessionActor::begin(worker, beginning);
+    Ok(())
 }
 
 /// Runs the login hook, within its deadline; a panic in it refuses this login only.
@@ -144,5 +204,6 @@ pub(crate) fn later(code: CloseCode, text: &str) -> Refusal {
 /// A refusal by the node itself.
 pub(crate) fn refusal(code: CloseCode, text: impl Into<String>) -> Refusal {
     let retry_after = std::time::Duration::ZERO;
-    Refusal { code, game_code: None, text: text.into(), retry_after, is_of_game: false }
+    let text = text.into();
+    Refusal { code, game_code: None, text, retry_after, elsewhere: Vec::new(), is_of_game: false }
 }

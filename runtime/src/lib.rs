@@ -38,22 +38,32 @@
 //! - `session`: what a game implements and is given; `codec`: how its messages become bytes
 //! - `node`: a server process; `config`: its settings; `prelude`: what a game imports
 //! - `listen`, `transport`, `handshake`, `admission`: how connections come in
+//! - `balancer`: spreads connections over nodes, for development
 //! - `actor`: one session's actor; `kinds`: their types, erased; `directory`: where each one is
+//! - `operator`: what operators may ask; `admin`: the HTTP listener through which they do
 //! - `worker`: the threads; `clock`, `counters`: times and counts; `web_client`: files for browsers
 
 #![forbid(unsafe_code)]
 
 mod actor;
+mod admin;
 mod admission;
+mod arrive;
+mod balancer;
 mod clock;
+mod cluster;
 mod codec;
 mod config;
 mod counters;
 mod directory;
 mod handshake;
 mod kinds;
+mod lend;
 mod listen;
+mod local;
 mod node;
+mod operator;
+mod peers;
 pub mod prelude;
 mod session;
 mod transport;
@@ -62,16 +72,16 @@ mod worker;
 
 pub use codec::{Codec, DecodeError, EncodeError, Incoming, Outgoing, Raw};
 pub use config::{
-    CONFIG_FILE, Config, ConfigError, ConfigSources, DevelopmentSettings, LimitSettings,
-    LinkSettings, ListenSettings, Loaded, LogSettings, NodeSettings, Problem, Provenance,
-    SessionSettings, Source,
+    AdminSettings, CONFIG_FILE, ClusterSettings, Config, ConfigError, ConfigSources,
+    DevelopmentSettings, DrainSettings, LimitSettings, LinkSettings, ListenSettings, Loaded,
+    LogSettings, NodeSettings, Problem, Provenance, SessionSettings, Source, StoreSettings,
 };
 pub use counters::Counters;
 pub use listen::Page;
 pub use node::{BuildError, DeliverError, Node, NodeBuilder, RunningNode, StartError, StopReport};
 pub use session::{
-    Arrival, Context, EndReason, HandlerError, Login, NotAllowed, Outcome, Refusal, ServerMessage,
-    Session, Undelivered,
+    Arrival, Context, EndReason, HandlerError, Login, NotAllowed, Outcome, Recipient, Refusal,
+    ServerMessage, Session, Undelivered,
 };
 pub use throughline_link::{CloseCode, SessionId};
 

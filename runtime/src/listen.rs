@@ -1,6 +1,7 @@
 //! Listeners: they accept connections and spread them over the workers.
 
 mod http;
+mod proxied;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,6 +13,7 @@ use std::sync::{
 use std::time::Duration;
 
 use crate::{
+    admission::{ConnectionPermit, Full, Permit},
     handshake::{self, Stranger},
     node::Shared,
     transport::Transport,
@@ -20,6 +22,9 @@ use crate::{
 
 pub use http::Page;
 pub(crate) use http::{Pages, Site};
+pub(crate) use proxied::header_of_client;
+
+use proxied::Network;
 
 /// What a listener accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +68,9 @@ pub(crate) async fn accept(
     next_worker: Arc<AtomicUsize>,
 ) {
     let mut stopping = node.stopping.subscribe();
+    // Every entry is a network: that was checked with the configuration.
+    let proxies = node.config.listen.proxy_from.iter().filter_map(|text| text.parse().ok());
+    let proxies: Arc<[Network]> = proxies.collect();
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -88,8 +96,9 @@ pub(crate) async fn accept(
         // A batch leaves with one write; waiting for more would only delay it.
         let _ = stream.set_nodelay(true);
         let worker = &workers[next_worker.fetch_add(1, Ordering::Relaxed) % workers.len()];
+        let proxies = Arc::clone(&proxies);
         worker.run(move |worker| {
-            actix_rt::spawn(enter(worker, stream, peer, entrance));
+            actix_rt::spawn(enter(worker, stream, peer, entrance, proxies));
         });
     }
 }
@@ -97,15 +106,23 @@ pub(crate) async fn accept(
 async fn enter(
     worker: Rc<Worker>,
     stream: std::net::TcpStream,
-    peer: SocketAddr,
+    mut peer: SocketAddr,
     entrance: Entrance,
+    proxies: Arc<[Network]>,
 ) {
     let node = Arc::clone(&worker.node);
-    let Ok(stream) = tokio::net::TcpStream::from_std(stream) else { return };
-    let admitted = node
-        .admission
-        .connection(peer.ip())
-        .and_then(|permit| Ok((permit, node.admission.handshake()?)));
+    let Ok(mut stream) = tokio::net::TcpStream::from_std(stream) else { return };
+    // The bytes of anybody else are not a header, whatever they look like.
+    let admitted = if proxies.iter().any(|network| network.has(peer.ip())) {
+        match admit_proxied(&node, &mut stream, &mut peer).await {
+            Some(admitted) => admitted,
+            None => return,
+        }
+    } else {
+        node.admission
+            .connection(peer.ip())
+            .and_then(|permit| Ok((permit, node.admission.handshake()?)))
+    };
     match (admitted, entrance) {
         (Ok((permit, handshake)), Entrance::Link) => {
             let transport = Transport::Tcp(stream);
@@ -119,4 +136,19 @@ async fn enter(
         }
         (Err(full), Entrance::Http) => http::turn_away(&node, stream, peer, full).await,
     }
+}
+
+/// Learns who comes through a load balancer, and admits that one. `None`: there is no header.
+async fn admit_proxied(
+    node: &Shared,
+    stream: &mut tokio::net::TcpStream,
+    peer: &mut SocketAddr,
+) -> Option<Result<(ConnectionPermit, Permit), Full>> {
+    // First: it bounds those whose header is waited for.
+    let handshake = match node.admission.handshake() {
+        Ok(handshake) => handshake,
+        Err(full) => return Some(Err(full)),
+    };
+    *peer = proxied::client_of(node, stream, *peer).await?;
+    Some(node.admission.connection(peer.ip()).map(|permit| (permit, handshake)))
 }

@@ -7,5 +7,5 @@ pub use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use crate::{
     Codec, Context, DecodeError, EndReason, HandlerError, Login, Node, NotAllowed, Outcome, Page,
-    Raw, Refusal, ServerMessage, Session, SessionId, Undelivered,
+    Raw, Recipient, Refusal, ServerMessage, Session, SessionId, Undelivered,
 };

@@ -18,7 +18,7 @@ pub use end::EndReason;
 pub use error::{HandlerError, Outcome};
 pub(crate) use login::Joining;
 pub use login::{Arrival, Login, Refusal};
-pub use message::{ServerMessage, Undelivered};
+pub use message::{Recipient, ServerMessage, Undelivered};
 
 use crate::codec::{Codec, DecodeError, Incoming, Outgoing};
 
@@ -42,8 +42,17 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
     /// The name that clients ask for, 1 to 64 bytes; unique in a node.
     const KIND: &'static str;
 
-    /// The version of the state's form. Raise it when an older node could not read the state.
+    /// The version of the state's form. Raise it when an older node could not read the state, and
+    /// say in [`migrate`](Self::migrate) how the older form is read.
     const STATE_VERSION: u32 = 1;
+
+    /// The oldest version that [`migrate`](Self::migrate) reads. A node never takes a session whose
+    /// state it cannot read.
+    const OLDEST_VERSION: u32 = Self::STATE_VERSION;
+
+    /// Whether a session whose client never came back is taken out of the store once more, for
+    /// [`destroyed`](Self::destroyed) with [`EndReason::Expired`]. If not, it is dropped there.
+    const DESTROY_EXPIRED: bool = true;
 
     /// How `In` and `Out` become bytes.
     const CODEC: Codec = Codec::Cbor;
@@ -65,6 +74,26 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
     /// A [`Refusal`], with a code and a text for the client.
     async fn login(login: Login<'_>) -> Result<Self, Refusal>;
 
+    /// Reads a state that was written by an older version, in CBOR, as serde writes it. Called for
+    /// versions from [`OLDEST_VERSION`](Self::OLDEST_VERSION) on; by default there are none.
+    ///
+    /// # Errors
+    /// The session stays in the store as it is, and its client is told to try again.
+    fn migrate(from: u32, state: &[u8]) -> Result<Self, HandlerError> {
+        let _ = state;
+        let (kind, own) = (Self::KIND, Self::STATE_VERSION);
+        Err(HandlerError::new(format!("{kind} {own} does not read a state of version {from}")))
+    }
+
+    /// Writes the state as an older version read it, in CBOR: while an update rolls through a
+    /// cluster, states are written in the newest version that every live node reads, so that a
+    /// rollback finds nothing that it cannot read. `None`, the default: only the own version can be
+    /// written, and sessions stay with nodes that read it.
+    fn downgrade(&self, to: u32) -> Option<Vec<u8>> {
+        let _ = to;
+        None
+    }
+
     /// A message of the client: handled exactly once, in the order sent.
     async fn message(&mut self, message: Self::In, ctx: &mut Context<Self>) -> Outcome;
 
@@ -72,6 +101,32 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
     /// the client receives.
     fn started(&mut self, ctx: &mut Context<Self>) -> impl Future<Output = Outcome> {
         let _ = ctx;
+        async { Ok(()) }
+    }
+
+    /// The session has come here: from another node, or out of the store. Comes before any message;
+    /// what was rebuilt at the other node, such as a seat in a lobby, is to be rebuilt here. If it
+    /// fails, the session stays in the store as it was, and its client is told to try again.
+    fn restored(&mut self, ctx: &mut Context<Self>) -> impl Future<Output = Outcome> {
+        let _ = ctx;
+        async { Ok(()) }
+    }
+
+    /// The session is about to leave this node: its last turn before the state is written. With
+    /// [`Context::end`] it ends instead. The session may stay after all, if the other node is gone
+    /// meanwhile: then [`restored`](Self::restored) follows here.
+    fn swap_out(&mut self, ctx: &mut Context<Self>) -> impl Future<Output = Outcome> {
+        let _ = ctx;
+        async { Ok(()) }
+    }
+
+    /// An operator's word to all players. By default nothing is done; a game sends it on.
+    fn announced(
+        &mut self,
+        text: &str,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Outcome> {
+        let _ = (text, ctx);
         async { Ok(()) }
     }
 
@@ -89,7 +144,7 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
         async { Ok(()) }
     }
 
-    /// A message of another session of this node. By default it is logged and dropped.
+    /// A message of another session. By default it is logged and dropped.
     fn server_message(
         &mut self,
         message: ServerMessage,
@@ -103,7 +158,7 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
     /// A message to another session was not delivered. By default it is logged.
     fn undelivered(
         &mut self,
-        to: crate::SessionId,
+        to: Recipient,
         why: Undelivered,
         ctx: &mut Context<Self>,
     ) -> impl Future<Output = Outcome> {
@@ -132,7 +187,8 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
 
     /// The session has ended: its last turn. Nothing can be sent to the client any more, but to
     /// other sessions it can. Not called after [`EndReason::HandlerFailed`]: the state cannot be
-    /// trusted then.
+    /// trusted then. After [`EndReason::Lost`] nothing that it does leaves the node: others have
+    /// taken its place.
     fn destroyed(
         &mut self,
         reason: EndReason,

@@ -74,6 +74,25 @@ impl WorkerHandle {
     }
 }
 
+/// A worker that may have ended: a handle of this kind does not keep it running.
+#[derive(Debug)]
+pub(crate) struct WeakWorker {
+    jobs: mpsc::WeakSender<Job>,
+}
+
+impl WeakWorker {
+    /// Runs `job` on the worker, if it runs.
+    pub(crate) fn run(&self, job: impl FnOnce(Rc<Worker>) + Send + 'static) -> bool {
+        self.jobs.upgrade().is_some_and(|jobs| jobs.try_send(Box::new(job)).is_ok())
+    }
+}
+
+impl WorkerHandle {
+    pub(crate) fn downgrade(&self) -> WeakWorker {
+        WeakWorker { jobs: self.jobs.downgrade() }
+    }
+}
+
 /// Starts a worker. Its thread ends when every handle is dropped and `linger` has run.
 ///
 /// The thread runs an actix runtime of its own. It is no `actix::Arbiter`: that one wants a global

@@ -31,6 +31,8 @@ pub(crate) enum Ask {
     Panic,
     Fail,
     Hang,
+    /// Blocks its worker's thread at the session's gate.
+    Stall,
     /// Waits at the session's gate; then says this.
     Gate(u64),
     /// Doubles the number on another thread.
@@ -154,10 +156,11 @@ impl Session for Parrot {
 
     async fn undelivered(
         &mut self,
-        to: SessionId,
+        to: Recipient,
         why: Undelivered,
         ctx: &mut Context<Self>,
     ) -> Outcome {
+        let Recipient::Session(to) = to else { return Ok(()) };
         ctx.send(Answer::Undelivered(to, format!("{why:?}")));
         Ok(())
     }
@@ -170,6 +173,11 @@ impl Session for Parrot {
     async fn repaired(&mut self, ctx: &mut Context<Self>) -> Outcome {
         let peer = ctx.peer().map_or_else(String::new, |peer| peer.ip().to_string());
         journal::note(ctx.session_id(), format!("repaired from {peer}"));
+        Ok(())
+    }
+
+    async fn announced(&mut self, text: &str, ctx: &mut Context<Self>) -> Outcome {
+        journal::note(ctx.session_id(), format!("announced {text}"));
         Ok(())
     }
 
@@ -202,6 +210,16 @@ async fn fail(ask: Ask, ctx: &mut Context<Parrot>) -> Outcome {
         Ask::Panic => panic!("asked to panic"),
         Ask::Fail => Err(std::io::Error::other("asked to fail").into()),
         Ask::Hang => std::future::pending().await,
+        Ask::Stall => {
+            while journal::gate(ctx.session_id())
+                .try_acquire()
+                .map(|permit| permit.forget())
+                .is_err()
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        }
         Ask::Undo(to) => {
             ctx.send(Answer::Said(666));
             ctx.set_timer("undone", Duration::ZERO);
@@ -224,6 +242,7 @@ pub(crate) fn config() -> Config {
     let mut config = Config::default();
     config.listen.http = vec!["127.0.0.1:0".parse().unwrap()];
     config.listen.link = vec!["127.0.0.1:0".parse().unwrap()];
+    config.admin.listen = Vec::new();
     config.node.workers = 2;
     config.session.messages_per_second = 0;
     config.session.bytes_per_second = 0;

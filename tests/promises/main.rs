@@ -4,8 +4,8 @@
 //! - `game`, `kinds`: what is played; `journal`: what its hooks saw
 //! - `player`: the client library's side; `raw`: frames written by hand, over TCP or WebSocket
 //! - `watch`: waiting for what other threads do; `logs`: what the node logs
-//! - `p1_*`, `p2_*`, `p9_*`, `p10_*`: the promises; `bad_input`, `session_life`, `node`, `process`:
-//!   what else is documented
+//! - `p1_*`, `p2_*`, `p9_*`, `p10_*`: the promises; `bad_input`, `session_life`, `node`,
+//!   `operators`, `process`: what else is documented
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
@@ -15,6 +15,7 @@ mod journal;
 mod kinds;
 mod logs;
 mod node;
+mod operators;
 mod p10_nothing_gets_in;
 mod p1_exactly_once;
 mod p2_failed_turns;

@@ -1,5 +1,6 @@
 //! A node: its listeners, its workers, its end.
 
 mod listeners;
+mod proxied;
 mod stop;
 mod workers;

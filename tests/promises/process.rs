@@ -9,20 +9,33 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::{raw::Wire, watch};
 
-/// The binary, beside the folder of this test's own.
+/// A node.
 fn omok() -> Command {
+    binary("node")
+}
+
+/// The binary, beside the folder of this test's own.
+pub(crate) fn binary(subcommand: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let folder: PathBuf = test.ancestors().nth(2).unwrap().to_owned();
     let path = folder.join("omok").with_extension(std::env::consts::EXE_EXTENSION);
     assert!(path.exists(), "{} is missing: cargo build -p omok", path.display());
     let mut command = Command::new(path);
+    command.arg(subcommand);
     // A configuration in the working directory or the environment is not this test's.
     command.current_dir(std::env::temp_dir()).env_clear();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }
 
-const FREE: [&str; 4] = ["--listen.http", "127.0.0.1:0", "--listen.link", "127.0.0.1:0"];
+const FREE: [&str; 6] = [
+    "--listen.http",
+    "127.0.0.1:0",
+    "--listen.link",
+    "127.0.0.1:0",
+    "--admin.listen",
+    "127.0.0.1:0",
+];
 
 async fn output(args: &[&str]) -> Output {
     watch::soon("the end of omok", omok().args(args).output()).await.unwrap()
@@ -91,7 +104,7 @@ async fn sigterm_and_sigint_end_the_sessions_and_the_status_is_0() {
 
 /// Sends these signals, each at once behind the other.
 #[cfg(unix)]
-async fn signal(child: &Child, signals: &[&str]) {
+pub(crate) async fn signal(child: &Child, signals: &[&str]) {
     let pid = child.id().unwrap();
     let kills = signals.iter().map(|signal| format!("kill -s {signal} {pid}"));
     let script = kills.collect::<Vec<_>>().join(" && ");
@@ -100,7 +113,7 @@ async fn signal(child: &Child, signals: &[&str]) {
 }
 
 #[cfg(unix)]
-async fn status(mut child: Child) -> Option<i32> {
+pub(crate) async fn status(mut child: Child) -> Option<i32> {
     watch::soon("the end of omok", child.wait()).await.unwrap().code()
 }
 

@@ -5,6 +5,7 @@ use std::{future::poll_fn, task::Poll, time::Duration};
 use throughline_link::{ClientLink, CloseCode, SendError, SessionId, Stats};
 
 use crate::{
+    address::AddressError,
     defaults::{CLOCK_EVERY, LEAVE_WAIT},
     driver::{Answer, Driver},
     error::{ConnectError, SavedSession},
@@ -255,6 +256,17 @@ impl Client {
     pub fn export(&self) -> Vec<u8> {
         // Known since the Welcome, and there is no client before it.
         self.driver.link.export().unwrap_or_default()
+    }
+
+    /// Drops the connection and goes on at `address`, which has the form of those in
+    /// [`Options::new`]; if it does not answer, where a repair goes. Nothing is lost. After
+    /// [`Event::RepairFailed`] the next [`retry`](Self::retry) goes there first; after the end
+    /// nothing happens. For load, tests and demonstrations: a game has no need of it.
+    ///
+    /// # Errors
+    /// [`AddressError`] if the address cannot be used; nothing has happened then.
+    pub fn move_to(&mut self, address: impl AsRef<str>) -> Result<(), AddressError> {
+        self.driver.move_to(address.as_ref())
     }
 
     /// Drops the connection as a network would; the client repairs it. For tests and development.

@@ -16,6 +16,7 @@ use bytes::BytesMut;
 use throughline_link::{ClientEvent, ClientLink, CloseCode, Instant, SendError, defaults};
 
 use crate::{
+    address::AddressError,
     connector::Connector,
     event::Event,
     options::usable,
@@ -227,6 +228,22 @@ impl Driver {
         if !matches!(self.connection, Connection::None) {
             self.lost(io::Error::other("cut by the application"));
         }
+    }
+
+    /// Drops the connection, or the try under way, for this address.
+    pub(crate) fn move_to(&mut self, address: &str) -> Result<(), AddressError> {
+        usable(address, self.connector.as_ref())?;
+        if self.link.is_ended() {
+            return Ok(());
+        }
+        self.refresh();
+        self.link.move_to(address, self.now);
+        if self.link.poll_hang_up() {
+            // What it still had to read comes again, over the next one.
+            self.close();
+        }
+        self.collect();
+        Ok(())
     }
 
     /// Forgets the connection and what belongs to it.

@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use crate::{
+    address::AddressError,
     defaults::{CONTROLS, MESSAGES},
     driver::Driver,
     event::Event,
@@ -29,6 +30,7 @@ use crate::{
 enum Control {
     Retry,
     Cut,
+    Move(String, oneshot::Sender<Result<(), AddressError>>),
     Leave(oneshot::Sender<()>),
     Export(oneshot::Sender<Vec<u8>>),
 }
@@ -133,6 +135,20 @@ impl ClientHandle {
     /// As [`Client::cut`](crate::Client::cut). For tests and development.
     pub async fn cut(&self) {
         let _ = self.controls.send(Control::Cut).await;
+    }
+
+    /// As [`Client::move_to`](crate::Client::move_to). For load, tests and demonstrations.
+    ///
+    /// # Errors
+    /// [`AddressError`] if the address cannot be used; nothing has happened then.
+    pub async fn move_to(&self, address: impl Into<String>) -> Result<(), AddressError> {
+        let (done, moved) = oneshot::channel();
+        let asked = self.controls.send(Control::Move(address.into(), done)).await;
+        match asked {
+            Ok(()) => moved.await.unwrap_or(Ok(())),
+            // The session has ended: nothing moves any more.
+            Err(_) => Ok(()),
+        }
     }
 
     /// As [`Client::leave`](crate::Client::leave); [`Event::Ended`] follows. From here on `send`

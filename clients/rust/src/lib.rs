@@ -69,4 +69,4 @@ pub use event::Event;
 pub use handle::{ClientHandle, Events};
 pub use options::Options;
 pub use test_client::TestClient;
-pub use throughline_link::{CloseCode, ImportError, SendError, SessionId, Stats};
+pub use throughline_link::{AddressOrder, CloseCode, ImportError, SendError, SessionId, Stats};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use throughline_link::{ClientConfig, wire};
+use throughline_link::{AddressOrder, ClientConfig, wire};
 
 use crate::{
     address::{Address, AddressError},
@@ -25,9 +25,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// Addresses of nodes or load balancers, tried in turn: `host:port`, `[ipv6]:port`,
-    /// `tcp://host:port`, `ws://host:port/path` (feature `websocket`; the path is `/link` if there
-    /// is none, the port 80), and `tls://`, `wss://` for a [`Connector`] that brings TLS.
+    /// Addresses of nodes or load balancers, tried in turn, a repair from the one that worked:
+    /// `host:port`, `[ipv6]:port`, `tcp://host:port`, `ws://host:port/path` (feature `websocket`;
+    /// the path is `/link` if there is none, the port 80), and `tls://`, `wss://` for a
+    /// [`Connector`] that brings TLS.
     #[must_use]
     pub fn new<A: Into<String>>(addresses: impl IntoIterator<Item = A>) -> Self {
         let addresses = addresses.into_iter().map(Into::into).collect();
@@ -65,10 +66,36 @@ impl Options {
         self
     }
 
-    /// A try that got no answer for so long has failed; 5 s by default.
+    /// A try without an answer, from opening the connection to the node's yes or no, has failed
+    /// after so long; 5 s by default.
     #[must_use]
     pub fn try_timeout(mut self, after: Duration) -> Self {
         self.config.try_timeout = after;
+        self
+    }
+
+    /// Where to go first after a break: to the address that the node advertised, once, by default.
+    /// Addresses that a node names when it restarts or refuses come before that.
+    #[must_use]
+    pub fn address_order(mut self, order: AddressOrder) -> Self {
+        self.config.address_order = order;
+        self
+    }
+
+    /// The same as [`try_timeout`](Self::try_timeout), for the one try at the address that the
+    /// node advertised; 2 s by default, and never more than the other.
+    #[must_use]
+    pub fn advertised_try_timeout(mut self, after: Duration) -> Self {
+        self.config.advertised_try_timeout = after;
+        self
+    }
+
+    /// How long after a break the client goes on with what does not count as a try: refusals that
+    /// may be retried, and addresses that nodes name. By default the time that the node keeps a
+    /// session without a connection, as it told (60 s before it has).
+    #[must_use]
+    pub fn total_time(mut self, time: Duration) -> Self {
+        self.config.total_time = Some(time);
         self
     }
 

@@ -3,20 +3,23 @@
  * node's own wish where it has one.
  */
 
-import { BACKOFF_MAX_MS, BACKOFF_MS, TRIES } from "./defaults.js";
+import { BACKOFF_MAX_MS, BACKOFF_MS } from "./defaults.js";
 
 export class Backoff {
   #random;
+  #tries;
   /** Tries that failed one after the other. */
   #failures = 0;
   /** Refusals that may be retried, one after the other; they are not counted as tries. */
   #refusals = 0;
-  /** @type {number | undefined} when the first of those refusals came */
-  #refusedAt;
 
-  /** @param {() => number} random a number from 0 up to, not including, 1 */
-  constructor(random) {
+  /**
+   * @param {() => number} random a number from 0 up to, not including, 1
+   * @param {number} tries how many may fail
+   */
+  constructor(random, tries) {
     this.#random = random;
+    this.#tries = tries;
   }
 
   /** Forget everything: the player asked, or the link works. */
@@ -28,7 +31,6 @@ export class Backoff {
   /** A node took the session: its earlier refusals are over. */
   welcomed() {
     this.#refusals = 0;
-    this.#refusedAt = undefined;
   }
 
   /** Failures are over, since a connection worked. */
@@ -43,7 +45,7 @@ export class Backoff {
 
   /** Whether all tries are used up. */
   get exhausted() {
-    return this.#failures >= TRIES;
+    return this.#failures >= this.#tries;
   }
 
   /** How long to wait before the next try: at once after a success, then full jitter. */
@@ -51,20 +53,21 @@ export class Backoff {
     return this.#failures === 0 ? 0 : this.#jitter(this.#failures);
   }
 
+  /** How long to wait after a failure that does not count: the next try is elsewhere. */
+  get aside() {
+    return this.#jitter(Math.max(1, this.#failures));
+  }
+
   /**
-   * Counts a refusal that may be retried and says how long to wait, or `undefined` if refusals
-   * have gone on for as long as a session lives.
-   * @param {number} now
+   * Counts a refusal that may be retried and says how long to wait.
    * @param {number} retryAfter the node's wish; 0: none
-   * @param {number} timeout how long a session lives without a connection
-   * @returns {number | undefined}
+   * @param {boolean} goesOn whether the node named another address to go to
    */
-  refused(now, retryAfter, timeout) {
-    this.#refusedAt ??= now;
+  refused(retryAfter, goesOn) {
     this.#refusals += 1;
-    const left = this.#refusedAt + timeout - now;
-    if (left <= 0) return undefined;
-    return Math.min(left, retryAfter > 0 ? retryAfter : this.#jitter(this.#refusals));
+    // Some of the time is drawn, so that those who were refused together do not come together.
+    if (retryAfter > 0) return retryAfter + this.#random() * (retryAfter / 4 + BACKOFF_MS);
+    return goesOn ? 0 : this.#jitter(this.#refusals);
   }
 
   /** @param {number} step from 1 */

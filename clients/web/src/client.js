@@ -10,7 +10,7 @@ import { Emitter } from "./emitter.js";
 import { SendError } from "./errors.js";
 import { resumeFrame } from "./frames.js";
 import { Link } from "./link.js";
-import { checkOptions, usable } from "./options.js";
+import { checkOptions, resolve, usable } from "./options.js";
 import { prove, requireWebCrypto } from "./proof.js";
 import { SessionStore } from "./storage.js";
 import { Transport } from "./transport.js";
@@ -192,6 +192,17 @@ export class Session {
     if (this.#link.state === "ended") return;
     this.#link.leave(performance.now());
     this.#forget();
+    this.#wake();
+  }
+
+  /**
+   * Drops the connection and goes on at this address first; if it does not answer, where a repair
+   * goes. Nothing is lost. After `repairFailed` the next `retry` goes there. For load, tests and
+   * demonstrations: a game has no need of it. Throws a `ConnectError` if the address is wrong.
+   * @param {string} url as in the options
+   */
+  moveTo(url) {
+    this.#link.moveTo(resolve(url), performance.now());
     this.#wake();
   }
 

@@ -67,7 +67,19 @@ export const ACK_DELAY_MS = 20;
 export const ACK_COUNT = 16;
 
 /** A try that has neither Welcome nor Refused after so long has failed. */
-export const ANSWER_MS = 5_000;
+export const TRY_TIMEOUT_MS = 5_000;
+
+/**
+ * The same for the one try at the node's advertised address after a break: if the node is gone
+ * the player waits for it in vain, and any other node can take the session.
+ */
+export const ADVERTISED_TRY_TIMEOUT_MS = 2_000;
+
+/**
+ * Tries at addresses that nodes named, in one repair, that do not count as tries: two full lists,
+ * and no cluster needs more. Beyond it they count, so that no node keeps a client going for ever.
+ */
+export const NAMED_TRIES = 16;
 
 /** Tries of a repair before the player is asked. */
 export const TRIES = 8;

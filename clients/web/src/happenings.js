@@ -39,6 +39,7 @@
  * @property {string | undefined} gameVersion
  * @property {readonly string[]} urls
  * @property {(address: string) => boolean} usable whether a node's address can be used
+ * @property {import("./tries.js").Limits} limits
  * @property {() => number} random
  * @property {import("./record.js").SessionRecord | undefined} record
  */

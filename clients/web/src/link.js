@@ -21,6 +21,14 @@ import { Wire } from "./wire.js";
 /** @typedef {import("./happenings.js").Cause} Cause */
 /** @typedef {import("./happenings.js").LinkEvent} LinkEvent */
 
+/**
+ * What a refusal says besides its code.
+ * @typedef {{ retryAfter: number, goesOn: boolean, gameCode: number | undefined }} Refusal
+ */
+
+/** @type {Refusal} */
+const NO_REFUSAL = { retryAfter: 0, goesOn: false, gameCode: undefined };
+
 export class Link {
   /** @type {import("./happenings.js").State} */
   #state = "idle";
@@ -40,9 +48,9 @@ export class Link {
 
   /** @param {import("./happenings.js").LinkOptions} options */
   constructor(options) {
-    const { random, urls, usable, record } = options;
+    const { limits, random, urls, usable, record } = options;
     this.#identity = new Identity(options);
-    this.#tries = new Tries(random, urls, usable, record?.home);
+    this.#tries = new Tries(limits, random, urls, usable, record?.home);
     this.#wire = new Wire(record);
   }
 
@@ -84,7 +92,7 @@ export class Link {
   start(now) {
     if (this.#state !== "idle") return;
     this.#state = "opening";
-    this.#tries.soon(now);
+    this.#tries.again(now);
     this.handleTimeout(now);
   }
 
@@ -144,6 +152,28 @@ export class Link {
     // Whoever cuts on purpose, and often, is not to be asked for it after eight times.
     this.#tries.proven();
     this.#lost({ code: undefined, name: "Cut", text: "" }, now);
+  }
+
+  /**
+   * Drops the connection, or the try under way, and goes on at this address first. After a failed
+   * repair the next `retry` does so.
+   * @param {string} url
+   * @param {number} now
+   */
+  moveTo(url, now) {
+    if (this.#state === "ended") return;
+    this.#tries.goFirst(url);
+    if (this.#state === "repairFailed") return;
+    if (this.#connection.live) {
+      // Whoever moves on purpose, and often, is not to be asked for it after eight times.
+      this.#tries.proven();
+      this.#lost({ code: undefined, name: "Moved", text: "" }, now);
+      return;
+    }
+    this.#disconnect(undefined);
+    this.#tries.stop();
+    this.#tries.soon(now);
+    this.handleTimeout(now);
   }
 
   /**
@@ -305,7 +335,8 @@ export class Link {
       if (frame.type === "refused") return this.#handleRefused(frame, now);
       throw new FrameError("Order", `${frame.type} before Welcome`);
     }
-    this.#tries.proven();
+    // A node that welcomes only to send away is of no use, or two of them could go on for ever.
+    if (frame.type !== "restarting") this.#tries.proven();
     switch (frame.type) {
       case "ignored": return;
       case "data": return this.#handleData(frame, now);
@@ -349,8 +380,10 @@ export class Link {
     if (hasUnknownRequired(extensions)) {
       return this.#end(Code.UnknownExtension, "the node is not compatible");
     }
-    if (code === Code.GoElsewhere) this.#tries.goTo(texts(extensions, Tag.Elsewhere));
-    this.#closed(code, text, now, retryAfterMs, number(extensions, Tag.GameCode));
+    const named = this.#tries.goTo(texts(extensions, Tag.Elsewhere));
+    const goesOn = named && code === Code.GoElsewhere;
+    const gameCode = number(extensions, Tag.GameCode);
+    this.#closed(code, text, now, { retryAfter: retryAfterMs, goesOn, gameCode });
   }
 
   /** @param {import("./frames.js").Data} frame @param {number} now */
@@ -372,8 +405,9 @@ export class Link {
   /** @param {import("./frames.js").Restarting} frame @param {number} now */
   #handleRestarting(frame, now) {
     const { reconnectInMs: reconnectIn, addresses } = frame;
-    this.#tries.leaveAt(now + reconnectIn);
-    this.#tries.goTo(addresses);
+    this.#tries.leaveAt(now + reconnectIn, addresses);
+    // A copy of this client must not begin at that node either.
+    this.#dirty = true;
     this.#events.push({ type: "restarting", reconnectIn, addresses });
   }
 
@@ -406,13 +440,13 @@ export class Link {
    * @param {number} code
    * @param {string} text
    * @param {number} now
-   * @param {number} [retryAfter]
-   * @param {number} [gameCode]
+   * @param {Refusal} [refusal]
    */
-  #closed(code, text, now, retryAfter = 0, gameCode = undefined) {
+  #closed(code, text, now, refusal = NO_REFUSAL) {
     const { name, action } = entry(code);
+    const { gameCode } = refusal;
     const cause = { code, name, text, gameCode };
-    if (action !== "end") return this.#lost(cause, now, retryAfter);
+    if (action !== "end") return this.#lost(cause, now, refusal);
     const stored = !this.#opened && this.#identity.known;
     if (!stored || !FORGOTTEN.includes(code)) return this.#end(code, text, gameCode);
     // The stored session is gone, and this page has shown nothing of it yet: log in.
@@ -434,16 +468,16 @@ export class Link {
    */
   #fail(code, text, now) {
     this.#sayClose(code, text);
-    this.#lost({ code, name: entry(code).name, text }, now, 0);
+    this.#lost({ code, name: entry(code).name, text }, now);
   }
 
   /**
    * The connection is over, the session is not.
    * @param {Cause} cause
    * @param {number} now
-   * @param {number} [retryAfter]
+   * @param {Refusal} [refusal]
    */
-  #lost(cause, now, retryAfter = 0) {
+  #lost(cause, now, { retryAfter, goesOn } = NO_REFUSAL) {
     const action = cause.code === undefined ? "repair" : entry(cause.code).action;
     const wasLive = this.#connection.live;
     this.#disconnect(cause.code);
@@ -452,7 +486,8 @@ export class Link {
       this.#events.push({ type: "repairStarted", cause });
     }
     const { silence } = this.#wire.heartbeat;
-    const end = { wasLive, action, retryAfter, timeout: this.#identity.timeout, silence };
+    const { timeout } = this.#identity;
+    const end = { wasLive, action, retryAfter, goesOn, timeout, silence };
     if (this.#tries.broke(end, now)) return this.handleTimeout(now);
     this.#state = "repairFailed";
     this.#events.push({ type: "repairFailed", cause });

@@ -4,17 +4,32 @@
 
 import { encodeText } from "./bytes.js";
 import { CODECS, encodeLogin } from "./codec.js";
-import { MAX_FRAME, NAME_BYTES } from "./defaults.js";
+import {
+  ADVERTISED_TRY_TIMEOUT_MS, MAX_FRAME, NAME_BYTES, TRIES, TRY_TIMEOUT_MS,
+} from "./defaults.js";
 import { ConnectError } from "./errors.js";
 import { encodeFrame } from "./frames.js";
 import { clientExtensions } from "./handshake.js";
 import { socketClass } from "./transport.js";
 
 /**
+ * All times are milliseconds.
  * @typedef {object} ConnectOptions
  * @property {string} kind the session kind, as the game's server names it; 1 to 64 bytes
  * @property {string | readonly string[]} [url] where nodes are: `/link` of this page by default;
  *   a path, `ws://`, `wss://`, `http://` or `https://`. Several are tried in turn
+ * @property {import("./route.js").AddressOrder} [addressOrder] where to go after a break, behind
+ *   what nodes name when they restart or refuse. `"advertisedFirst"`, the default: one try at the
+ *   address that the node told as its own, then those of `url`. `"configuredOnly"`: those of
+ *   `url` only
+ * @property {number} [tries] tries until the player is asked; 8 by default
+ * @property {number} [tryTimeout] a try without the node's yes or no has failed after so long;
+ *   5,000 by default
+ * @property {number} [advertisedTryTimeout] the same for the try at the address that the node
+ *   told as its own; 2,000 by default, and never more than the other
+ * @property {number} [totalTime] how long after a break the client goes on with what does not
+ *   count as a try (refusals that may be retried, addresses that nodes name). By default as long
+ *   as the node keeps a session without a connection, 60,000 before it has told
  * @property {unknown} [login] the login payload: a text, a Uint8Array, or a value that is sent
  *   as JSON. Empty by default
  * @property {string} [gameVersion] the version of the game's client, 1 to 64 bytes; a node may
@@ -50,16 +65,41 @@ export function checkOptions(options) {
   const url = options.url ?? "/link";
   const urls = (typeof url === "string" ? [url] : [...url]).map(resolve);
   if (urls.length === 0) throw new ConnectError("Options", "option url: found an empty list");
+  const limits = checkLimits(options);
   return {
     kind,
     login,
     gameVersion,
     urls,
+    limits,
     codec: CODECS[codec],
     storage,
     storageKey: options.storageKey ?? `throughline:${kind}`,
     Socket: socketClass(options.WebSocket),
   };
+}
+
+/**
+ * @param {ConnectOptions} options
+ * @returns {import("./tries.js").Limits}
+ */
+function checkLimits(options) {
+  const {
+    addressOrder = "advertisedFirst", tries = TRIES, tryTimeout = TRY_TIMEOUT_MS,
+    advertisedTryTimeout = ADVERTISED_TRY_TIMEOUT_MS, totalTime,
+  } = options;
+  if (addressOrder !== "advertisedFirst" && addressOrder !== "configuredOnly") {
+    throw new ConnectError("Options", `option addressOrder: found ${show(addressOrder)}, expected `
+      + '"advertisedFirst" or "configuredOnly"');
+  }
+  const whole = Number.isSafeInteger(tries) && tries >= 1;
+  if (!whole) throw new ConnectError("Options", `option tries: found ${show(tries)}, expected 1 `
+    + "or more");
+  for (const [name, time] of Object.entries({ tryTimeout, advertisedTryTimeout, totalTime })) {
+    if (time === undefined || (Number.isFinite(time) && time > 0)) continue;
+    throw new ConnectError("Options", `option ${name}: found ${show(time)}, expected milliseconds`);
+  }
+  return { addressOrder, tries, tryTimeout, advertisedTryTimeout, totalTime };
 }
 
 /**
@@ -73,8 +113,11 @@ export function usable(address) {
   return (secure ? ["wss:"] : ["ws:", "wss:"]).includes(protocol);
 }
 
-/** @param {string} url */
-function resolve(url) {
+/**
+ * The full address of one that the application gives. Fails with a `ConnectError`.
+ * @param {string} url
+ */
+export function resolve(url) {
   const full = parse(url, globalThis.location?.href);
   if (full === undefined) {
     throw new ConnectError("Options", `option url: found ${show(url)}, expected ws:// or wss:// `

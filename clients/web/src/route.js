@@ -1,62 +1,148 @@
 /**
- * Where the next try goes: first where the node said, then where the session was, then the
- * application's own addresses, round and round.
+ * Where the next try goes: first where a node sent the client, then to the address that its node
+ * advertised, then to the application's own addresses, round and round.
  */
+
+import { ADDRESSES, NAMED_TRIES } from "./defaults.js";
+
+/** @typedef {"advertisedFirst" | "configuredOnly"} AddressOrder */
 
 export class Route {
   #urls;
   #usable;
-  /** @type {string[]} named by a node that restarts or refuses */
+  #order;
+  /** @type {string[]} where to go before anything else */
   #named = [];
-  /** @type {string | undefined} where the session was last */
-  #home;
-  #step = 0;
+  /** Tries at such addresses in this repair. */
+  #namedTries = 0;
+  /** @type {string | undefined} told in the last Welcome */
+  #advertised;
+  /** Whether a try at that one is due: one after each break. */
+  #due = false;
+  /** @type {string | undefined} of the application's own, the one that led to a node last */
+  #worked;
+  /** @type {"named" | "advertised" | "configured" | undefined} what the present try goes to */
+  #goal;
+  /** Which of the application's own addresses comes next. */
+  #next = 0;
 
   /**
    * @param {readonly string[]} urls at least one
    * @param {(address: string) => boolean} usable whether this client can connect to an address
    *   that a node names
+   * @param {AddressOrder} order
    * @param {string} [home] of a stored session
    */
-  constructor(urls, usable, home) {
+  constructor(urls, usable, order, home) {
     this.#urls = urls;
     this.#usable = usable;
-    this.#home = home !== undefined && (urls.includes(home) || usable(home)) ? home : undefined;
+    this.#order = order;
+    if (home === undefined) return;
+    if (urls.includes(home)) this.#next = urls.indexOf(home);
+    else this.#advertise(home);
+    this.#due = true;
   }
 
+  /** Where a copy of this client begins. */
   get home() {
-    return this.#home;
+    return this.#advertised ?? this.#worked;
+  }
+
+  /** The tries begin, because the player asked for it. */
+  restart() {
+    this.#namedTries = 0;
   }
 
   /**
-   * A node took the session: the next repair begins at its own address, or else at the one that
-   * led to it.
-   * @param {string | undefined} address told by the node
-   * @param {string} url that was used
+   * A node took the session.
+   * @param {string | undefined} advertised its own address
    */
-  arrived(address, url) {
+  arrived(advertised) {
     this.#named = [];
-    this.#home = address !== undefined && this.#usable(address) ? address : url;
+    this.#advertise(advertised);
+    this.#due = false;
+    this.#worked = this.#goal === "configured" ? this.#url(this.#next - 1) : undefined;
   }
 
-  /** @param {readonly string[]} addresses */
+  /**
+   * A live connection broke.
+   * @param {boolean} failed whether it was of no use
+   */
+  broke(failed) {
+    this.#namedTries = 0;
+    this.#due = true;
+    if (!failed && this.#worked !== undefined) this.#next = this.#urls.indexOf(this.#worked);
+  }
+
+  /**
+   * The node is about to go: whatever happens next, it is not tried again.
+   * @param {readonly string[]} addresses
+   */
+  leaveFor(addresses) {
+    this.#advertised = undefined;
+    this.#worked = undefined;
+    this.#named = addresses.filter(this.#usable).slice(0, ADDRESSES);
+  }
+
+  /**
+   * A node names other addresses; they go before those named earlier. Returns whether any of them
+   * can be used.
+   * @param {readonly string[]} addresses
+   */
   goTo(addresses) {
-    this.#named = addresses.filter(this.#usable);
-    this.#step = 0;
+    const fresh = addresses.filter(this.#usable);
+    this.#named = [...new Set([...fresh, ...this.#named])].slice(0, ADDRESSES);
+    return fresh.length > 0;
   }
 
-  /** A new repair begins with the first address. */
-  restart() {
-    this.#step = 0;
+  /** This address comes first. @param {string} url */
+  goFirst(url) {
+    this.#named = [url, ...this.#named.filter((known) => known !== url)].slice(0, ADDRESSES);
+  }
+
+  /** Whether a failure of the present try counts. */
+  get counts() {
+    return this.#goal === "named" ? this.isLedAround : this.#goal !== "advertised";
+  }
+
+  /** Whether nodes have named more addresses than any cluster needs. */
+  get isLedAround() {
+    return this.#namedTries > NAMED_TRIES;
+  }
+
+  /** Whether the next try has only the shorter time of an advertised address. */
+  get isAdvertised() {
+    return this.#goal === "advertised";
   }
 
   /** @returns {string} */
   next() {
-    const home = this.#home === undefined ? [] : [this.#home];
-    const all = [...new Set([...this.#named, ...home, ...this.#urls])];
-    const url = all[this.#step % all.length];
-    this.#step += 1;
+    const named = this.#named.shift();
+    if (named !== undefined) {
+      this.#goal = "named";
+      this.#namedTries += 1;
+      return named;
+    }
+    if (this.#due && this.#advertised !== undefined) {
+      this.#due = false;
+      this.#goal = "advertised";
+      return this.#advertised;
+    }
+    this.#goal = "configured";
+    this.#next += 1;
+    return this.#url(this.#next - 1);
+  }
+
+  /** @param {number} index */
+  #url(index) {
+    const url = this.#urls[index % this.#urls.length];
     if (url === undefined) throw new Error("a route has at least one address");
     return url;
+  }
+
+  /** @param {string | undefined} address */
+  #advertise(address) {
+    const followed = this.#order === "advertisedFirst" && address !== undefined;
+    this.#advertised = followed && this.#usable(address) ? address : undefined;
   }
 }

@@ -4,8 +4,17 @@
  */
 
 import { Backoff } from "./backoff.js";
-import { ANSWER_MS } from "./defaults.js";
 import { Route } from "./route.js";
+
+/**
+ * Where a client goes, how often and how long.
+ * @typedef {object} Limits
+ * @property {import("./route.js").AddressOrder} addressOrder
+ * @property {number} tries
+ * @property {number} tryTimeout
+ * @property {number} advertisedTryTimeout
+ * @property {number | undefined} totalTime the session's timeout by default
+ */
 
 /**
  * How a connection, or a try, came to its end.
@@ -13,29 +22,36 @@ import { Route } from "./route.js";
  * @property {boolean} wasLive whether it had got its Welcome
  * @property {import("./codes.js").Action} action what the reason asks for
  * @property {number} retryAfter the node's wish; 0: none
+ * @property {boolean} goesOn whether the node named another address to go to
  * @property {number} timeout how long a session lives without a connection
  * @property {number} silence how long a connection lives at least before it can be half-open
  */
 
 export class Tries {
+  #limits;
   #backoff;
   #route;
-  #url = "";
   #nextAt = Infinity;
   #giveUpAt = Infinity;
   #restartAt = Infinity;
   #offlineUntil = 0;
   #liveSince = 0;
+  /** Since when there is no connection. */
+  #brokenAt = 0;
   /** Whether anything came after the Welcome: until then a break counts as a failed try. */
   #proven = false;
 
   /**
+   * @param {Limits} limits
    * @param {() => number} random
-   * @param {ConstructorParameters<typeof Route>} route
+   * @param {readonly string[]} urls
+   * @param {(address: string) => boolean} usable
+   * @param {string} [home]
    */
-  constructor(random, ...route) {
-    this.#backoff = new Backoff(random);
-    this.#route = new Route(...route);
+  constructor(limits, random, urls, usable, home) {
+    this.#limits = limits;
+    this.#backoff = new Backoff(random, limits.tries);
+    this.#route = new Route(urls, usable, limits.addressOrder, home);
   }
 
   /** Where the session was last. */
@@ -68,10 +84,11 @@ export class Tries {
     this.#nextAt = Math.max(now, this.#offlineUntil);
   }
 
-  /** All tries are there again: the player asked. @param {number} now */
+  /** All tries are there: the client begins, or the player asked. @param {number} now */
   again(now) {
     this.#backoff.reset();
     this.#route.restart();
+    this.#brokenAt = now;
     this.soon(now);
   }
 
@@ -84,9 +101,11 @@ export class Tries {
   /** A try begins; returns where it goes. @param {number} now */
   begin(now) {
     this.#nextAt = Infinity;
-    this.#giveUpAt = now + ANSWER_MS;
-    this.#url = this.#route.next();
-    return this.#url;
+    const url = this.#route.next();
+    const { tryTimeout, advertisedTryTimeout } = this.#limits;
+    const shorter = Math.min(tryTimeout, advertisedTryTimeout);
+    this.#giveUpAt = now + (this.#route.isAdvertised ? shorter : tryTimeout);
+    return url;
   }
 
   /**
@@ -99,7 +118,7 @@ export class Tries {
     this.#liveSince = now;
     this.#proven = false;
     this.#backoff.welcomed();
-    this.#route.arrived(address, this.#url);
+    this.#route.arrived(address);
   }
 
   /** Something came after the Welcome: the connection works. */
@@ -107,14 +126,27 @@ export class Tries {
     this.#proven = true;
   }
 
-  /** A node names other addresses. @param {readonly string[]} addresses */
+  /**
+   * A node names other addresses. Returns whether to go there at once.
+   * @param {readonly string[]} addresses
+   */
   goTo(addresses) {
-    this.#route.goTo(addresses);
+    return this.#route.goTo(addresses) && !this.#route.isLedAround;
   }
 
-  /** The node restarts: leave it then, at the latest. @param {number} at */
-  leaveAt(at) {
+  /** The next try goes there. @param {string} url */
+  goFirst(url) {
+    this.#route.goFirst(url);
+  }
+
+  /**
+   * The node restarts: leave it then, at the latest.
+   * @param {number} at
+   * @param {readonly string[]} addresses where to go instead
+   */
+  leaveAt(at, addresses) {
     this.#restartAt = at;
+    this.#route.leaveFor(addresses);
   }
 
   /** There is nothing more to try, or to wait for. */
@@ -129,30 +161,27 @@ export class Tries {
    * @param {Break} end
    * @param {number} now
    */
-  broke({ wasLive, action, retryAfter, timeout, silence }, now) {
+  broke({ wasLive, action, retryAfter, goesOn, timeout, silence }, now) {
     this.stop();
-    if (wasLive) this.#route.restart();
     // A connection that broke right after its Welcome, or that one side finds fault with each
     // time, is a failed try: else the client would come back for ever, at once.
     const worked = wasLive && this.#proven && action !== "strike";
     const settled = wasLive && now - this.#liveSince >= silence;
     if (worked || settled) this.#backoff.forgive();
-    if (!worked && action !== "wait") this.#backoff.failed();
-    const wait = this.#wait(action, retryAfter, timeout, now);
-    if (wait === undefined) return false;
+    const counts = action !== "wait" && (wasLive || action === "strike" || this.#route.counts);
+    if (counts && !worked) this.#backoff.failed();
+    if (wasLive) {
+      this.#brokenAt = Math.max(now, this.#offlineUntil);
+      this.#route.broke(!worked);
+    }
+    const left = this.#brokenAt + (this.#limits.totalTime ?? timeout) - now;
+    if (counts ? this.#backoff.exhausted : left <= 0) return false;
+    const uncounted = action === "wait"
+      ? Math.min(left, this.#backoff.refused(retryAfter, goesOn))
+      : this.#backoff.aside;
+    const wait = counts ? this.#backoff.delay() : uncounted;
     this.soon(now);
     this.#nextAt = Math.max(now + wait, this.#nextAt);
     return true;
-  }
-
-  /**
-   * @param {import("./codes.js").Action} action
-   * @param {number} retryAfter
-   * @param {number} timeout
-   * @param {number} now
-   */
-  #wait(action, retryAfter, timeout, now) {
-    if (action === "wait") return this.#backoff.refused(now, retryAfter, timeout);
-    return this.#backoff.exhausted ? undefined : this.#backoff.delay();
   }
 }

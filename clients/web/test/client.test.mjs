@@ -117,6 +117,28 @@ test("cut: repaired, and what was sent meanwhile arrives once", async (context) 
   assert.deepEqual(session.stats, { sent: 20, retained: 0, acked: 20, received: 21, repairs: 4 });
 });
 
+test("moveTo: goes on at another node, with what was sent meanwhile", async (context) => {
+  const { node, open } = await serve(context);
+  const other = await serve(context, node);
+  node.game = (session, payload) => node.send(session, payload);
+  const session = open({ codec: "bytes" });
+  const echoes = messages(session, 6);
+  await next(session, "open");
+  for (let n = 0; n < 5; n += 1) {
+    await session.send(Uint8Array.of(n));
+    if (n !== 2) continue;
+    const started = next(session, "repairStarted");
+    const repaired = next(session, "repaired");
+    session.moveTo(other.url);
+    assert.equal((await started).cause.name, "Moved");
+    assert.deepEqual(await repaired, { repairs: 1 });
+    assert.equal(other.server.clients.size, 1);
+  }
+  assert.deepEqual((await echoes).slice(1).map((payload) => payload[0]), [0, 1, 2, 3, 4]);
+  assert.throws(() => session.moveTo("tcp://127.0.0.1:7778"), ConnectError);
+  assert.equal(session.state, "live");
+});
+
 test("send waits for the first open and at the window; trySend says no", async (context) => {
   const { node, open } = await serve(context);
   node.welcome = { windowMessages: 2 };
@@ -218,6 +240,9 @@ for (const [what, options] of /** @type {const} */ ([
   ["a relative address outside a page", { url: "/link" }],
   ["an address of another scheme", { url: "tcp://127.0.0.1:7778" }],
   ["no address", { url: [] }],
+  ["an unknown order", { addressOrder: /** @type {"configuredOnly"} */ ("shortest") }],
+  ["no tries", { tries: 0 }],
+  ["a time that is none", { tryTimeout: Number.NaN }],
   ["an unknown codec", { codec: /** @type {"json"} */ ("cbor") }],
   ["a login too large", { login: "x".repeat(70_000) }],
 ])) {

@@ -32,6 +32,8 @@ export class ModelNode {
   sessions = new Map();
   /** @type {Refusal[]} refusals of the next handshakes */
   refusals = [];
+  /** @type {Map<string, Refusal[]>} the same of other nodes, by address; then they are this one */
+  others = new Map();
   /** @type {import("../src/frames.js").Hello[]} */
   hellos = [];
   /** @type {(session: ModelSession, payload: Uint8Array) => void} the game */
@@ -50,9 +52,13 @@ export class ModelNode {
     return session;
   }
 
-  /** @param {(bytes: Uint8Array) => void} send @param {(code: number) => void} close */
-  line(send, close) {
-    return new Line(this, send, close);
+  /**
+   * @param {(bytes: Uint8Array) => void} send
+   * @param {(code: number) => void} close
+   * @param {string} [url] where the client went
+   */
+  line(send, close, url = "") {
+    return new Line(this, send, close, url);
   }
 
   /** @param {ModelSession} session @param {Uint8Array} payload */
@@ -73,6 +79,7 @@ export class Line {
   #node;
   #send;
   #close;
+  #url;
   /** @type {ModelSession | undefined} */
   session;
   open = true;
@@ -83,11 +90,13 @@ export class Line {
    * @param {ModelNode} node
    * @param {(bytes: Uint8Array) => void} send
    * @param {(code: number) => void} close
+   * @param {string} url
    */
-  constructor(node, send, close) {
+  constructor(node, send, close, url) {
     this.#node = node;
     this.#send = send;
     this.#close = close;
+    this.#url = url;
   }
 
   /** @param {Known} frame */
@@ -130,7 +139,8 @@ export class Line {
   #handle(frame, message) {
     if (frame.type === "hello" || frame.type === "resume") {
       if (this.frames.length > 1) throw new Error("a second handshake on a connection");
-      const refusal = this.#node.refusals.shift();
+      const { others, refusals } = this.#node;
+      const refusal = others.get(this.#url)?.shift() ?? refusals.shift();
       if (refusal !== undefined) return this.#refuse(refusal);
       if (frame.type === "hello") return this.#hello(frame);
       return this.#resume(frame, message);

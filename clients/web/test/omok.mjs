@@ -24,8 +24,9 @@ export class Omok {
   static async start(...flags) {
     const binary = process.env["OMOK_BIN"];
     assert.ok(binary, "OMOK_BIN must be the path of the omok binary: cargo build -p omok");
-    const listen = ["http", "link"].flatMap((name) => [`--listen.${name}`, "127.0.0.1:0"]);
-    const child = spawn(binary, [...listen, ...flags], { stdio: ["ignore", "pipe", "inherit"] });
+    const places = ["listen.http", "listen.link", "admin.listen"];
+    const args = ["node", ...places.flatMap((name) => [`--${name}`, "127.0.0.1:0"]), ...flags];
+    const child = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
     const node = new Omok(child);
     const { stdout } = child;
     assert.ok(stdout);

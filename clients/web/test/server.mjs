@@ -39,9 +39,9 @@ export class Memory {
 /**
  * A node and a way to connect to it; all is closed at the end of the test.
  * @param {{ after: (close: () => void) => void }} context the test
+ * @param {ModelNode} [node] the same sessions at another address, as in a cluster
  */
-export async function serve(context) {
-  const node = new ModelNode();
+export async function serve(context, node = new ModelNode()) {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");
   server.on("connection", (socket) => {

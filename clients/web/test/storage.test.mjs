@@ -102,6 +102,40 @@ test("TakenOver leaves the newer copy's session in a shared storage", async (con
   assert.deepEqual([stored?.attempt, stored?.received], [1, 0]);
 });
 
+test("a duplicated tab takes over in mid-game, and the first one never fights", async (context) => {
+  const { node, open, server } = await serve(context);
+  node.game = (session, payload) => {
+    if (payload[0] === 0x22) node.send(session, payload);
+  };
+  const storage = new Memory();
+  const first = open({ storage });
+  await next(first, "open");
+  const early = messages(first, 1);
+  await first.send("move 1");
+  assert.deepEqual(await early, ["move 1"]);
+  await new Promise((done) => setImmediate(done));
+  // What a browser does with a session storage when a tab is duplicated.
+  const copy = new Memory();
+  copy.map = new Map(storage.map);
+  const ended = next(first, "ended");
+  let connections = 0;
+  server.on("connection", () => {
+    connections += 1;
+  });
+  const second = open({ storage: copy });
+  const opened = await next(second, "open");
+  assert.deepEqual([opened.id, opened.resumed], [first.id, true]);
+  assert.equal((await ended).name, "TakenOver");
+  assert.equal(first.retry(), false);
+  assert.equal(first.trySend("late"), false);
+  const answer = messages(second, 1);
+  await second.send("move 2");
+  assert.deepEqual(await answer, ["move 2"]);
+  assert.deepEqual(node.session.handled.map((bytes) => new TextDecoder().decode(bytes)),
+    ['"move 1"', '"move 2"']);
+  assert.deepEqual([connections, second.state], [1, "live"]);
+});
+
 test("a stored session that the node forgot becomes a new one", async (context) => {
   const { open } = await serve(context);
   const storage = new Memory();

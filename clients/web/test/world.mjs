@@ -14,6 +14,15 @@ import { ModelNode } from "./model-node.mjs";
 /** One way through the network, in milliseconds. */
 const DELAY = 5;
 
+/** Where a Resume's body has its attempt: behind magic, versions and session id. */
+const ATTEMPT_AT = 4 + 2 + 16;
+
+/** @type {import("../src/tries.js").Limits} the defaults */
+const LIMITS = {
+  addressOrder: "advertisedFirst", tries: 8, tryTimeout: 5_000, advertisedTryTimeout: 2_000,
+  totalTime: undefined,
+};
+
 /** Events without an end in sight mean a loop without an end. */
 const STEPS = 100_000;
 
@@ -42,6 +51,10 @@ export class World {
   stored = null;
   /** Whether sockets open. */
   reachable = true;
+  /** @type {Set<string>} addresses at which nothing listens */
+  dead = new Set();
+  /** @type {Set<string>} addresses at which nothing ever answers */
+  silent = new Set();
   /** Whether what is on its way arrives. */
   passing = true;
   /**
@@ -54,13 +67,17 @@ export class World {
   #network = [];
   #options;
 
-  /** @param {Partial<import("../src/happenings.js").LinkOptions>} [options] */
+  /**
+   * @param {Partial<Omit<import("../src/happenings.js").LinkOptions, "limits">
+   *   & { limits: Partial<import("../src/tries.js").Limits> }>} [options]
+   */
   constructor(options = {}) {
     this.#options = {
       kind: "test", login: encodeText("ann"), gameVersion: undefined, urls: ["ws://a/link"],
       /** @param {string} address */
       usable: (address) => address.startsWith("ws"),
       random: () => 0.5, record: undefined, ...options,
+      limits: { ...LIMITS, ...options.limits },
     };
     this.link = new Link(this.#options);
   }
@@ -74,6 +91,9 @@ export class World {
   /** The page is loaded again: only what is stored remains. */
   reload() {
     this.breakPipe();
+    // The old page may have tried again before it went.
+    if (this.pipe !== undefined) this.pipe.broken = true;
+    this.pipe = undefined;
     const record = this.stored === null ? undefined : recordFromText(this.stored);
     this.link = new Link({ ...this.#options, record });
     this.#network = this.#network.filter(() => false);
@@ -174,13 +194,15 @@ export class World {
   /** @param {import("../src/happenings.js").Action & { type: "connect" }} action */
   #connect(action) {
     const { connection, url } = action;
+    if (this.pipe !== undefined) throw new Error("a connection, and the last one is not closed");
+    if ("body" in action) this.#checkStored(action.body);
     this.tries.push({ url, at: this.now });
     /** @type {Pipe} */
     const pipe = { connection, url, line: undefined, broken: false };
     this.pipe = pipe;
     this.#later(() => {
-      if (pipe.broken) return;
-      if (!this.reachable) return this.breakPipe();
+      if (pipe.broken || this.silent.has(url)) return;
+      if (!this.reachable || this.dead.has(url)) return this.breakPipe();
       pipe.line = this.node.line(
         (bytes) => this.#carry(pipe, () => {
           this.link.handleBytes(connection, bytes, this.now);
@@ -191,6 +213,7 @@ export class World {
           const status = code === 0 ? 1006 : statusOfCode(code);
           this.link.handleClosed(connection, status, "", this.now);
         }),
+        url,
       );
       const first = "hello" in action
         ? action.hello
@@ -198,6 +221,15 @@ export class World {
       this.link.handleOpened(connection);
       this.#carry(pipe, () => pipe.line?.receive(first));
     });
+  }
+
+  /** The attempt of a Resume is stored before it leaves. @param {Uint8Array} body */
+  #checkStored(body) {
+    const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+    const attempt = Number(view.getBigUint64(ATTEMPT_AT));
+    const stored = this.stored === null ? undefined : recordFromText(this.stored);
+    if (stored?.attempt === attempt) return;
+    throw new Error(`attempt ${attempt} leaves, and ${stored?.attempt} is stored`);
   }
 
   /** @param {Pipe} pipe @param {() => void} arrive */

@@ -12,6 +12,8 @@ pub const SESSION_KEY_MAX: usize = 256;
 pub const LOGIN_MAX: usize = 512;
 /// Longest address of a node.
 pub const ADDRESS_MAX: usize = 256;
+/// Addresses for clients that a node tells the others about: a TCP and a WebSocket one, mostly.
+pub const CLIENT_ADDRESSES_MAX: usize = 8;
 /// Kinds a node tells the others about.
 pub const KINDS_MAX: usize = 256;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    defaults::{ADDRESS_MAX, KIND_MAX, KINDS_MAX},
+    defaults::{ADDRESS_MAX, CLIENT_ADDRESSES_MAX, KIND_MAX, KINDS_MAX},
     form::{FORM, FormError, Reader, put_sized},
     id::{Member, TooLong, at_most},
 };
@@ -41,11 +41,12 @@ pub struct Readable {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeInfo {
     address: String,
+    clients: Vec<String>,
     readable: Vec<Readable>,
 }
 
 impl NodeInfo {
-    /// The address for the other nodes and for clients that are sent here, and what it reads.
+    /// The address for the other nodes, and what it reads.
     ///
     /// # Errors
     /// [`TooLong`] for the address, a kind, or the list of kinds.
@@ -55,10 +56,35 @@ impl NodeInfo {
         for Readable { kind, .. } in &readable {
             at_most("kind", kind.len(), KIND_MAX)?;
         }
-        Ok(Self { address: address.to_owned(), readable })
+        Ok(Self { address: address.to_owned(), clients: Vec::new(), readable })
     }
 
-    /// Where other nodes and clients reach it.
+    /// The same node, with the addresses for clients that are sent here.
+    ///
+    /// # Errors
+    /// [`TooLong`] for one of them, or for their list.
+    pub fn with_clients(mut self, clients: Vec<String>) -> Result<Self, TooLong> {
+        at_most("list of addresses", clients.len(), CLIENT_ADDRESSES_MAX)?;
+        for address in &clients {
+            at_most("address", address.len(), ADDRESS_MAX)?;
+        }
+        self.clients = clients;
+        Ok(self)
+    }
+
+    /// Where clients reach it; empty if only behind a load balancer.
+    #[must_use]
+    pub fn clients(&self) -> &[String] {
+        &self.clients
+    }
+
+    /// The versions it reads of the state of a kind, if it serves that kind.
+    #[must_use]
+    pub fn readable(&self, kind: &str) -> Option<&Readable> {
+        self.readable.iter().find(|readable| readable.kind == kind)
+    }
+
+    /// Where other nodes reach it.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
@@ -92,6 +118,10 @@ impl Standing {
         };
         let mut out = vec![FORM, state];
         put_sized(&mut out, self.info.address.as_bytes());
+        out.push(u8::try_from(self.info.clients.len()).unwrap_or(u8::MAX));
+        for address in &self.info.clients {
+            put_sized(&mut out, address.as_bytes());
+        }
         for Readable { kind, oldest, newest } in &self.info.readable {
             put_sized(&mut out, kind.as_bytes());
             out.extend_from_slice(&oldest.to_be_bytes());
@@ -114,13 +144,17 @@ impl Standing {
             _ => return Err(reader.damaged("state")),
         };
         let address = reader.text("address")?;
+        let count = reader.u8("addresses")?;
+        let clients = (0..count).map(|_| Ok(reader.text("addresses")?.to_owned()));
+        let clients = clients.collect::<Result<Vec<_>, FormError>>()?;
         let mut readable = Vec::new();
         while reader.end().is_err() {
             let kind = reader.text("kind")?.to_owned();
             let oldest = reader.u32("oldest")?;
             readable.push(Readable { kind, oldest, newest: reader.u32("newest")? });
         }
-        let info = NodeInfo::new(address, readable).map_err(|_| reader.damaged("address"))?;
+        let info = NodeInfo::new(address, readable).and_then(|info| info.with_clients(clients));
+        let info = info.map_err(|_| reader.damaged("address"))?;
         Ok(Self { state, info: Arc::new(info) })
     }
 }

@@ -334,8 +334,14 @@ impl Membership {
     /// Whether this node may act at `now`: asked right before each write to a socket.
     #[must_use]
     pub fn may_act(&self, now: Instant) -> bool {
+        self.lease_until().is_some_and(|until| now < until)
+    }
+
+    /// Until when this node may act, as far as it knows; `None` while it may not at all.
+    #[must_use]
+    pub fn lease_until(&self) -> Option<Instant> {
         let lease = self.config.term.saturating_sub(self.config.margin);
-        self.phase == Phase::In && self.lease_from.is_some_and(|from| now < from + lease)
+        self.lease_from.filter(|_| self.phase == Phase::In).map(|from| from + lease)
     }
 
     /// Whether messages of this incarnation are refused: it is dead, or its beat did not change

@@ -2,6 +2,7 @@
 
 mod live;
 mod repair;
+mod route;
 mod state;
 mod timers;
 
@@ -18,6 +19,9 @@ use crate::{
     numbering::{Numbering, SendError},
     time::Instant,
 };
+
+use repair::Cause;
+use route::Route;
 
 pub use state::Stats;
 
@@ -119,15 +123,14 @@ pub struct ClientLink {
     backoff: Backoff,
     /// Tries since the last live connection that was of use.
     tries: u32,
+    /// Refusals since then that did not count as tries.
+    refusals: u32,
     /// The live connection is of use: something came after Welcome.
     useful: bool,
     /// Since when the connection is broken.
     broken_at: Instant,
-    /// Which of the addresses comes next.
-    next_address: usize,
-    /// Addresses that go first: the node's own, or those it sent us to.
-    preferred: VecDeque<String>,
-    advertised: Option<String>,
+    /// Where the next try goes.
+    route: Route,
     /// When to leave a node that told it is restarting.
     restart_at: Option<Instant>,
     control: Vec<u8>,
@@ -155,11 +158,10 @@ impl ClientLink {
             terms: Terms::default(),
             clock: NodeClock::default(),
             tries: 0,
+            refusals: 0,
             useful: false,
             broken_at: Instant::ZERO,
-            next_address: 0,
-            preferred: VecDeque::new(),
-            advertised: None,
+            route: Route::default(),
             restart_at: None,
             control: Vec::new(),
             heard: Instant::ZERO,
@@ -176,9 +178,34 @@ impl ClientLink {
     pub fn connect(&mut self, now: Instant) {
         if self.phase == Phase::Resting {
             self.tries = 0;
+            self.refusals = 0;
             self.broken_at = now;
-            self.phase = Phase::Waiting { until: now };
-            self.handle_timeout(now);
+            self.route.begin();
+            self.try_at(now, now);
+        }
+    }
+
+    /// Drops the connection, or the try under way, and goes to `address` before any other: for
+    /// load, tests and demonstrations. While the link rests the next `connect` goes there first.
+    pub fn move_to(&mut self, address: &str, now: Instant) {
+        if self.phase == Phase::Ended || self.leaving {
+            return;
+        }
+        self.route.go_first(address);
+        match self.phase {
+            Phase::Resting | Phase::Ended => {}
+            Phase::Waiting { .. } => self.try_at(now, now),
+            Phase::Dialing { .. } | Phase::Handshaking { .. } => {
+                self.hang_up = true;
+                self.try_at(now, now);
+            }
+            Phase::Live => {
+                // Whoever moves on purpose, and often, is not to be asked for it after some tries.
+                self.useful = true;
+                self.hang_up = true;
+                self.control = Vec::new();
+                self.break_off(Cause::Network, now);
+            }
         }
     }
 

@@ -52,10 +52,25 @@ impl Default for LinkConfig {
     }
 }
 
+/// Where a client goes after a break. Addresses that a node names (when it restarts or refuses)
+/// and that of `move_to` come before either, in both orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum AddressOrder {
+    /// One try at the address that the node advertised in its Welcome, if it did: the session is
+    /// there, and nothing need be handed over. Then the configured addresses in turn. The default.
+    #[default]
+    AdvertisedFirst,
+    /// The configured addresses in turn; what nodes advertise is ignored. For clients that reach
+    /// nodes only through a load balancer.
+    ConfiguredOnly,
+}
+
 /// What a client's side is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientConfig {
-    /// Where nodes or load balancers listen; tried in turn. At least one.
+    /// Where nodes or load balancers listen; tried in turn, a repair from the one that worked.
+    /// At least one.
     pub addresses: Vec<String>,
     /// The session kind asked for, 1 to 64 bytes.
     pub kind: String,
@@ -69,8 +84,16 @@ pub struct ClientConfig {
     pub ack_every: u32,
     /// See [`defaults::TRIES`].
     pub tries: u32,
+    /// Where to go first after a break.
+    pub address_order: AddressOrder,
     /// See [`defaults::TRY_TIMEOUT`].
     pub try_timeout: Duration,
+    /// See [`defaults::ADVERTISED_TRY_TIMEOUT`].
+    pub advertised_try_timeout: Duration,
+    /// How long after the break what does not count as a try (refusals that may be retried,
+    /// addresses that nodes named) is tried; `None`, the default: the session's timeout, as told
+    /// by Welcome, and [`defaults::SESSION_TIMEOUT`] before it.
+    pub total_time: Option<Duration>,
     /// See [`defaults::BACKOFF_BASE`].
     pub backoff_base: Duration,
     /// See [`defaults::BACKOFF_MAX`].
@@ -91,7 +114,10 @@ impl ClientConfig {
             ack_delay: defaults::ACK_DELAY,
             ack_every: defaults::ACK_EVERY,
             tries: defaults::TRIES,
+            address_order: AddressOrder::default(),
             try_timeout: defaults::TRY_TIMEOUT,
+            advertised_try_timeout: defaults::ADVERTISED_TRY_TIMEOUT,
+            total_time: None,
             backoff_base: defaults::BACKOFF_BASE,
             backoff_max: defaults::BACKOFF_MAX,
             seed,

@@ -31,8 +31,14 @@ pub const BACKOFF_BASE: Duration = Duration::from_millis(100);
 pub const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// Tries before a client asks its player: more of them would keep a slow server slow.
 pub const TRIES: u32 = 8;
-/// A try that got no answer for so long has failed.
+/// A try without an answer, from opening the connection to Welcome or Refused, has failed.
 pub const TRY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for the one try at the node's advertised address after a break: if the node is gone
+/// the player waits for it in vain, and any other node can take the session.
+pub const ADVERTISED_TRY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Tries at addresses that nodes named, in one repair, that do not count as tries: two full lists,
+/// and no cluster needs more. Beyond it they count, so that no node keeps a client going for ever.
+pub const NAMED_TRIES: u32 = 16;
 /// Login payload, at most.
 pub const LOGIN_PAYLOAD: u32 = 16 * 1024;
 

@@ -42,7 +42,7 @@ mod writer;
 pub use backoff::Backoff;
 pub use client::{ClientEvent, ClientLink, Dial, Stats};
 pub use code::{Advice, CloseCode};
-pub use config::{ClientConfig, LinkConfig};
+pub use config::{AddressOrder, ClientConfig, LinkConfig};
 pub use extension::{Extension, Extensions};
 pub use frame::{
     Close, Data, Frame, FrameError, Hello, Refused, Restarting, Resume, Split, Texts, Welcome,

@@ -16,6 +16,9 @@ const ROUNDS_MAX: usize = 4;
 /// to be shared by many messages, few enough that slow turns of one session do not add up.
 const TURNS_MAX: u32 = 128;
 
+/// How often a session whose node may not act looks whether it may again.
+const LEASE_LOOK: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// The actor's only future: polled whenever anything of the session may go on.
 struct Drive;
 
@@ -55,13 +58,27 @@ impl<S: Session> SessionActor<S> {
         // Read once: what a wake-up does is one moment to the session.
         let mut now = self.worker.node.clock.now();
         self.turns_left = TURNS_MAX;
+        self.acts = self.may_act();
         for round in 0.. {
-            let mut goes_on = self.take_mail(now);
+            let mut goes_on = self.own(cx, now);
+            goes_on |= self.take_mail(now);
+            if self.is_suspended() {
+                goes_on |= self.finish_turn(cx, now);
+                if goes_on && round + 1 < ROUNDS_MAX {
+                    continue;
+                }
+                if goes_on || !self.arm_suspended(cx, now) {
+                    cx.waker().wake_by_ref();
+                }
+                return;
+            }
             self.handle_timeouts(now);
             goes_on |= self.run_turns(cx, now);
             goes_on |= self.read(cx, now);
             goes_on |= self.handle_link_events(now);
-            goes_on |= self.write(cx, now);
+            // A commit that this round began is polled by the next one; until it is in, nothing
+            // leaves.
+            goes_on |= self.is_suspended() || self.write(cx, now);
             if !goes_on {
                 if self.arm(cx, now) {
                     return;
@@ -87,9 +104,11 @@ impl<S: Session> SessionActor<S> {
             self.overrun(now);
         }
         self.queue_timers(now);
+        self.park_if_due(now);
         if let Ending::Ended(until) = self.ending
             && (until <= now || self.link.is_over() && self.connection.is_none())
         {
+            self.dismiss();
             self.ending = Ending::Forgotten;
         }
         let closing = self.connection.as_ref().and_then(|connection| connection.closing);
@@ -98,9 +117,24 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
+    /// While nothing goes on, only a turn under way may overrun, and the lease may come back.
+    fn arm_suspended(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let look = (!self.acts).then(|| now + LEASE_LOOK);
+        match [self.turn_deadline(), look].into_iter().flatten().min() {
+            Some(next) => self.arm_at(cx, next, now),
+            None => true,
+        }
+    }
+
     /// Sets the alarm for what comes next. False if it is due already.
     fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(next) = self.next_timeout() else { return true };
+        match self.next_timeout() {
+            Some(next) => self.arm_at(cx, next, now),
+            None => true,
+        }
+    }
+
+    fn arm_at(&mut self, cx: &mut Context<'_>, next: Instant, now: Instant) -> bool {
         if next <= now {
             return false;
         }
@@ -119,10 +153,14 @@ impl<S: Session> SessionActor<S> {
                 pending
             }
             none => {
-                // Set by the next round, like every later one.
-                *none = Some(Box::pin(tokio::time::sleep_until(clock.at(next))));
-                self.armed = Instant::ZERO;
-                false
+                let mut sleep = Box::pin(tokio::time::sleep_until(clock.at(next)));
+                self.armed = next;
+                let pending = sleep.as_mut().poll(cx).is_pending();
+                if !pending {
+                    self.armed = Instant::ZERO;
+                }
+                *none = Some(sleep);
+                pending
             }
         }
     }
@@ -133,6 +171,7 @@ impl<S: Session> SessionActor<S> {
         let times = [
             self.link.poll_timeout(),
             self.turn_deadline(),
+            self.park_at(),
             // A timer that finds no room comes when there is some, not at a time.
             self.timers.next().filter(|_| self.ending == Ending::No && self.has_room_for_others()),
             connection.and_then(|connection| connection.closing).map(|(_, until)| until),

@@ -55,6 +55,15 @@ impl Inbox {
         self.inputs.iter().any(|input| input.hook() == hook)
     }
 
+    /// The names of the timers that wait for their turn.
+    pub(super) fn timers(&self) -> Vec<&str> {
+        let timers = self.inputs.iter().filter_map(|input| match input {
+            Input::Timer(name) => Some(name.as_str()),
+            _ => None,
+        });
+        timers.collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.inputs.is_empty()
     }

@@ -1,6 +1,6 @@
 //! How a session's connections and the session itself end.
 
-use throughline_link::{Instant, NodeEvent};
+use throughline_link::{CloseCode, Instant, NodeEvent};
 
 use super::{Ending, Input, SessionActor, outlet::CLOSE_TIME, turn};
 use crate::{counters::is_worth_a_line, session::Session};
@@ -85,6 +85,12 @@ impl<S: Session> SessionActor<S> {
         if let Some(key) = self.shared.key.take() {
             node.directory.release_key(&key, id);
         }
+        if self.leaving.fenced {
+            self.ending = Ending::Forgotten;
+            return;
+        }
+        self.keying = None;
+        self.commit_end(self.link.end_code().unwrap_or(CloseCode::HandlerFailed));
         self.ending = Ending::Ended(now + node.config.link.ended_memory);
         let bytes = self.link.numbering().retained_bytes();
         for oldest in node.directory.ended(id, bytes, &node.config.link) {
@@ -97,11 +103,7 @@ impl<S: Session> SessionActor<S> {
 impl<S: Session> Drop for SessionActor<S> {
     /// However the actor ends, also by a panic, nothing points to it any more.
     fn drop(&mut self) {
-        let (directory, id) = (&self.worker.node.directory, self.link.session_id());
-        if let Some(key) = self.shared.key.take() {
-            directory.release_key(&key, id);
-        }
-        directory.remove(id);
+        self.unlist();
         turn::drop_quietly(self.turns.take());
     }
 }

@@ -1,17 +1,19 @@
 //! What other parts of the node say to a session.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use actix::{Handler, Message};
-use throughline_link::{Answer, CloseCode, Frame, Instant, SessionId};
+use throughline_link::{Answer, CloseCode, Frame, Instant};
 
 use super::{Connection, Ending, Hook, Input, SessionActor, outlet::CLOSE_TIME};
 use crate::{
     admission::ConnectionPermit,
+    cluster::{Asked, drainer::Release},
     clock::wall_ms,
     handshake::refusal_frame,
     kinds::refusal,
-    session::{Arrival, Refusal, ServerMessage, Session, Undelivered},
+    session::{Arrival, Recipient, Refusal, ServerMessage, Session, Undelivered},
     transport::{DetachedTransport, Transport},
 };
 
@@ -21,8 +23,16 @@ pub(crate) enum ToSession {
     /// A client wants to resume the session over this connection.
     Resume(Box<Resuming<DetachedTransport>>),
     Server(ServerMessage),
-    Undelivered(SessionId, Undelivered),
+    Undelivered(Recipient, Undelivered),
     End(CloseCode),
+    /// An operator's word to the players.
+    Announce(Arc<str>),
+    /// Another node wants the session.
+    Asked(Box<Asked>),
+    /// The node drains: the session is to leave.
+    Release(Release),
+    /// Others declared this node dead.
+    Fenced,
     /// Too many ended sessions are remembered; this one goes.
     Forget,
     /// The connection of a Resume is registered with this worker.
@@ -68,8 +78,17 @@ impl<S: Session> Handler<ToSession> for SessionActor<S> {
 impl<S: Session> SessionActor<S> {
     /// Takes what was said since the last round. True if there was anything.
     pub(super) fn take_mail(&mut self, now: Instant) -> bool {
+        if self.is_suspended() {
+            return self.take_urgent_mail(now);
+        }
         let mut any = false;
-        while let Some(message) = self.mail.pop_front() {
+        if let Some(resume) = self.leaving.resume.take() {
+            any = true;
+            self.resume(*resume, now);
+        }
+        while !self.is_suspended()
+            && let Some(message) = self.mail.pop_front()
+        {
             any = true;
             match message {
                 // Turned into `Arrived` when it came.
@@ -77,6 +96,14 @@ impl<S: Session> SessionActor<S> {
                 ToSession::Server(message) => self.queue_server_message(message),
                 ToSession::Undelivered(to, why) => self.queue_undelivered(to, why),
                 ToSession::End(code) => self.link.end(code),
+                ToSession::Announce(text) => {
+                    if self.has_room_for_others() {
+                        self.queue(Input::Announced(text));
+                    }
+                }
+                ToSession::Asked(asked) => self.asked(*asked),
+                ToSession::Release(release) => self.release(release, now),
+                ToSession::Fenced => self.fence(now),
                 ToSession::Forget => {
                     if let Ending::Ended(_) = self.ending {
                         // A client that is being told may still hear the end of it.
@@ -117,6 +144,10 @@ impl<S: Session> SessionActor<S> {
                 self.refuse(transport, peer, permit, &refusal(code, ""));
             }
             Answer::Accepted { takes_over } => {
+                if let Some(holding) = &mut self.holding {
+                    // The link knows every attempt that the record knows, so it is not refused.
+                    let _ = holding.held.handle_resume(resume.attempt);
+                }
                 if let Some(old) = self.connection.take() {
                     self.say_taken_over(old, takes_over);
                     self.cut_simulated();
@@ -155,7 +186,7 @@ impl<S: Session> SessionActor<S> {
         });
     }
 
-    fn say_taken_over(&self, old: Connection, is_live: bool) {
+    pub(super) fn say_taken_over(&self, old: Connection, is_live: bool) {
         let Connection { mut transport, unsent, closing: None, permits, .. } = old else { return };
         if !is_live {
             return;

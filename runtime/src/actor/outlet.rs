@@ -19,6 +19,10 @@ impl<S: Session> SessionActor<S> {
         self.write_delayed(now);
         let mut wrote = false;
         loop {
+            // Right before each write: a turn may have taken longer than the lease.
+            if !self.may_act() {
+                return wrote;
+            }
             let Some(connection) = &mut self.connection else { return wrote };
             let before = connection.unsent.len();
             match write_unsent(connection, cx) {

@@ -3,16 +3,37 @@
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use throughline_link::{CloseCode, Instant, SessionId};
+use throughline_link::{CloseCode, Instant};
+use tokio::sync::mpsc;
 
 use super::{
-    Ending, Hook, Inbox, Input, SessionActor, SimulatedLink, ToSession, Turn,
+    Ending, Hook, Inbox, Input, SessionActor, SimulatedLink, Turn,
     turn::{TurnEnd, Turns},
 };
 use crate::{
+    cluster::Sending,
     counters::is_worth_a_line,
-    session::{Effect, ServerMessage, Session, Undelivered},
+    node::Shared,
+    session::{Effect, Recipient, ServerMessage, Session, Undelivered},
 };
+
+/// Messages of one session that are on their way to other nodes, at most; one more is refused.
+const UNDER_WAY_MAX: usize = 256;
+
+/// Delivers the messages of one session one behind the other, so that they stay in order.
+fn start_courier(node: &std::sync::Arc<Shared>) -> mpsc::Sender<Sending> {
+    let (sender, mut messages) = mpsc::channel::<Sending>(UNDER_WAY_MAX);
+    let node = std::sync::Arc::clone(node);
+    actix_rt::spawn(async move {
+        while let Some(sending) = messages.recv().await {
+            let (from, to) = (sending.from, sending.to.clone());
+            if let Err(why) = sending.deliver(&node).await {
+                node.report_undelivered(from, to, why);
+            }
+        }
+    });
+    sender
+}
 
 impl<S: Session> SessionActor<S> {
     /// Goes on with the turn under way, then runs what waits. True if anything ended.
@@ -27,7 +48,7 @@ impl<S: Session> SessionActor<S> {
                 // One that is tried again goes before what waits.
                 continue;
             }
-            if self.turns_left == 0 {
+            if self.turns_left == 0 || self.is_suspended() {
                 return ended;
             }
             let Some(input) = self.next_input() else { return ended };
@@ -51,6 +72,7 @@ impl<S: Session> SessionActor<S> {
             && self.inbox.is_empty()
             && self.ending == Ending::No
             && !S::KEEP_COPY
+            && !self.is_suspended()
             && !self.link.is_window_full();
         match &self.turns {
             Some(turns) if is_free => {
@@ -91,7 +113,7 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
-    fn begin_turn(&mut self, input: Input, now: Instant) {
+    pub(super) fn begin_turn(&mut self, input: Input, now: Instant) {
         let Some(turns) = &self.turns else { return };
         let seq = match input {
             Input::Message(seq, _) => Some(seq),
@@ -104,7 +126,7 @@ impl<S: Session> SessionActor<S> {
 
     /// Polls the turn under way. True if it ended.
     #[inline]
-    fn poll_turn(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let (Some(turns), Some(turn)) = (&mut self.turns, &self.turn) else { return false };
         self.worker.pulse.enter(self.kind, turn.hook, now);
         let polled = turns.poll(cx);
@@ -124,8 +146,9 @@ impl<S: Session> SessionActor<S> {
 
     /// The turn succeeded: its effects leave.
     #[inline]
-    fn succeed(&mut self, now: Instant) {
+    pub(super) fn succeed(&mut self, now: Instant) {
         let Some(turn) = self.turn.take() else { return };
+        self.worker.pulse.count_turn();
         if let Some(seq) = turn.seq {
             self.link.handled(seq, now);
         }
@@ -141,13 +164,18 @@ impl<S: Session> SessionActor<S> {
             self.apply(effect, now);
         }
         effects.clear();
-        if turn.hook == Hook::Destroyed {
-            self.bury(now);
+        match turn.hook {
+            Hook::Destroyed => self.bury(now),
+            Hook::SwapOut if !self.leaving.fenced => self.give_snapshot(now),
+            _ => {}
         }
     }
 
     fn apply(&mut self, effect: Effect, now: Instant) {
         let id = self.link.session_id();
+        if self.leaving.fenced {
+            return;
+        }
         match effect {
             Effect::End(code) => self.link.end(code),
             Effect::SetTimer { name, after, every } => {
@@ -161,13 +189,14 @@ impl<S: Session> SessionActor<S> {
                 }
             }
             Effect::CancelTimer(name) => self.timers.cancel(&name),
-            Effect::SendToSession { to, payload } => {
+            Effect::SendToLocalSession { to, payload } => {
                 let message = ServerMessage::new(id, payload.into());
                 if let Err(why) = self.worker.node.deliver(to, message) {
-                    self.queue_undelivered(to, why);
+                    self.queue_undelivered(to.into(), why);
                 }
             }
-            Effect::RegisterKey(key) => self.register_key(key),
+            Effect::SendToSession { to, payload } => self.send_to_session(to, payload.into()),
+            Effect::RegisterKey(key) => self.register_key(&key),
             Effect::SimulateLink { delay, loss } => {
                 let link = self.simulated.get_or_insert_with(Box::<SimulatedLink>::default);
                 link.delay = delay;
@@ -176,18 +205,22 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
-    fn register_key(&self, key: String) {
-        let id = self.link.session_id();
-        let directory = &self.worker.node.directory;
-        if let Some(old) = self.shared.key.replace(None).filter(|old| *old != key) {
-            directory.release_key(&old, id);
+    /// Sends to a session on whichever node it is, behind what was sent before.
+    fn send_to_session(&mut self, to: Recipient, payload: bytes::Bytes) {
+        let (node, from) = (&self.worker.node, self.link.session_id());
+        if let (Recipient::Session(id), None) = (&to, &self.courier)
+            && node.directory.find(*id).is_some()
+        {
+            let message = ServerMessage::new(from, payload);
+            if let Err(why) = node.deliver(*id, message) {
+                self.queue_undelivered(to, why);
+            }
+            return;
         }
-        if let Some((holder, Some(actor))) = directory.register_key(&key, id) {
-            log::info!("session {id}: took the key of session {holder}");
-            // An actor that has just stopped needs no telling.
-            let _ = actor.try_send(ToSession::End(CloseCode::KeyTaken));
+        let courier = self.courier.get_or_insert_with(|| start_courier(node));
+        if courier.try_send(Sending { from, to: to.clone(), payload }).is_err() {
+            self.queue_undelivered(to, Undelivered::MailboxFull);
         }
-        self.shared.key.replace(Some(key));
     }
 
     /// The turn failed and had no effect.
@@ -290,7 +323,7 @@ impl<S: Session> SessionActor<S> {
     fn return_to_sender(&self, input: Input) {
         if let Input::Server(message) = input {
             let (node, id) = (&self.worker.node, self.link.session_id());
-            node.report_undelivered(message.from(), id, Undelivered::NoSuchSession);
+            node.report_undelivered(message.from(), id.into(), Undelivered::NoSuchSession);
         }
     }
 
@@ -304,7 +337,7 @@ impl<S: Session> SessionActor<S> {
     }
 
     /// Queues the news that a message was not delivered.
-    pub(super) fn queue_undelivered(&mut self, to: SessionId, why: Undelivered) {
+    pub(super) fn queue_undelivered(&mut self, to: Recipient, why: Undelivered) {
         if self.has_room_for_others() {
             self.queue(Input::Undelivered(to, why));
         } else {

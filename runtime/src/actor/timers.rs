@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use throughline_link::Instant;
 
+use super::leave::TravellingTimer;
+
 #[derive(Debug)]
 struct Timer {
     name: String,
@@ -13,7 +15,7 @@ struct Timer {
 
 /// A handful of named timers; gone with the session.
 #[derive(Debug, Default)]
-pub(super) struct Timers {
+pub(crate) struct Timers {
     list: Vec<Timer>,
 }
 
@@ -32,6 +34,35 @@ impl Timers {
             self.list.push(Timer { name, at, every });
         }
         fits
+    }
+
+    /// All timers, for another node; those whose names are `queued` are due already.
+    pub(super) fn export(&self, now: Instant, queued: &[&str]) -> Vec<TravellingTimer> {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let mut timers = Vec::new();
+        for timer in &self.list {
+            let is_queued = queued.contains(&timer.name.as_str());
+            let after = if is_queued { 0 } else { micros(timer.at.since(now)) };
+            let every = timer.every.map(micros);
+            timers.push(TravellingTimer { name: timer.name.clone(), after, every });
+        }
+        for name in queued {
+            if !self.list.iter().any(|timer| timer.name == *name) {
+                let name = (*name).to_owned();
+                timers.push(TravellingTimer { name, after: 0, every: None });
+            }
+        }
+        timers
+    }
+
+    /// The timers that another node had.
+    pub(crate) fn import(travelled: Vec<TravellingTimer>, now: Instant) -> Self {
+        let list = travelled.into_iter().map(|timer| Timer {
+            name: timer.name,
+            at: now + Duration::from_micros(timer.after),
+            every: timer.every.map(Duration::from_micros),
+        });
+        Self { list: list.collect() }
     }
 
     pub(super) fn cancel(&mut self, name: &str) {

@@ -9,29 +9,34 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{self, Poll};
 
 use bytes::Bytes;
 
 use crate::{
-    SessionId,
     codec::{self, Codec, DecodeError, Incoming},
     session::{
-        Context, EndReason, HandlerError, Outcome, ServerMessage, Session, Shared, Undelivered,
+        Context, EndReason, HandlerError, Outcome, Recipient, ServerMessage, Session, Shared,
+        Undelivered,
     },
 };
 
 /// What a session handles next.
 #[derive(Debug, Clone)]
-pub(super) enum Input {
+pub(crate) enum Input {
     Started,
     /// A message of the client: its number and bytes.
     Message(u64, Bytes),
     Server(ServerMessage),
-    Undelivered(SessionId, Undelivered),
+    Undelivered(Recipient, Undelivered),
     ConnectionLost,
     Repaired,
     Timer(String),
+    Announced(Arc<str>),
+    Restored,
+    /// The last turn here; the state is then written, in this version if the game can.
+    SwapOut(u32),
     Destroyed(EndReason),
 }
 
@@ -45,6 +50,9 @@ impl Input {
             Self::ConnectionLost => Hook::ConnectionLost,
             Self::Repaired => Hook::Repaired,
             Self::Timer(_) => Hook::Timer,
+            Self::Announced(_) => Hook::Announced,
+            Self::Restored => Hook::Restored,
+            Self::SwapOut(_) => Hook::SwapOut,
             Self::Destroyed(_) => Hook::Destroyed,
         }
     }
@@ -62,11 +70,14 @@ pub(crate) enum Hook {
     ConnectionLost,
     Repaired,
     Timer,
+    Announced,
+    Restored,
+    SwapOut,
     Destroyed,
 }
 
 impl Hook {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Login,
         Self::Started,
         Self::Message,
@@ -75,6 +86,9 @@ impl Hook {
         Self::ConnectionLost,
         Self::Repaired,
         Self::Timer,
+        Self::Announced,
+        Self::Restored,
+        Self::SwapOut,
         Self::Destroyed,
     ];
 
@@ -88,6 +102,9 @@ impl Hook {
             Self::ConnectionLost => "connection_lost",
             Self::Repaired => "repaired",
             Self::Timer => "timer",
+            Self::Announced => "announced",
+            Self::Restored => "restored",
+            Self::SwapOut => "swap_out",
             Self::Destroyed => "destroyed",
         }
     }
@@ -104,7 +121,7 @@ enum Task<S: Session> {
 
 /// How a turn ended.
 #[derive(Debug)]
-pub(super) enum TurnEnd {
+pub(crate) enum TurnEnd {
     /// It succeeded; its effects are in `Shared`.
     Done,
     /// It failed or panicked, and had no effect; the state cannot be trusted.
@@ -117,21 +134,24 @@ struct Desk<S: Session> {
     outcome: RefCell<Option<Outcome>>,
     /// The state before the turn under way, for kinds that keep copies.
     copy: RefCell<Vec<u8>>,
+    /// The state as a swap-out wrote it, with its version.
+    written: RefCell<Option<(Vec<u8>, u32)>>,
 }
 
 /// The turns of one session of kind `S`.
-pub(super) struct Turns<S: Session> {
+pub(crate) struct Turns<S: Session> {
     desk: Rc<Desk<S>>,
     shared: Rc<Shared>,
     life: Pin<Box<dyn Future<Output = ()>>>,
 }
 
 impl<S: Session> Turns<S> {
-    pub(super) fn new(state: S, shared: Rc<Shared>) -> Self {
+    pub(crate) fn new(state: S, shared: Rc<Shared>) -> Self {
         let desk = Rc::new(Desk {
             task: Cell::new(None),
             outcome: RefCell::new(None),
             copy: RefCell::new(Vec::new()),
+            written: RefCell::new(None),
         });
         let ctx = Context::new(Rc::clone(&shared));
         let life = Box::pin(life(state, Rc::clone(&desk), ctx));
@@ -151,7 +171,7 @@ impl<S: Session> Turns<S> {
     }
 
     /// Begins the turn for any input.
-    pub(super) fn begin(&self, input: Input) {
+    pub(crate) fn begin(&self, input: Input) {
         match input {
             Input::Message(_, payload) => self.begin_message(&payload),
             other => self.desk.task.set(Some(Task::Other(other))),
@@ -160,7 +180,7 @@ impl<S: Session> Turns<S> {
 
     /// Runs the turn that was begun. A panic stays in here.
     #[inline]
-    pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<TurnEnd> {
+    pub(crate) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<TurnEnd> {
         let polled = catch_unwind(AssertUnwindSafe(|| self.life.as_mut().poll(cx)));
         if let Err(panic) = polled {
             return Poll::Ready(self.failed(format!("panicked: {}", words(&*panic))));
@@ -171,6 +191,11 @@ impl<S: Session> Turns<S> {
             (Ok(()), None) => Poll::Ready(TurnEnd::Done),
             (Err(error), _) | (Ok(()), Some(error)) => Poll::Ready(self.failed(error.to_string())),
         }
+    }
+
+    /// The state as the last swap-out wrote it.
+    pub(super) fn take_written(&self) -> Option<(Vec<u8>, u32)> {
+        self.desk.written.borrow_mut().take()
     }
 
     fn failed(&self, why: String) -> TurnEnd {
@@ -233,7 +258,7 @@ async fn life<S: Session>(state: S, desk: Rc<Desk<S>>, mut ctx: Context<S>) {
         // Pending without a waker: the driver polls again when it has put a task there.
         let task = poll_fn(|_| desk.task.take().map_or(Poll::Pending, Poll::Ready)).await;
         let outcome = match keep_copy(state, &desk) {
-            Ok(()) => run(state, task, &mut ctx).await,
+            Ok(()) => run(state, task, &mut ctx, &desk).await,
             Err(error) => Err(error),
         };
         *desk.outcome.borrow_mut() = Some(outcome);
@@ -249,8 +274,36 @@ fn keep_copy<S: Session>(state: &S, desk: &Desk<S>) -> Result<(), HandlerError> 
     Ok(())
 }
 
+/// The state for another node: in `version`, if the game can write it, else in its own.
+fn write<S: Session>(state: &S, version: u32) -> Result<(Vec<u8>, u32), HandlerError> {
+    if version < S::STATE_VERSION
+        && let Some(bytes) = state.downgrade(version)
+    {
+        return Ok((bytes, version));
+    }
+    let mut bytes = Vec::new();
+    codec::encode(Codec::Cbor, state, &mut bytes)?;
+    Ok((bytes, S::STATE_VERSION))
+}
+
+/// Reads a state that some node wrote.
+pub(crate) fn read<S: Session>(bytes: &[u8], version: u32) -> Result<S, HandlerError> {
+    let read = || match version {
+        version if version == S::STATE_VERSION => Ok(codec::decode(Codec::Cbor, bytes)?),
+        version => S::migrate(version, bytes),
+    };
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        Err(HandlerError::new(format!("reading it panicked: {}", words(&*panic))))
+    })
+}
+
 #[inline]
-async fn run<S: Session>(state: &mut S, task: Task<S>, ctx: &mut Context<S>) -> Outcome {
+async fn run<S: Session>(
+    state: &mut S,
+    task: Task<S>,
+    ctx: &mut Context<S>,
+    desk: &Desk<S>,
+) -> Outcome {
     match task {
         Task::Message(message) => state.message(message, ctx).await,
         Task::Malformed(error) => state.malformed(error, ctx).await,
@@ -261,6 +314,13 @@ async fn run<S: Session>(state: &mut S, task: Task<S>, ctx: &mut Context<S>) -> 
         Task::Other(Input::ConnectionLost) => state.connection_lost(ctx).await,
         Task::Other(Input::Repaired) => state.repaired(ctx).await,
         Task::Other(Input::Timer(name)) => state.timer(&name, ctx).await,
+        Task::Other(Input::Announced(text)) => state.announced(&text, ctx).await,
+        Task::Other(Input::Restored) => state.restored(ctx).await,
+        Task::Other(Input::SwapOut(version)) => {
+            state.swap_out(ctx).await?;
+            *desk.written.borrow_mut() = Some(write(state, version)?);
+            Ok(())
+        }
         Task::Other(Input::Destroyed(reason)) => state.destroyed(reason, ctx).await,
         // `begin` turns these into tasks of their own.
         Task::Other(Input::Message(..)) => Ok(()),

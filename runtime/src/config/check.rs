@@ -101,6 +101,34 @@ const RULES: &[Rule] = &[
         expected: |config| format!("0, or in {} at least 1", named(config, "session.burst")),
         reason: "without one message in the burst none could ever be taken",
     },
+    Rule {
+        name: "cluster.term",
+        holds: |config| config.cluster.term >= config.cluster.beat * 4,
+        expected: |config| format!("at least four times {}", named(config, "cluster.beat")),
+        reason: "a beat or two that are late must kill nobody",
+    },
+    Rule {
+        name: "cluster.margin",
+        holds: |config| config.cluster.margin * 2 < config.cluster.term,
+        expected: |config| format!("less than half of {}", named(config, "cluster.term")),
+        reason: "a lease must last a while",
+    },
+    Rule {
+        name: "admin.listen",
+        holds: |config| config.admin.listen.iter().all(|address| address.ip().is_loopback()),
+        expected: |_| "addresses of this machine only, such as 127.0.0.1:7779".to_owned(),
+        reason: "the admin listener asks nobody who they are",
+    },
+    Rule {
+        name: "cluster.secret-file",
+        holds: |config| {
+            !config.store.at.starts_with("hub:") || !config.cluster.secret_file.is_empty()
+        },
+        expected: |config| {
+            format!("a file with a secret, because of {}", named(config, "store.at"))
+        },
+        reason: "the hub and the other nodes let nobody in without it",
+    },
 ];
 
 /// Every rule that does not hold. The ranges hold already.

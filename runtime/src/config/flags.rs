@@ -1,4 +1,4 @@
-//! The command line. `omok --x 1` and `omok node --x 1` are the same.
+//! The command line of a node: `omok node --x 1`. The word `node` may be missing.
 
 use std::ffi::OsString;
 
@@ -12,7 +12,7 @@ use super::problem::{Problem, found, nearest};
 use super::settings::{SETTINGS, Setting};
 use super::source::Source;
 
-const CONFIG: &str = "config";
+pub(super) const CONFIG: &str = "config";
 const PRINT_CONFIG: &str = "print-config";
 const NODE: &str = "node";
 
@@ -31,7 +31,9 @@ pub(super) struct CommandLine {
 /// become problems.
 pub(super) fn parse(args: &[OsString], problems: &mut Vec<Problem>) -> CommandLine {
     let program = args.first().map(program_name).unwrap_or_default();
-    let known = without_unknown_flags(args, problems);
+    let settings = SETTINGS.iter().map(|setting| setting.name());
+    let names = settings.chain([CONFIG, PRINT_CONFIG, "help", "version"].map(str::to_owned));
+    let known = without_unknown_flags(args, &names.collect::<Vec<_>>(), problems);
     match command(program).try_get_matches_from(known) {
         Ok(matches) => {
             // Values of global arguments are complete in the deepest matches only.
@@ -70,13 +72,13 @@ impl CommandLine {
     }
 }
 
-fn program_name(arg: &OsString) -> String {
+pub(super) fn program_name(arg: &OsString) -> String {
     let name = std::path::Path::new(arg).file_stem();
     name.map_or_else(|| "throughline".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn command(program: String) -> Command {
-    let node = Command::new(NODE).about("Starts a node; this is the default");
+    let node = Command::new(NODE).about("Starts a node");
     Command::new(program)
         .version(concat!("throughline ", env!("CARGO_PKG_VERSION")))
         .about("Starts a node that serves this game")
@@ -88,13 +90,7 @@ fn command(program: String) -> Command {
         .args_override_self(true)
         .disable_help_subcommand(true)
         .subcommand(node)
-        .arg(
-            Arg::new(CONFIG)
-                .long(CONFIG)
-                .value_name("FILE")
-                .global(true)
-                .help(format!("The configuration file [default: {CONFIG_FILE}, if it is there]")),
-        )
+        .arg(config_argument().global(true))
         .arg(
             Arg::new(PRINT_CONFIG)
                 .long(PRINT_CONFIG)
@@ -102,7 +98,19 @@ fn command(program: String) -> Command {
                 .global(true)
                 .help("Prints the effective configuration as a file with comments, and exits"),
         )
-        .args(SETTINGS.iter().map(argument))
+        .args(SETTINGS.iter().map(argument).map(|arg| arg.global(true)))
+}
+
+fn config_argument() -> Arg {
+    Arg::new(CONFIG)
+        .long(CONFIG)
+        .value_name("FILE")
+        .help(format!("The configuration file [default: {CONFIG_FILE}, if it is there]"))
+}
+
+/// The flags that name a configuration, for commands that pass them on to nodes.
+pub(super) fn configuring() -> impl Iterator<Item = Arg> {
+    std::iter::once(config_argument()).chain(SETTINGS.iter().map(argument))
 }
 
 fn argument(setting: &Setting) -> Arg {
@@ -112,18 +120,17 @@ fn argument(setting: &Setting) -> Arg {
     Arg::new(setting.name())
         .long(setting.name())
         .value_name(setting.kind.placeholder())
-        .global(true)
         .help_heading(format!("[{}]", setting.section))
         .help(format!("{}\n[default: {default}; allowed: {allowed}]", doc.join("\n")))
 }
 
 /// Reports every flag that does not exist, where clap would stop at the first, and returns the
 /// other arguments. What follows an unknown flag is taken for its value.
-fn without_unknown_flags(args: &[OsString], problems: &mut Vec<Problem>) -> Vec<OsString> {
-    let known = || {
-        let settings = SETTINGS.iter().map(|setting| setting.name());
-        settings.chain([CONFIG, PRINT_CONFIG, "help", "version"].map(str::to_owned))
-    };
+pub(super) fn without_unknown_flags(
+    args: &[OsString],
+    known: &[String],
+    problems: &mut Vec<Problem>,
+) -> Vec<OsString> {
     let mut kept = Vec::new();
     let mut rest = args.iter().peekable();
     while let Some(arg) = rest.next() {
@@ -133,7 +140,7 @@ fn without_unknown_flags(args: &[OsString], problems: &mut Vec<Problem>) -> Vec<
             continue;
         };
         let name = flag.split('=').next().unwrap_or(flag);
-        if known().any(|known| known == name) {
+        if known.iter().any(|known| known == name) {
             kept.push(arg.clone());
             continue;
         }
@@ -141,7 +148,7 @@ fn without_unknown_flags(args: &[OsString], problems: &mut Vec<Problem>) -> Vec<
             name: name.to_owned(),
             source_of: Source::Flag { flag: found(&format!("--{name}")) },
             what: "flag",
-            nearest: nearest(name, known()).map(|near| format!("--{near}")),
+            nearest: nearest(name, known.iter().cloned()).map(|near| format!("--{near}")),
         });
         let is_value = |next: &&OsString| {
             let next = next.to_string_lossy();
@@ -155,7 +162,7 @@ fn without_unknown_flags(args: &[OsString], problems: &mut Vec<Problem>) -> Vec<
 }
 
 /// Of clap's message: what is wrong, without the usage that would hide it.
-fn first_paragraph(text: &StyledStr) -> String {
+pub(super) fn first_paragraph(text: &StyledStr) -> String {
     let text = text.to_string();
     let paragraph = text.split("\n\n").next().unwrap_or_default();
     let lines: Vec<&str> = paragraph.lines().map(str::trim).collect();

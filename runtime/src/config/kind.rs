@@ -1,6 +1,6 @@
 //! The kinds of values: how each is parsed, and what is expected of it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ const PUBLIC_ADDRESS_BYTES_MAX: usize = 255;
 /// A session kind's name, as on the wire.
 const NAME_BYTES_MAX: usize = 64;
 
+/// Longest path: what the systems take.
+const PATH_BYTES_MAX: usize = 4096;
+
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// What a setting may hold. Bounds are inclusive and written as a user would write them.
@@ -27,6 +30,10 @@ pub(super) enum Kind {
     Addresses,
     PublicAddress,
     Names,
+    Networks,
+    Name,
+    Path,
+    Store,
     LogFilter,
 }
 
@@ -55,9 +62,13 @@ impl Kind {
             Self::Bytes { .. } => Value::Bytes(bytes(text)?),
             Self::Time { .. } => Value::Time(time(text)?),
             Self::Switch => Value::Switch(text.parse().map_err(|_| Unfit)?),
-            Self::PublicAddress | Self::LogFilter => Value::Text(text.to_owned()),
-            Self::Addresses | Self::Names if text.is_empty() => self.parse_list(&[])?,
-            Self::Addresses | Self::Names => {
+            Self::PublicAddress | Self::LogFilter | Self::Name | Self::Path | Self::Store => {
+                Value::Text(text.to_owned())
+            }
+            Self::Addresses | Self::Names | Self::Networks if text.is_empty() => {
+                self.parse_list(&[])?
+            }
+            Self::Addresses | Self::Names | Self::Networks => {
                 self.parse_list(&text.split(',').map(str::trim).collect::<Vec<_>>())?
             }
         };
@@ -73,7 +84,9 @@ impl Kind {
                     .map(|entry| SocketAddr::from_str(entry).map_err(|_| Unfit))
                     .collect::<Result<_, _>>()?,
             ),
-            Self::Names => Value::Names(entries.iter().map(|&entry| entry.to_owned()).collect()),
+            Self::Names | Self::Networks => {
+                Value::Names(entries.iter().map(|&entry| entry.to_owned()).collect())
+            }
             _ => return Err(Unfit),
         };
         self.check(&value).map(|()| value)
@@ -81,7 +94,7 @@ impl Kind {
 
     /// Whether the file writes this kind as an array.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Addresses | Self::Names)
+        matches!(self, Self::Addresses | Self::Names | Self::Networks)
     }
 
     /// Whether a whole number in the file is this kind: a byte size may be one, a time has a unit.
@@ -107,6 +120,12 @@ impl Kind {
             (Self::Switch, Value::Switch(_)) => true,
             (Self::PublicAddress, Value::Text(text)) => is_public_address(text),
             (Self::LogFilter, Value::Text(text)) => is_log_filter(text),
+            (Self::Name, Value::Text(text)) => (1..=NAME_BYTES_MAX).contains(&text.len()),
+            (Self::Path, Value::Text(text)) => is_path(text),
+            (Self::Store, Value::Text(text)) => is_store(text),
+            (Self::Networks, Value::Names(list)) => {
+                list.len() <= LIST_ENTRIES_MAX && list.iter().all(|entry| is_network(entry))
+            }
             (Self::Addresses, Value::Addresses(list)) => {
                 list.len() <= LIST_ENTRIES_MAX
                     && list.iter().enumerate().all(|(index, address)| {
@@ -146,6 +165,14 @@ impl Kind {
                 "a list of session kinds, each of 1 to {NAME_BYTES_MAX} bytes, at most \
                  {LIST_ENTRIES_MAX}"
             ),
+            Self::Networks => format!(
+                "a list of IP addresses or networks such as 10.0.0.0/8, at most {LIST_ENTRIES_MAX}"
+            ),
+            Self::Name => format!("a name of 1 to {NAME_BYTES_MAX} bytes"),
+            Self::Path => format!("nothing, or a path of at most {PATH_BYTES_MAX} bytes"),
+            Self::Store => {
+                "memory, sled:PATH, hub:unix:PATH or hub:tcp:127.0.0.1:PORT".to_owned()
+            }
             Self::LogFilter => {
                 format!("{}, or a list with modules such as info,game=debug", LOG_LEVELS.join(", "))
             }
@@ -163,6 +190,10 @@ impl Kind {
             Self::Addresses => "IP:PORT, several with commas or as an array".to_owned(),
             Self::PublicAddress => "HOST:PORT or a ws:// or wss:// URL".to_owned(),
             Self::Names => "names, several with commas or as an array".to_owned(),
+            Self::Networks => "IP or IP/BITS, several with commas or as an array".to_owned(),
+            Self::Name => "a name".to_owned(),
+            Self::Path => "a path".to_owned(),
+            Self::Store => "memory, sled:PATH, hub:unix:PATH or hub:tcp:IP:PORT".to_owned(),
             Self::LogFilter => LOG_LEVELS.join(", "),
         }
     }
@@ -177,6 +208,10 @@ impl Kind {
             Self::Addresses => "ADDRESSES",
             Self::PublicAddress => "ADDRESS",
             Self::Names => "NAMES",
+            Self::Networks => "NETWORKS",
+            Self::Name => "NAME",
+            Self::Path => "PATH",
+            Self::Store => "STORE",
             Self::LogFilter => "LEVEL",
         }
     }
@@ -208,6 +243,25 @@ fn is_public_address(text: &str) -> bool {
     text.len() <= PUBLIC_ADDRESS_BYTES_MAX
         && !text.chars().any(char::is_whitespace)
         && (text.is_empty() || url.map_or_else(|| host_and_port(text), |rest| !rest.is_empty()))
+}
+
+fn is_path(text: &str) -> bool {
+    text.len() <= PATH_BYTES_MAX && !text.chars().any(char::is_control)
+}
+
+fn is_store(text: &str) -> bool {
+    let rest = |prefix| text.strip_prefix(prefix);
+    let is_place = |path: &str| !path.is_empty() && is_path(path);
+    text == "memory"
+        || rest("sled:").or_else(|| rest("hub:unix:")).is_some_and(is_place)
+        || rest("hub:tcp:").is_some_and(|address| address.parse::<SocketAddr>().is_ok())
+}
+
+fn is_network(text: &str) -> bool {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= most))
 }
 
 fn is_log_filter(text: &str) -> bool {

@@ -142,6 +142,67 @@ settings! {
 
         /// Session kinds served by the listeners of this node. Empty: all that the game registers.
         kinds: Vec<String> = "", Kind::Names;
+
+        /// Load balancers whose connections begin with a PROXY header (version 1 or 2), which says
+        /// where the client is. Nobody else's is read: a client could lie in it.
+        proxy_from: Vec<String> = "", Kind::Networks;
+    }
+
+    /// Where sessions are kept while no node has them, and who may act for them.
+    store: StoreSettings {
+        /// `memory`: nothing outlives the process, for tests and first steps; a node that stops
+        /// ends its sessions. `sled:PATH`: this process's own disk. `hub:unix:PATH` or
+        /// `hub:tcp:IP:PORT`: a store that a hub lends to the nodes of this machine.
+        at: String = "memory", Kind::Store;
+    }
+
+    /// This node among the others.
+    cluster: ClusterSettings {
+        /// The cluster's name. Nodes of another name are refused.
+        name: String = "throughline", Kind::Name;
+
+        /// This node's number, its own in the cluster; it survives restarts.
+        node: u32 = "1", Kind::count(1, 65_535);
+
+        /// Where other nodes reach this one; the first is used. Port 0: any that is free, told to
+        /// the others through the store.
+        listen: Vec<SocketAddr> = "127.0.0.1:0", Kind::Addresses;
+
+        /// The address told to the other nodes, if it is not the one listened on.
+        advertise: String = "", Kind::PublicAddress;
+
+        /// A file with the cluster's secret, at least 16 bytes: nodes and the hub prove it to each
+        /// other. Needed with a store that several processes share.
+        secret_file: String = "", Kind::Path;
+
+        /// A node renews its lease so often. Each beat is a small commit.
+        beat: Duration = "500ms", Kind::time("50ms", "10s");
+
+        /// A node whose beat did not change for so long is dead, and others take what it owned.
+        /// Shorter finds dead nodes sooner; too short, a slow store kills healthy ones.
+        term: Duration = "3s", Kind::time("200ms", "5m");
+
+        /// A node stops acting so long before its term ends.
+        margin: Duration = "500ms", Kind::time("50ms", "1m");
+    }
+
+    /// Emptying a node before it stops.
+    drain: DrainSettings {
+        /// Sessions told in a second to come back elsewhere: each costs another node a handover.
+        /// 0: all at once, spread over a time that their number gives.
+        rate: u32 = "500", Kind::count(0, 1_000_000);
+
+        /// The longest time over which clients that are told all at once are spread.
+        spread: Duration = "10s", Kind::time("0s", "10m");
+
+        /// What is left then is named, stays, and the exit status is not 0.
+        deadline: Duration = "60s", Kind::time("1s", "24h");
+    }
+
+    /// The listener for operators: health, readiness, status, drain.
+    admin: AdminSettings {
+        /// Its address, of this machine only. None: no admin listener.
+        listen: Vec<SocketAddr> = "127.0.0.1:7779", Kind::Addresses;
     }
 
     /// The link between a client and the node: numbering, acknowledging, retaining.
@@ -234,6 +295,10 @@ settings! {
 
         /// Timers one session may have set; setting one more is an error of the game's handler.
         timers: usize = "64", Kind::count(0, 65_536);
+
+        /// The largest snapshot of a session: its state and what its client has not acknowledged.
+        /// One that is larger cannot leave its node; a warning comes at half of this.
+        snapshot_max: usize = "256KiB", Kind::bytes("1KiB", "1MiB");
 
         /// For kinds that keep a copy before each turn: a message whose turn fails is tried so
         /// often in all, then set aside with a report.

@@ -101,6 +101,9 @@ fn other_value(setting: &Setting) -> &'static str {
         ("link.retained-bytes", _) => "8MiB",
         ("link.window-bytes", _) => "65536",
         ("listen.http", _) => "127.0.0.1:0,[::1]:8080",
+        ("admin.listen", _) => "[::1]:9999",
+        ("cluster.beat", _) => "600ms",
+        ("cluster.term", _) => "20s",
         (_, Kind::Count { .. }) => "17",
         (_, Kind::Bytes { .. }) => "100KiB",
         (_, Kind::Time { .. }) => "1s 1us",
@@ -108,6 +111,10 @@ fn other_value(setting: &Setting) -> &'static str {
         (_, Kind::Addresses) => "0.0.0.0:9999",
         (_, Kind::PublicAddress) => "wss://play.example/link",
         (_, Kind::Names) => "omok,puzzle \"two\"",
+        (_, Kind::Networks) => "10.0.0.0/8,::1",
+        (_, Kind::Name) => "europe",
+        (_, Kind::Path) => "secrets/one",
+        (_, Kind::Store) => "sled:data/node",
         (_, Kind::LogFilter) => "warn,throughline::link=debug",
     }
 }

@@ -1,18 +1,30 @@
-//! A game's binary: configuration, log, start, Ctrl-C.
+//! A game's binary: which of its subcommands is meant.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
+
+use clap::{Args as _, Command, FromArgMatches as _};
 
 use crate::{
-    config::{Config, ConfigSources, Loaded},
+    balancer::{self, BalancerOptions},
+    config::{Asked, Config, ConfigError, ask, program_name, unknown_word},
+    lend,
     listen::Page,
-    node::{NodeBuilder, RunningNode},
+    local,
+    node::{NodeBuilder, attached, serve},
     session::{Arrival, Refusal, Session},
 };
 
+/// The subcommands; without one, a local cluster is started.
+const SUBCOMMANDS: [&str; 4] = ["node", "hub", "balancer", "cluster"];
+
 /// The entry of a game's binary:
 /// `Node::from_args().sessions::<Game>().run()`.
+///
+/// It has four subcommands, each with a `--help` of its own: `node` is one server process, `hub`
+/// lends a store to the nodes of this machine, `balancer` stands in front of nodes while one
+/// develops, and `cluster`, the default, starts all of these as processes of this machine.
 #[derive(Debug)]
 pub struct Node {
     builder: NodeBuilder,
@@ -65,133 +77,61 @@ impl Node {
         self
     }
 
-    /// Runs the node until Ctrl-C or SIGTERM. The exit status is 0 if every session ended in time,
-    /// 1 if not or if the node did not start, 2 if the configuration is wrong.
-    pub fn run(mut self) -> ExitCode {
-        let loaded = match ConfigSources::of_process(&self.defaults).load() {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                eprintln!("{error}");
-                return ExitCode::from(2);
-            }
-        };
-        let config = match loaded {
-            Loaded::Answer(text) => {
-                println!("{text}");
-                return ExitCode::SUCCESS;
-            }
-            Loaded::Node { config, .. } => *config,
-        };
-        start_log(&config);
-        self.builder.configure(config);
-        match self.builder.start() {
-            Ok(node) => serve(node),
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
+    /// Runs the subcommand that the command line names, until Ctrl-C or SIGTERM. The exit status
+    /// is 0 if all went well (a node's: nothing was left behind), 1 if not or if it did not start,
+    /// 2 if the command line or the configuration is wrong.
+    pub fn run(self) -> ExitCode {
+        attached::end_with_parent();
+        let mut args: Vec<OsString> = std::env::args_os().collect();
+        let program = program_name(&args);
+        let word = args.get(1).map(|word| word.to_string_lossy().into_owned());
+        let word = word.filter(|word| !word.starts_with('-'));
+        if word.is_some() {
+            args.remove(1);
+        }
+        let flags = || args.get(1..).unwrap_or_default();
+        match word.as_deref() {
+            Some("node") => serve::run(self.builder, &self.defaults, args),
+            Some("hub") => lend::run(&program, flags()),
+            Some("balancer") => balance(&program, flags()),
+            Some("cluster") | None => local::run(&program, flags(), &self.defaults),
+            Some(other) => {
+                eprintln!("{}", unknown_word(other, &SUBCOMMANDS));
+                ExitCode::from(2)
             }
         }
     }
 }
 
-fn start_log(config: &Config) {
+fn balance(program: &str, args: &[OsString]) -> ExitCode {
+    let command = Command::new("balancer")
+        .bin_name(format!("{program} balancer"))
+        .about("Spreads connections over the nodes of a cluster, for development");
+    let options = ask(BalancerOptions::augment_args(command), args).and_then(|asked| match asked {
+        Asked::Answer(text) => Ok(Err(text)),
+        Asked::Do(flags) => BalancerOptions::from_arg_matches(&flags)
+            .map(Ok)
+            .map_err(|error| ConfigError::of_usage(&error)),
+    });
+    match options {
+        Ok(Ok(options)) => balancer::run(options),
+        Ok(Err(answer)) => {
+            say(&answer);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+pub(crate) fn start_log(level: &str) {
     // Fails if the program has set up a log of its own, which then is the right one.
-    let _ = env_logger::Builder::new()
-        .parse_filters(&config.log.level)
-        .format_timestamp_secs()
-        .try_init();
+    let _ = env_logger::Builder::new().parse_filters(level).format_timestamp_secs().try_init();
 }
-
-fn serve(node: RunningNode) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("cannot wait for a signal: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let stopped = runtime.block_on(async {
-        // Before anybody can know that the node is there.
-        let mut signals = Signals::new()?;
-        say(&greeting(&node));
-        signals.next().await;
-        Ok::<_, std::io::Error>(signals)
-    });
-    let mut signals = match stopped {
-        Ok(signals) => signals,
-        Err(error) => {
-            eprintln!("cannot wait for a signal: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let (links, sessions) = node.counts();
-    say(&format!(
-        "stopping: {sessions} sessions, {links} of them connected, are told; once more ends it now"
-    ));
-    let stopping = std::thread::spawn(move || node.stop());
-    // A second signal does not wait for sessions that hang.
-    runtime.block_on(async {
-        while !stopping.is_finished() {
-            let again = tokio::time::timeout(LOOK_EVERY, signals.next()).await;
-            if again.is_ok() {
-                say("stopped at once: sessions were left");
-                std::process::exit(1);
-            }
-        }
-    });
-    match stopping.join() {
-        Ok(report) => {
-            say(&format!("stopped: {} sessions ended, {} left", report.ended, report.left));
-            if report.left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Err(_) => ExitCode::FAILURE,
-    }
-}
-
-/// How often a stopping node is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Prints a line. Whoever reads may have gone: that is no reason to stop uncleanly.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-fn greeting(node: &RunningNode) -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    let http: Vec<_> = node.http_addresses().iter().map(|at| format!("http://{at}")).collect();
-    let link: Vec<_> = node.link_addresses().iter().map(|at| format!("tcp://{at}")).collect();
-    let places = [http, link].concat().join("   ");
-    format!("throughline {version}   1 node   {places}   (Ctrl-C stops)")
-}
-
-/// Ctrl-C, and SIGTERM where there is one.
-struct Signals {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    /// From here on the signals no longer end the process.
-    fn new() -> std::io::Result<Self> {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            let interrupt = signal(SignalKind::interrupt())?;
-            Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
-        }
-        #[cfg(not(unix))]
-        Ok(Self {})
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
-    }
 }

@@ -4,7 +4,7 @@ use crate::{
     config::Config,
     kinds::{Kind, Of},
     listen::{Page, Site},
-    node::{Admit, BuildError, RunningNode, Shared, StartError, running, shared},
+    node::{Admit, BuildError, RunningNode, StartError, joining, running, shared},
     session::{Arrival, Refusal, Session},
 };
 
@@ -59,7 +59,7 @@ impl NodeBuilder {
         self.config.validate()?;
         shared::check_random()?;
         let pages = Site::pages(&self.pages);
-        running::start(Shared::new(self.config, self.kinds, pages, self.admit))
+        running::start(joining::prepare(self.config, self.kinds, pages, self.admit)?)
     }
 
     fn check(&self) -> Result<(), BuildError> {

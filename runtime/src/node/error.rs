@@ -48,6 +48,27 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The store did not open, or the cluster's secret is missing. The text says the way out.
+    #[error("{text}")]
+    Store {
+        /// What was wrong.
+        text: String,
+    },
+    /// Another process is alive under this node's number, or the store does not answer.
+    #[error(
+        "node {number} could not join its cluster: another process of this number \
+         (cluster.node) is alive, or the store does not answer"
+    )]
+    Join {
+        /// The number.
+        number: u32,
+    },
+    /// The listener for other nodes (`cluster.listen`) could not be opened.
+    #[error("{text}; another address is set with --cluster.listen")]
+    Peers {
+        /// What was wrong.
+        text: String,
+    },
     /// The system gave no thread, or no random numbers.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),

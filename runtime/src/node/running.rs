@@ -1,6 +1,5 @@
 //! A node that runs.
 
-use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{
     Arc,
@@ -14,15 +13,17 @@ use throughline_link::{CloseCode, SessionId};
 
 use crate::{
     actor::ToSession,
+    admin,
+    cluster::{Order, Sending},
     codec::{self, Codec, EncodeError},
     counters::Counters,
     listen::{self, Entrance},
-    node::{Shared, StartError},
+    node::{Shared, StartError, joining, joining::Prepared},
     session::{ServerMessage, Undelivered},
     worker::{self, WorkerHandle},
 };
 
-/// How often a stopping node looks whether its sessions have ended.
+/// How often a stopping node looks whether its threads have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Workers that are idle end at once; one that has not ended after this is stuck in a hook.
@@ -30,22 +31,15 @@ const JOIN_TIME: Duration = Duration::from_secs(1);
 
 /// A node that runs. Dropping it stops it, without waiting for its sessions.
 pub struct RunningNode {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     http: Vec<SocketAddr>,
     link: Vec<SocketAddr>,
+    admin: Vec<SocketAddr>,
     workers: Vec<WorkerHandle>,
     threads: Vec<JoinHandle<()>>,
     watch: Option<(JoinHandle<()>, Arc<AtomicBool>)>,
-}
-
-/// What became of the sessions when a node stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StopReport {
-    /// Sessions that ended with `NodeStopped`, their `destroyed` hook run.
-    pub ended: usize,
-    /// Sessions whose `destroyed` hook had not finished at the deadline.
-    pub left: usize,
+    /// The thread of the lease.
+    cluster: Option<JoinHandle<()>>,
 }
 
 /// A message from outside that was not sent.
@@ -60,13 +54,17 @@ pub enum DeliverError {
     Undelivered(#[from] Undelivered),
 }
 
-pub(super) fn start(shared: Arc<Shared>) -> Result<RunningNode, StartError> {
+/// Starts what [`prepare`](super::joining::prepare) made.
+pub(super) fn start(prepared: Prepared) -> Result<RunningNode, StartError> {
+    let Prepared { shared, runtime, ordered, secret } = prepared;
     let http = bind(&shared.config.listen.http, "listen.http")?;
     let link = bind(&shared.config.listen.link, "listen.link")?;
+    let operators = bind(&shared.config.admin.listen, "admin.listen")?;
     let local = |listeners: &[TcpListener]| -> std::io::Result<Vec<SocketAddr>> {
         listeners.iter().map(TcpListener::local_addr).collect()
     };
     let (http_addresses, link_addresses) = (local(&http)?, local(&link)?);
+    let admin_addresses = local(&operators)?;
     let count = match shared.config.node.workers {
         0 => thread::available_parallelism().map_or(1, usize::from),
         count => count,
@@ -75,9 +73,11 @@ pub(super) fn start(shared: Arc<Shared>) -> Result<RunningNode, StartError> {
         shared: Arc::clone(&shared),
         http: http_addresses,
         link: link_addresses,
+        admin: admin_addresses,
         workers: Vec::new(),
         threads: Vec::new(),
         watch: None,
+        cluster: None,
     };
     let mut pulses = Vec::new();
     for index in 0..count {
@@ -86,11 +86,18 @@ pub(super) fn start(shared: Arc<Shared>) -> Result<RunningNode, StartError> {
         node.threads.push(thread);
         pulses.push(pulse);
     }
+    shared.operator.set_pulses(pulses.clone());
+    // Set once, here.
+    let _ = shared.workers.set(node.workers.iter().map(WorkerHandle::downgrade).collect());
+    for listener in operators {
+        shared.cluster.handle().spawn(admin::serve(Arc::clone(&shared), listener));
+    }
     let kinds = shared.kinds.iter().map(|kind| kind.name()).collect();
     let stop = Arc::new(AtomicBool::new(false));
     let limit = shared.config.limits.stuck_worker;
     let thread = worker::watch(pulses, kinds, shared.clock, limit, Arc::clone(&stop))?;
     node.watch = Some((thread, stop));
+    node.cluster = Some(joining::join(&shared, runtime, ordered, secret)?);
     let next_worker = Arc::new(AtomicUsize::new(0));
     let entrances = http.into_iter().map(|listener| (listener, Entrance::Http));
     let entrances = entrances.chain(link.into_iter().map(|l| (l, Entrance::Link)));
@@ -124,6 +131,12 @@ impl RunningNode {
         &self.link
     }
 
+    /// Where operators are answered; ports that were 0 are filled in.
+    #[must_use]
+    pub fn admin_addresses(&self) -> &[SocketAddr] {
+        &self.admin
+    }
+
     /// What has happened since the start.
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
@@ -140,6 +153,32 @@ impl RunningNode {
     #[must_use]
     pub fn session_of_key(&self, key: &str) -> Option<SessionId> {
         self.shared.directory.find_key(key)
+    }
+
+    /// Sends a message to a session on whichever node it is, by its id or its key, from outside any
+    /// session; it comes as `server_message` from the session itself. Waits up to 5 s for a session
+    /// that is on its way from one node to another.
+    ///
+    /// # Errors
+    /// [`DeliverError`]: surely not delivered, but for [`Undelivered::Unknown`]. `Ok` means that it
+    /// is in the session's mailbox.
+    pub async fn send_to_session<T: Serialize + ?Sized>(
+        &self,
+        to: impl Into<crate::Recipient>,
+        message: &T,
+    ) -> Result<(), DeliverError> {
+        let mut payload = Vec::new();
+        codec::encode(Codec::Cbor, message, &mut payload)?;
+        let (to, node) = (to.into(), Arc::clone(&self.shared));
+        let from = match &to {
+            crate::Recipient::Session(id) => *id,
+            crate::Recipient::Key(_) => SessionId([0; 16]),
+        };
+        let sending = Sending { from, to, payload: payload.into() };
+        let sent = self.shared.cluster.handle().spawn(async move { sending.deliver(&node).await });
+        // The thread ends only with the node, which is here.
+        sent.await.unwrap_or(Err(Undelivered::Unknown))?;
+        Ok(())
     }
 
     /// Sends a message to a session from outside any session; it comes as `server_message` from the
@@ -164,34 +203,14 @@ impl RunningNode {
         actor.is_some_and(|actor| actor.try_send(ToSession::End(CloseCode::Kicked)).is_ok())
     }
 
-    /// Stops the node: accepts nothing more, ends every session with `NodeStopped`, and waits for
-    /// their `destroyed` hooks and last messages, for `node.shutdown-time` (10 s) at most.
-    pub fn stop(mut self) -> StopReport {
-        let sessions = self.shared.admission.counts().1;
-        self.shared.stopping.send_replace(true);
-        let deadline = Instant::now() + self.shared.config.node.shutdown_time;
-        let mut told = HashSet::new();
-        loop {
-            // Again and again: a login that was under way becomes a session after the first look.
-            for (id, actor) in self.shared.directory.all() {
-                let end = ToSession::End(CloseCode::NodeStopped);
-                if !told.contains(&id) && actor.try_send(end).is_ok() {
-                    told.insert(id);
-                }
-            }
-            let (links, left) = self.shared.admission.counts();
-            if left == 0 && links == 0 || Instant::now() >= deadline {
-                self.end();
-                return StopReport { ended: sessions.saturating_sub(left), left };
-            }
-            thread::sleep(LOOK_EVERY);
-        }
-    }
-
     /// Ends the threads.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.shared.stopping.send_replace(true);
         self.workers.clear();
+        if let Some(thread) = self.cluster.take() {
+            self.shared.cluster.order(Order::Stop);
+            let _ = thread.join();
+        }
         if let Some((thread, stop)) = self.watch.take() {
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
             thread.thread().unpark();

@@ -3,8 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
 
+use throughline_cluster::{Header, Snapshot};
 use tokio::sync::watch;
 
 use throughline_link::{CloseCode, LinkConfig, Secret, SessionId};
@@ -12,13 +16,17 @@ use throughline_link::{CloseCode, LinkConfig, Secret, SessionId};
 use crate::{
     actor::{Rate, ToSession},
     admission::Admission,
+    arrive::{Arriving, Coming},
     clock::Clock,
+    cluster::Cluster,
     config::Config,
     counters::{Counters, is_worth_a_line},
-    directory::Directory,
-    kinds::{Kind, later},
+    directory::{Directory, Reserved},
+    kinds::{Expiring, Kind, later},
     listen::Pages,
-    session::{Arrival, Refusal, ServerMessage, Undelivered},
+    operator::Operator,
+    session::{Arrival, Recipient, Refusal, ServerMessage, Undelivered},
+    worker::WeakWorker,
 };
 
 /// The game's admission hook.
@@ -36,8 +44,14 @@ pub(crate) struct Shared {
     pub(crate) kinds: Vec<Box<dyn Kind>>,
     pub(crate) pages: Pages,
     pub(crate) admit: Option<Box<Admit>>,
+    /// What operators have asked for.
+    pub(crate) operator: Operator,
     /// Turns true when the node stops.
     pub(crate) stopping: watch::Sender<bool>,
+    pub(crate) cluster: Arc<Cluster>,
+    /// The workers, set once they run.
+    pub(crate) workers: OnceLock<Vec<WeakWorker>>,
+    next_worker: AtomicUsize,
 }
 
 impl Shared {
@@ -46,6 +60,7 @@ impl Shared {
         kinds: Vec<Box<dyn Kind>>,
         pages: Pages,
         admit: Option<Box<Admit>>,
+        cluster: Arc<Cluster>,
     ) -> Arc<Self> {
         let (link, session) = (&config.link, &config.session);
         let link_config = LinkConfig {
@@ -78,7 +93,11 @@ impl Shared {
             kinds,
             pages,
             admit,
+            operator: Operator::default(),
             stopping: watch::Sender::new(false),
+            cluster,
+            workers: OnceLock::new(),
+            next_worker: AtomicUsize::new(0),
             config,
         })
     }
@@ -94,6 +113,35 @@ impl Shared {
             return None;
         }
         self.kinds.iter().position(|kind| kind.name() == name)
+    }
+
+    /// What becomes of an expired session of this kind; `None` if no node of this build serves it.
+    pub(crate) fn expiring(&self, kind: &str) -> Option<Expiring> {
+        let number = self.kind_named(kind)?;
+        let destroys = self.kinds[number].destroys_expired();
+        Some(if destroys { Expiring::Destroyed(number) } else { Expiring::Dropped })
+    }
+
+    /// Starts an expired session on one of the workers, for its last hook.
+    pub(crate) fn expire(
+        &self,
+        kind: usize,
+        header: Header,
+        snapshot: Snapshot,
+        reserved: Reserved,
+    ) {
+        let Some(workers) = self.workers.get().filter(|workers| !workers.is_empty()) else { return };
+        let next = self.next_worker.fetch_add(1, Ordering::Relaxed) % workers.len();
+        let coming = Coming { header, snapshot };
+        let arriving = Arriving { coming, client: None, reserved, began: self.clock.now() };
+        // What finds no worker is found by a later sweep.
+        workers[next].run(move |worker| {
+            let node = Arc::clone(&worker.node);
+            actix_rt::spawn(async move {
+                // Without a client nobody is rejected.
+                let _ = node.kinds[kind].arrive(worker, kind, arriving).await;
+            });
+        });
     }
 
     /// Asks the game whether this client may come in.
@@ -114,9 +162,10 @@ impl Shared {
     }
 
     /// Tells a sender that its message did not arrive.
-    pub(crate) fn report_undelivered(&self, sender: SessionId, to: SessionId, why: Undelivered) {
+    pub(crate) fn report_undelivered(&self, sender: SessionId, to: Recipient, why: Undelivered) {
         // A message from outside any session has nobody to tell.
-        if let Some(actor) = self.directory.find(sender).filter(|_| sender != to) {
+        let is_own = to == Recipient::Session(sender);
+        if let Some(actor) = self.directory.find(sender).filter(|_| !is_own) {
             let _ = actor.try_send(ToSession::Undelivered(to, why));
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use throughline_link::{CloseCode, SendError, SessionId};
 
-use super::{Effect, Effects, EndReason, HandlerError, Session};
+use super::{Effect, Effects, EndReason, HandlerError, Recipient, Session};
 use crate::codec::{self, Codec, Outgoing};
 
 /// What a session's driver tells its turns.
@@ -104,13 +104,31 @@ impl<S: Session> Context<S> {
     pub fn send_to_local_session<T: Serialize + ?Sized>(&mut self, to: SessionId, message: &T) {
         let mut payload = Vec::new();
         match codec::encode(Codec::Cbor, message, &mut payload) {
-            Ok(()) => self.stage(Effect::SendToSession { to, payload }),
+            Ok(()) => self.stage(Effect::SendToLocalSession { to, payload }),
             Err(error) => self.fail(error.into()),
         }
     }
 
-    /// Registers the player's own id for this session. A session of this node that holds the same
-    /// key ends with `KeyTaken`. At most 256 bytes, or the turn fails.
+    /// Sends a message to a session on whichever node it is, by its id or by its key; it comes as
+    /// `server_message`. Best effort, with an honest result: if it was not delivered within 5 s,
+    /// `undelivered` says so, and whether that is sure. In order per pair of sessions, unless the
+    /// receiver moves meanwhile.
+    pub fn send_to_session<T: Serialize + ?Sized>(
+        &mut self,
+        to: impl Into<Recipient>,
+        message: &T,
+    ) {
+        let mut payload = Vec::new();
+        match codec::encode(Codec::Cbor, message, &mut payload) {
+            Ok(()) => self.stage(Effect::SendToSession { to: to.into(), payload }),
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    /// Registers the player's own id for this session. Another session that holds the same key, on
+    /// whichever node, ends with `KeyTaken`. What this turn sends leaves when the key is this
+    /// session's: mostly in milliseconds, in seconds if the other session's node has died. At most
+    /// 256 bytes, or the turn fails.
     pub fn register_key(&mut self, key: &str) {
         if key.is_empty() || key.len() > KEY_MAX {
             let bytes = key.len();

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use throughline_link::{CloseCode, SessionId};
 
+use super::Recipient;
+
 /// One staged effect besides messages to the client.
 #[derive(Debug)]
 pub(crate) enum Effect {
     End(CloseCode),
     SetTimer { name: String, after: Duration, every: Option<Duration> },
     CancelTimer(String),
-    SendToSession { to: SessionId, payload: Vec<u8> },
+    SendToLocalSession { to: SessionId, payload: Vec<u8> },
+    SendToSession { to: Recipient, payload: Vec<u8> },
     RegisterKey(String),
     SimulateLink { delay: Duration, loss: f64 },
 }

@@ -87,6 +87,8 @@ pub struct Refusal {
     pub(crate) game_code: Option<u16>,
     pub(crate) text: String,
     pub(crate) retry_after: Duration,
+    /// Addresses of nodes to try instead.
+    pub(crate) elsewhere: Vec<String>,
     /// Whether the text is the game's.
     pub(crate) is_of_game: bool,
 }
@@ -99,6 +101,7 @@ impl Refusal {
             game_code: Some(game_code),
             text: text.into(),
             retry_after: Duration::ZERO,
+            elsewhere: Vec::new(),
             is_of_game: true,
         }
     }

@@ -20,11 +20,23 @@ pub(crate) struct Pulse {
     since: AtomicU64,
     kind: AtomicUsize,
     hook: AtomicU8,
+    /// Turns that succeeded.
+    turns: AtomicU64,
 }
 
 impl Pulse {
     pub(crate) const fn new(index: usize) -> Self {
-        Self { index, since: AtomicU64::new(0), kind: AtomicUsize::new(0), hook: AtomicU8::new(0) }
+        Self {
+            index,
+            since: AtomicU64::new(0),
+            kind: AtomicUsize::new(0),
+            hook: AtomicU8::new(0),
+            turns: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) const fn index(&self) -> usize {
+        self.index
     }
 
     /// A hook of session kind number `kind` is about to run.
@@ -39,6 +51,23 @@ impl Pulse {
     #[inline]
     pub(crate) fn leave(&self) {
         self.since.store(0, Ordering::Release);
+    }
+
+    /// A turn has succeeded.
+    #[inline]
+    pub(crate) fn count_turn(&self) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Turns that have succeeded on this worker.
+    pub(crate) fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    /// How long the worker has been inside the hook that it is in.
+    pub(crate) fn busy(&self, now: Instant) -> Option<Duration> {
+        let since = self.since.load(Ordering::Acquire);
+        (since != 0).then(|| now.since(Instant::from_micros(since)))
     }
 }
 

@@ -98,13 +98,14 @@ impl Session for Player {
 
     async fn undelivered(
         &mut self,
-        to: SessionId,
+        to: Recipient,
         _: Undelivered,
         ctx: &mut Context<Self>,
     ) -> Outcome {
         // A partner who cannot be told of a move must not be waited for.
         if let Ok((id, seat)) = self.seat()
-            && arena(|arena| arena.find(id)?.partner(seat).ok_or(Denial::PartnerLeft)) == Ok(to)
+            && arena(|arena| arena.find(id)?.partner(seat).ok_or(Denial::PartnerLeft)).map(Recipient::from)
+                == Ok(to)
         {
             self.partner_is_gone(ctx);
         }

@@ -4,9 +4,10 @@
 //! line of JSON on its standard input and answers by one on its standard output; its first line
 //! says that it is ready. It ends when its standard input closes, also when the parent was killed.
 
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -77,6 +78,30 @@ impl Child {
     pub(crate) fn resident_bytes(&self) -> Result<u64, Error> {
         let gone = || Error::Gone { role: self.role.clone() };
         crate::resident::bytes(self.process.id().ok_or_else(gone)?)
+    }
+
+    /// Gives it a signal, as an operator does.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Error> {
+        let gone = || Error::Gone { role: self.role.clone() };
+        let id = self.process.id().and_then(|id| i32::try_from(id).ok());
+        let id = id.and_then(Pid::from_raw).ok_or_else(gone)?;
+        kill_process(id, signal).map_err(|_| gone())
+    }
+
+    /// What it says last, unasked, and how it ends after that.
+    pub(crate) async fn stopped<A: DeserializeOwned>(
+        &mut self,
+        within: Duration,
+    ) -> Result<(A, ExitStatus), Error> {
+        let said = self.answer(within).await?;
+        Ok((said, self.end(within).await?))
+    }
+
+    /// How it ends.
+    pub(crate) async fn end(&mut self, within: Duration) -> Result<ExitStatus, Error> {
+        let silent = |_| Error::Silent { role: self.role.clone(), seconds: within.as_secs() };
+        let ended = timeout(within, self.process.wait()).await.map_err(silent)?;
+        ended.map_err(Error::io("waiting for a process to end"))
     }
 
     async fn answer<A: DeserializeOwned>(&mut self, within: Duration) -> Result<A, Error> {

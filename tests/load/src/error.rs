@@ -31,6 +31,12 @@ pub(crate) enum Error {
     Client { what: &'static str, why: String },
     #[error("the node could not start: {0}")]
     Node(String),
+    #[error("the store: {0}")]
+    Store(String),
+    #[error("no {0} free ports below those that connections are given")]
+    Ports(u64),
+    #[error("node {number} {what}")]
+    Member { number: u32, what: String },
     #[error("the bare echo broke its framing: {0}")]
     Framing(String),
 }

@@ -17,7 +17,7 @@ const DIGITS: u8 = 3;
 pub(crate) struct Latency(Histogram<u64>);
 
 /// A histogram on its way: each recorded value with its count.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Recorded(Vec<(u64, u64)>);
 
 impl Latency {

@@ -5,7 +5,8 @@
 //! measures stands in docs/measures.md.
 //!
 //! # Layout
-//! - `echo`, `idle`, `cut`: the scenarios.
+//! - `echo`, `idle`, `cut`: the scenarios of one node. `handover`, `drain`, `rolling`, `storm`,
+//!   `freeze`: those of a cluster; `cluster`, `roam`: what these have in common.
 //! - `roles`: the processes of a run. `child`, `parent`: how both ends talk.
 //! - `report`, `bar`: what comes out, and what is expected of it.
 //! - `latency`, `numbers`: what is counted.
@@ -15,10 +16,14 @@
 
 mod bar;
 mod child;
+mod cluster;
 mod cut;
+mod drain;
 mod echo;
 mod error;
+mod freeze;
 mod git;
+mod handover;
 mod idle;
 mod latency;
 mod limits;
@@ -27,7 +32,10 @@ mod options;
 mod parent;
 mod report;
 mod resident;
+mod roam;
 mod roles;
+mod rolling;
+mod storm;
 
 use std::process::ExitCode;
 
@@ -48,6 +56,12 @@ enum Scenario {
     Echo(echo::Options),
     Idle(idle::Options),
     Cut(cut::Options),
+    Handover(handover::Options),
+    Drain(drain::Options),
+    Rolling(rolling::Options),
+    Storm(storm::Options),
+    #[command(hide = true)]
+    Freeze(freeze::Options),
     #[command(flatten)]
     Role(roles::Role),
 }
@@ -73,6 +87,11 @@ fn run(scenario: Scenario) -> Result<ExitCode, Error> {
             Scenario::Echo(options) => echo::run(&options).await,
             Scenario::Idle(options) => idle::run(&options).await,
             Scenario::Cut(options) => cut::run(&options).await,
+            Scenario::Handover(options) => handover::run(&options).await,
+            Scenario::Drain(options) => drain::run(&options).await,
+            Scenario::Rolling(options) => rolling::run(&options).await,
+            Scenario::Storm(options) => storm::run(&options).await,
+            Scenario::Freeze(options) => freeze::run(&options).await,
             Scenario::Role(_) => Ok(ExitCode::SUCCESS),
         }
     })

@@ -69,6 +69,11 @@ impl Checker {
         }
         counts
     }
+
+    /// How many numbers below the highest one never came.
+    pub(crate) fn gaps(&self) -> u64 {
+        u64::try_from(self.missing.len()).unwrap_or(u64::MAX)
+    }
 }
 
 /// Messages of different lengths that carry a number.

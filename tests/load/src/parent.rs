@@ -22,6 +22,11 @@ pub(crate) enum Question {
     Calm,
     /// Clients: leave, so that nothing can come any more.
     Leave,
+    /// Roamers: hop to other nodes for so long, `per_s` of them a second, or, if that is 0,
+    /// `at_once` of them always. Answered with [`Slice`](crate::echo::Slice).
+    Hop { millis: u64, per_s: u64, at_once: u64 },
+    /// Roamers: send no more, and learn of each session what it counted.
+    Settle,
 }
 
 /// Tells the parent that this child is ready, then answers each question. Never returns unless
@@ -62,7 +67,8 @@ fn listen() -> mpsc::Receiver<Question> {
     receiver
 }
 
-fn say(value: &impl Serialize) -> Result<(), Error> {
+/// Tells the parent something, on a line of its own.
+pub(crate) fn say(value: &impl Serialize) -> Result<(), Error> {
     let failed = || Error::io("answering the parent");
     let mut line = serde_json::to_vec(value).map_err(|error| failed()(error.into()))?;
     line.push(b'\n');

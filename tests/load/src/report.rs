@@ -36,6 +36,16 @@ impl Report {
         report
     }
 
+    /// With the store that the nodes use.
+    pub(crate) fn on_store(mut self, store: &str) -> Self {
+        for (name, value) in &mut self.fields {
+            if name == "store" {
+                *value = store.into();
+            }
+        }
+        self
+    }
+
     pub(crate) fn add(&mut self, name: impl Into<String>, value: impl Into<Value>) {
         self.fields.push((name.into(), value.into()));
     }

@@ -6,6 +6,8 @@
 //! - `echo_client`, `idle_client`, `cut_client`: what plays against it, through
 //!   `throughline-client`.
 //! - `proxy`: the fault proxy, one port for each client.
+//! - `hub`, `member`: a store, and the nodes of a cluster that share it. `traveller`: their session
+//!   kind. `roamer`: its clients. `store_client`: the store's own limit. `gate`: a door to a node.
 //! - `drive`: what the echo clients of both sides have in common.
 //! - `worker`: a thread with a runtime of its own, as the clients and the proxy use it.
 
@@ -14,9 +16,15 @@ pub(crate) mod bare_server;
 pub(crate) mod cut_client;
 pub(crate) mod drive;
 pub(crate) mod echo_client;
+pub(crate) mod gate;
+pub(crate) mod hub;
 pub(crate) mod idle_client;
+pub(crate) mod member;
 pub(crate) mod node;
 pub(crate) mod proxy;
+pub(crate) mod roamer;
+pub(crate) mod store_client;
+pub(crate) mod traveller;
 mod worker;
 
 use clap::Subcommand;
@@ -32,6 +40,16 @@ pub(crate) enum Role {
     ServeNode(node::Options),
     #[command(hide = true)]
     ServeProxy(proxy::Options),
+    #[command(hide = true)]
+    ServeHub(hub::Options),
+    #[command(hide = true)]
+    ServeMember(member::Options),
+    #[command(hide = true)]
+    ServeGate(gate::Options),
+    #[command(hide = true)]
+    DriveStore(store_client::Options),
+    #[command(hide = true)]
+    DriveRoam(roamer::Options),
     #[command(hide = true)]
     DriveBare(drive::Options),
     #[command(hide = true)]
@@ -51,6 +69,11 @@ impl Role {
             Self::ServeBare(options) => bare_server::serve(&options),
             Self::ServeNode(options) => node::serve(&options),
             Self::ServeProxy(options) => proxy::serve(&options),
+            Self::ServeHub(options) => hub::serve(&options),
+            Self::ServeMember(options) => member::serve(&options),
+            Self::ServeGate(options) => gate::serve(options),
+            Self::DriveStore(options) => store_client::drive(options),
+            Self::DriveRoam(options) => roamer::drive(options),
             Self::DriveBare(options) => drive::drive::<bare_client::BareClient>(&options),
             Self::DriveBareIdle(options) => idle_client::drive::<bare_client::BareClient>(options),
             Self::DriveEcho(options) => drive::drive::<echo_client::EchoClient>(&options),

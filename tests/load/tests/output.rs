@@ -73,6 +73,68 @@ fn cut_delivers_everything_once_and_in_order_over_connections_that_break() {
     assert_eq!(count(&report, "ended"), 0);
 }
 
+/// What every run over a cluster must have.
+fn cluster_report(arguments: &[&str]) -> Value {
+    let report = report(arguments);
+    assert_nothing_wrong(&report);
+    assert_eq!((&report["store"], count(&report, "nodes")), (&"sled".into(), 3));
+    for field in ["ended", "unsettled", "stale_accepted"] {
+        assert_eq!(count(&report, field), 0, "{field}: {report}");
+    }
+    report
+}
+
+#[test]
+fn handover_moves_sessions_and_loses_nothing() {
+    let small = ["handover", "--seconds", "2", "--clients", "20", "--rate", "50", "--json"];
+    let found = cluster_report(&small);
+    assert!(count(&found, "handovers") >= 50, "{found}");
+    assert!(count(&found, "moves") > 0 && found["limit"].as_f64().unwrap() > 0.0, "{found}");
+    let small = ["handover", "--seconds", "1", "--clients", "20", "--max", "--at-once", "4"];
+    assert!(count(&cluster_report(&[&small[..], &["--json"]].concat()), "handovers") > 0);
+}
+
+#[test]
+fn handover_loses_nothing_over_connections_that_break() {
+    let small = ["handover", "--faults", "--seconds", "3", "--clients", "20", "--rate", "30"];
+    let found = cluster_report(&[&small[..], &["--json"]].concat());
+    assert!(count(&found, "cuts") > 0 && count(&found, "handovers") > 0, "{found}");
+}
+
+#[test]
+fn drain_leaves_nothing() {
+    let found = cluster_report(&["drain", "--seconds", "1", "--sessions", "90", "--json"]);
+    assert_eq!((count(&found, "left"), count(&found, "failed_stops")), (0, 0));
+    assert_eq!(count(&found, "parked") + count(&found, "moved"), 30, "{found}");
+}
+
+#[test]
+fn rolling_restarts_every_node_and_loses_nothing() {
+    let small = ["rolling", "--seconds", "1", "--clients", "12", "--pace", "200", "--json"];
+    let found = cluster_report(&small);
+    assert!(count(&found, "restarts") >= 3 && count(&found, "moves") > 0, "{found}");
+    assert_eq!((count(&found, "left"), count(&found, "failed_stops")), (0, 0));
+}
+
+#[test]
+fn storm_brings_every_session_back() {
+    let found = cluster_report(&["storm", "--seconds", "1", "--sessions", "60", "--json"]);
+    assert_eq!((count(&found, "hit"), count(&found, "not_back")), (20, 0), "{found}");
+    assert!(found["back_max_ms"].as_f64().unwrap() > 0.0, "{found}");
+}
+
+#[test]
+fn a_node_that_was_frozen_beyond_its_lease_writes_nothing() {
+    let small = ["freeze", "--seconds", "1", "--clients", "12", "--pace", "200", "--json"];
+    let found = report(&small);
+    assert_eq!(count(&found, "stops"), 1);
+    // The sessions of the frozen node are lost, and say so; the others go on.
+    assert!((1..=4).contains(&count(&found, "ended")), "{found}");
+    for field in ["ended_otherwise", "stale_accepted", "lost", "duplicated", "reordered"] {
+        assert_eq!(count(&found, field), 0, "{field}: {found}");
+    }
+}
+
 #[test]
 fn too_few_open_files_are_named_before_anything_starts() {
     let few = "ulimit -n 250 && exec \"$0\" echo --clients 100 --json";
@@ -123,5 +185,6 @@ fn a_child_ends_when_its_parent_is_gone() {
 fn roles_are_hidden_from_help() {
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     assert!(help.contains("echo") && help.contains("idle") && help.contains("cut"));
+    assert!(help.contains("handover") && help.contains("rolling") && help.contains("storm"));
     assert!(!help.contains("serve-") && !help.contains("drive-"), "{help}");
 }

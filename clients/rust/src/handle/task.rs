@@ -150,6 +150,10 @@ impl Task {
         match control {
             Control::Retry => self.driver.connect(),
             Control::Cut => self.driver.cut(),
+            Control::Move(address, done) => {
+                // Nobody waits for the answer if the caller was cancelled.
+                let _ = done.send(self.driver.move_to(&address));
+            }
             Control::Leave(done) => {
                 // What was sent before is still received.
                 self.messages.close();

@@ -4,6 +4,7 @@
 
 mod ends;
 mod node;
+mod places;
 mod repairs;
 mod sends;
 mod spawned;

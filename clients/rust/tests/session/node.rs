@@ -37,8 +37,8 @@ pub(crate) enum Act {
     Push(Vec<u8>),
     /// Handle the messages that were held.
     Release,
-    /// Tell the client to come back in so many milliseconds.
-    Restarting(u32),
+    /// Tell the client to come back in so many milliseconds, at these addresses.
+    Restarting(u32, Vec<String>),
     /// Write these bytes as they are; as one message of a WebSocket.
     Raw(Vec<u8>),
     /// Send a text message of a WebSocket.
@@ -77,6 +77,8 @@ pub(crate) struct Shared {
 pub(crate) struct TestNode {
     pub(crate) address: SocketAddr,
     pub(crate) shared: Arc<Shared>,
+    /// Connections to this address.
+    pub(crate) accepted: Arc<AtomicUsize>,
 }
 
 impl Shared {
@@ -116,24 +118,39 @@ impl TestNode {
 
     /// One that listens nowhere: what it serves is brought to it.
     pub(crate) fn within(shared: Arc<Shared>) -> Self {
-        Self { address: SocketAddr::from(([0; 4], 0)), shared }
+        Self { address: SocketAddr::from(([0; 4], 0)), shared, accepted: Arc::default() }
     }
 
     pub(crate) async fn start_with(address: &str, config: LinkConfig) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
+        Self::listen(TcpListener::bind(address).await.unwrap(), Shared::new(config))
+    }
+
+    /// Another address that leads to the same sessions, as another node of a cluster would.
+    pub(crate) async fn another(&self) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::listen(listener, Arc::clone(&self.shared))
+    }
+
+    pub(crate) fn listen(listener: TcpListener, shared: Arc<Shared>) -> Self {
         let address = listener.local_addr().unwrap();
-        let shared = Shared::new(config);
-        let accepting = Arc::clone(&shared);
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let (accepting, count) = (Arc::clone(&shared), Arc::clone(&accepted));
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                count.fetch_add(1, Ordering::SeqCst);
                 accepting.accepted.fetch_add(1, Ordering::SeqCst);
                 if !accepting.closed.load(Ordering::SeqCst) {
                     tokio::spawn(accept(Arc::clone(&accepting), stream));
                 }
             }
         });
-        Self { address, shared }
+        Self { address, shared, accepted }
+    }
+
+    /// How many connections came to this address.
+    pub(crate) fn count(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
     }
 
     pub(crate) fn act(&self, act: Act) {
@@ -167,7 +184,7 @@ impl TestNode {
         game_code: Option<u16>,
     ) {
         let mut frame = Vec::new();
-        Refused::write_login(&mut frame, code, after_ms, text, game_code);
+        Refused::write_no(&mut frame, code, after_ms, text, game_code, &[]);
         self.shared.refusals.lock().unwrap().push_back(frame);
     }
 
@@ -379,7 +396,7 @@ impl Connection {
                         }
                     }
                     Answer::Refused(code) => {
-                        Refused::write_login(out, code, 0, "", None);
+                        Refused::write_no(out, code, 0, "", None, &[]);
                         self.over = true;
                     }
                 }
@@ -422,8 +439,8 @@ impl Connection {
                     }
                 });
             }
-            Act::Restarting(in_ms) => {
-                self.with(|session| session.link.announce_restart(in_ms, &[]));
+            Act::Restarting(in_ms, addresses) => {
+                self.with(|session| session.link.announce_restart(in_ms, &addresses));
             }
             Act::Raw(bytes) => self.socket.write(bytes).await?,
             Act::Text => {

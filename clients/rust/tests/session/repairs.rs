@@ -112,7 +112,7 @@ async fn a_refusal_that_may_be_retried_is_waited_for() {
 async fn a_restarting_node_is_left_and_found_again() {
     let node = TestNode::start().await;
     let mut client = connect(&node).await;
-    node.act(Act::Restarting(20));
+    node.act(Act::Restarting(20, vec![]));
     assert!(matches!(client.next().await, Event::Restarting { .. }));
     assert_eq!(client.next().await, Event::RepairStarted);
     assert!(matches!(client.next().await, Event::Repaired { .. }));

@@ -90,6 +90,36 @@ test("a server that is killed and started again has no game any more, and the pa
     await Promise.all([ann.close(), bob.close()]);
   });
 
+test("a duplicated tab takes the game over, and the first page says where it went", async () => {
+  const ann = await playing(await start());
+  await ann.myTurn();
+  await ann.place([7, 7]);
+  await ann.hasMoves(2);
+  const { id } = await ann.state();
+  // Opened by the page, a tab gets a copy of its session storage, as a duplicated one does.
+  const opened = ann.page.context().waitForEvent("page");
+  await ann.page.evaluate(() => void window.open(location.href));
+  const tab = new Player(await opened, ann.network);
+  await says(ann, /Your game goes on in another tab/);
+  await tab.inGame();
+  assert.equal((await tab.state()).id, id);
+  await tab.hasMoves(2);
+  await tab.myTurn();
+  const free = await tab.page.evaluate(() => {
+    const taken = new Set((window.omok.view.moves ?? []).map(String));
+    for (let x = 0; ; x += 1) if (!taken.has(`${x},0`)) return x;
+  });
+  await tab.place([free, 0]);
+  await tab.hasMoves(4);
+  // Nobody takes it back.
+  assert.equal(await ann.page.evaluate(() => window.omok.session), undefined);
+  assert.equal((await tab.state()).repairs, 0);
+  await says(ann, /Your game goes on in another tab/);
+  await ann.picture("taken-over");
+  assert.deepEqual(tab.errors, []);
+  await ann.close();
+});
+
 test("a server that stops says so to its players", async () => {
   const node = await start();
   const ann = await playing(node);

@@ -26,13 +26,13 @@ pub enum Found {
 }
 
 impl Law {
-    /// The session `mine` gets `key`. Another session that holds it and can speak for itself must
+    /// The session `mine` gets `key`, and gives back the one that it had. Another session that holds it and can speak for itself must
     /// be asked first: its owner ends it with [`Law::end`], whose commit deletes the key. One that
     /// is parked, or whose owner is gone, ends as `loser` says, in this same commit.
     ///
     /// # Errors
     /// [`NotNow::OwnerAlive`]: ask that node to end the session. [`NotNow::WrongState`]: not
-    /// owned, over, or with another key already.
+    /// owned, over, or with this key already.
     pub fn take_key(
         &self,
         mine: &Header,
@@ -40,7 +40,7 @@ impl Law {
         found: &Found,
         loser: &Ending,
     ) -> Result<Step, NotNow> {
-        if mine.owner.is_none() || mine.state.is_ended() || mine.key.is_some() {
+        if mine.owner.is_none() || mine.state.is_ended() || mine.key.as_ref() == Some(key) {
             return Err(NotNow::WrongState(mine.id.clone()));
         }
         let mut change = Change::of(self, Rule::KeyHeader, mine);
@@ -55,6 +55,10 @@ impl Law {
             let loses = self.end_holder(holder, header.as_deref(), owner.as_ref(), loser)?;
             change.commit.guards.extend(loses.guards);
             change.commit.writes.extend(loses.writes);
+        }
+        if let Some(old) = &mine.key {
+            // A live header has a key exactly if the key's row points to it, so H checks it, too.
+            change.commit.delete(Row::Key(old.clone()));
         }
         change.after.key = Some(key.clone());
         let holder = Holder { id: mine.id.clone(), life: mine.life };

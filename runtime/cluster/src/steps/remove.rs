@@ -19,6 +19,22 @@ impl Law {
         }
         let due = read.due.is_some_and(|due| due <= now);
         self.require(Rule::RemoveDue, due, NotNow::NotDue(read.id.clone()))?;
+        Ok(self.removal(read))
+    }
+
+    /// Deletes a record that is over before its time: its client knows the end, or the node that
+    /// remembers it has no room to.
+    ///
+    /// # Errors
+    /// [`NotNow::WrongState`]: it is not over.
+    pub fn dismiss(&self, read: &Header) -> Result<Step, NotNow> {
+        if !read.state.is_ended() {
+            return Err(NotNow::WrongState(read.id.clone()));
+        }
+        Ok(self.removal(read))
+    }
+
+    fn removal(&self, read: &Header) -> Step {
         let mut commit = Commit::default();
         if self.has(Rule::RemoveHeader) {
             let expected = Some(Value::Header(read.clone()));
@@ -39,6 +55,6 @@ impl Law {
             commit.delete(Row::Snapshot(read.id.clone()));
         }
         commit.delete(Row::Header(read.id.clone()));
-        Ok(Step { name: StepName::Remove, commit, after: None })
+        Step { name: StepName::Remove, commit, after: None }
     }
 }

@@ -16,10 +16,8 @@ use crate::{
 impl ClientLink {
     /// The connection that `poll_dial` asked for is open: Hello or Resume is to be transmitted.
     pub fn handle_connected(&mut self, now: Instant) {
-        if !matches!(self.phase, Phase::Dialing { .. }) {
-            return;
-        }
-        self.phase = Phase::Handshaking { until: now + self.config.try_timeout };
+        let Phase::Dialing { until } = self.phase else { return };
+        self.phase = Phase::Handshaking { until };
         self.heard = now;
         self.control = Vec::new();
         let version = self.config.game_version.as_deref();
@@ -49,7 +47,9 @@ impl ClientLink {
     #[inline]
     pub fn handle_frame<'a>(&mut self, frame: Frame<'a>, now: Instant) -> Incoming<'a> {
         self.heard = now;
-        self.useful = self.phase == Phase::Live;
+        // A node that welcomes only to send away is of no use, or two of them could go on for ever.
+        let serves = self.useful || !matches!(frame, Frame::Restarting(_));
+        self.useful = self.phase == Phase::Live && serves;
         let taken = match (self.phase, frame) {
             (Phase::Live, Frame::Data(data)) => self.numbering.take(data, now),
             (Phase::Live, frame) => self.take_control(&frame, now).map(|()| Incoming::Nothing),
@@ -106,8 +106,7 @@ impl ClientLink {
     fn take_restarting(&mut self, restarting: &Restarting<'_>, now: Instant) {
         let reconnect_in = Duration::from_millis(u64::from(restarting.reconnect_in_ms));
         self.restart_at = Some(now + reconnect_in);
-        self.advertised = None;
-        self.preferred = restarting.addresses.iter().map(str::to_owned).collect();
+        self.route.leave_for(restarting.addresses.iter());
         self.tell(ClientEvent::Restarting { reconnect_in });
     }
 
@@ -185,7 +184,8 @@ impl ClientLink {
             window_bytes: welcome.window_bytes,
             max_frame: welcome.max_frame,
         };
-        self.advertised = welcome.address().map(str::to_owned);
+        self.refusals = 0;
+        self.route.arrived(welcome.address());
         self.clock.welcome(welcome.time, now);
         self.phase = Phase::Live;
         self.next_ping = now;
@@ -207,11 +207,11 @@ impl ClientLink {
         match refused.code.advice() {
             Advice::Ended => self.finish(refused.code, refused.text, refused.game_code()),
             Advice::Resume => self.break_off(Cause::Fault, now),
-            Advice::Wait | Advice::Elsewhere => {
-                self.preferred.extend(refused.elsewhere().map(str::to_owned));
-                self.preferred.truncate(wire::ADDRESSES_MAX);
+            advice @ (Advice::Wait | Advice::Elsewhere) => {
+                let named = self.route.go_to(refused.elsewhere());
+                let goes_on = advice == Advice::Elsewhere && named;
                 let after = Duration::from_millis(u64::from(refused.retry_after_ms));
-                self.wait_for(after, now);
+                self.wait_for(after, goes_on, now);
             }
         }
     }

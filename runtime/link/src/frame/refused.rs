@@ -41,17 +41,22 @@ impl<'a> Refused<'a> {
         });
     }
 
-    /// Writes a refusal of a login by the game, with the game's own number.
-    pub fn write_login(
+    /// Writes a refusal with the game's own number, if it is the game's, and the addresses to try
+    /// instead; those beyond the eighth are left out.
+    pub fn write_no(
         out: &mut Vec<u8>,
         code: CloseCode,
         retry_after_ms: u32,
         text: &str,
         game_code: Option<u16>,
+        elsewhere: &[String],
     ) {
         Self::write_parts(out, code, retry_after_ms, text, |out| {
             if let Some(game_code) = game_code {
                 extension::write(out, wire::TAG_GAME_CODE, &game_code.to_be_bytes());
+            }
+            for address in elsewhere.iter().take(wire::ADDRESSES_MAX) {
+                extension::write(out, wire::TAG_ELSEWHERE, address.as_bytes());
             }
         });
     }

@@ -142,8 +142,8 @@ impl Client {
         self.events.extend(core::iter::from_fn(|| self.link.poll_event()));
         if let Some(dial) = self.link.poll_dial() {
             assert_eq!(self.connection, None, "the old connection is closed before a new one");
+            self.connection = Some(net.dial(&dial.address, now.as_micros()));
             self.dials.push(dial.address);
-            self.connection = Some(net.dial(now.as_micros()));
         }
     }
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use throughline_link::{
-    Answer, Close, CloseCode, Extensions, Frame, FrameError, Incoming, Instant, LinkConfig,
-    NodeEvent, NodeLink, Refused, Resume, Secret, SessionId, Split, split,
+    Answer, Close, CloseCode, Frame, FrameError, Incoming, Instant, LinkConfig, NodeEvent,
+    NodeLink, Refused, Resume, Secret, SessionId, Split, split,
 };
 
 use crate::{
@@ -47,10 +47,38 @@ pub(crate) struct Host {
     buffers: BTreeMap<usize, Vec<u8>>,
     /// The handler answers each message with one.
     pub(crate) echoes: bool,
+    /// What other nodes, by address, answer to the next handshakes; then they are this one.
+    pub(crate) others: BTreeMap<String, VecDeque<Refusal>>,
+    /// Attempts that were read, at any node.
+    pub(crate) attempts: Vec<u64>,
     /// Why connections were refused.
     pub(crate) refusals: Vec<CloseCode>,
     /// No turn is run.
     pub(crate) holds: bool,
+}
+
+/// A node's no.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) code: CloseCode,
+    pub(crate) retry_after_ms: u32,
+    pub(crate) elsewhere: Vec<&'static str>,
+}
+
+impl Refusal {
+    pub(crate) const fn of(code: CloseCode) -> Self {
+        Self { code, retry_after_ms: 0, elsewhere: Vec::new() }
+    }
+}
+
+/// Refuses the connection, and closes it: never a session's.
+fn refuse(id: usize, refusal: &Refusal, net: &mut Network, now: Instant) -> bool {
+    let elsewhere: Vec<_> = refusal.elsewhere.iter().map(|&to| to.to_owned()).collect();
+    let mut out = Vec::new();
+    Refused::write_no(&mut out, refusal.code, refusal.retry_after_ms, "", None, &elsewhere);
+    net.write(id, Side::Node, out, now.as_micros());
+    net.close(id, Side::Node, now.as_micros());
+    false
 }
 
 impl Host {
@@ -62,6 +90,8 @@ impl Host {
             last: None,
             buffers: BTreeMap::new(),
             echoes: false,
+            others: BTreeMap::new(),
+            attempts: Vec::new(),
             refusals: Vec::new(),
             holds: false,
         }
@@ -123,6 +153,13 @@ impl Host {
         net: &mut Network,
         now: Instant,
     ) -> bool {
+        if let Ok(Frame::Resume(resume)) = &first {
+            self.attempts.push(resume.attempt);
+        }
+        let of_other = self.others.get_mut(net.address(id)).and_then(VecDeque::pop_front);
+        if let Some(refusal) = of_other {
+            return refuse(id, &refusal, net, now);
+        }
         let refusal = match first {
             Ok(Frame::Hello(hello)) if hello.extensions.unknown_required().is_none() => {
                 self.begin(id, now);
@@ -139,13 +176,7 @@ impl Host {
             Err(error) => error.code(),
         };
         self.refusals.push(refusal);
-        let extensions = Extensions::default();
-        let refused = Refused { code: refusal, retry_after_ms: 0, text: "", extensions };
-        let mut out = Vec::new();
-        Frame::Refused(refused).write(&mut out);
-        net.write(id, Side::Node, out, now.as_micros());
-        net.close(id, Side::Node, now.as_micros());
-        false
+        refuse(id, &Refusal::of(refusal), net, now)
     }
 
     fn begin(&mut self, connection: usize, now: Instant) {

@@ -19,6 +19,7 @@ mod fixture;
 mod half_open;
 mod handover;
 mod limits;
+mod places;
 mod properties;
 mod resumes;
 mod timers;

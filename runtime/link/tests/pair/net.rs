@@ -49,6 +49,8 @@ struct Pipe {
 
 #[derive(Debug, Default)]
 struct Connection {
+    /// Where the client dialed.
+    address: String,
     pipes: [Pipe; 2],
     opens_at: Option<u64>,
     refused: bool,
@@ -68,6 +70,9 @@ pub(crate) struct Network {
     pub(crate) ends_first: bool,
     /// New connections are refused.
     pub(crate) down: bool,
+    /// Addresses at which nothing listens, and at which nothing ever answers.
+    pub(crate) dead: Vec<&'static str>,
+    pub(crate) silent: Vec<&'static str>,
     /// Bytes towards this end vanish, and the end of the connection with them.
     pub(crate) hole: [bool; 2],
     /// The next break: when so many bytes have reached this end, over all connections.
@@ -85,6 +90,8 @@ impl Network {
             notice: [0, 0],
             ends_first: false,
             down: false,
+            dead: Vec::new(),
+            silent: Vec::new(),
             hole: [false, false],
             cut: None,
             carried: [0, 0],
@@ -100,14 +107,18 @@ impl Network {
     }
 
     /// The client opens a connection: `Opened` arrives later, or never into a hole.
-    pub(crate) fn dial(&mut self, now: u64) -> usize {
-        let mut connection = Connection::default();
-        let lost = self.hole[0] || self.hole[1];
+    pub(crate) fn dial(&mut self, address: &str, now: u64) -> usize {
+        let mut connection = Connection { address: address.to_owned(), ..Connection::default() };
+        let lost = self.hole[0] || self.hole[1] || self.silent.contains(&address);
         connection.opens_at = (!lost).then_some(now + self.latency);
-        connection.refused = self.down;
-        connection.broken = self.down || lost;
+        connection.refused = self.down || self.dead.contains(&address);
+        connection.broken = connection.refused || lost;
         self.connections.push(connection);
         self.connections.len() - 1
+    }
+
+    pub(crate) fn address(&self, id: usize) -> &str {
+        &self.connections[id].address
     }
 
     pub(crate) fn write(&mut self, id: usize, from: Side, bytes: Vec<u8>, now: u64) {

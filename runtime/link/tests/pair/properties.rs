@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use throughline_link::{CloseCode, LinkConfig};
 
 use crate::{
-    fixture::client,
+    fixture::{HOME, client},
+    host::Refusal,
     net::Side,
     pair::{Pair, SECOND},
 };
@@ -32,6 +33,10 @@ enum Operation {
     ClientHolds(bool),
     NodeHolds(bool),
     Restarting(u32),
+    /// The client goes to this address first; nothing listens at `dead`.
+    Move(&'static str),
+    /// The next nodes asked know another one, or ask to wait.
+    Refuses(Refusal),
     /// From here on only in rough conversations: what ends sessions.
     Remember,
     FallBackHost,
@@ -57,7 +62,20 @@ fn gentle() -> impl Strategy<Value = Operation> {
         1 => any::<bool>().prop_map(Operation::ClientHolds),
         1 => any::<bool>().prop_map(Operation::NodeHolds),
         1 => (0..3_000_u32).prop_map(Operation::Restarting),
+        2 => prop_oneof![Just("other"), Just("dead")].prop_map(Operation::Move),
+        2 => refusal().prop_map(Operation::Refuses),
     ]
+}
+
+fn refusal() -> impl Strategy<Value = Refusal> {
+    let codes = [CloseCode::NotYet, CloseCode::GoElsewhere, CloseCode::StoreDown];
+    let addresses = prop_oneof![Just(vec![]), Just(vec!["dead", "other"]), Just(vec!["other"])];
+    let code = proptest::sample::select(codes.to_vec());
+    (code, 0..500_u32, addresses).prop_map(|(code, retry_after_ms, elsewhere)| Refusal {
+        code,
+        retry_after_ms,
+        elsewhere,
+    })
 }
 
 fn rough() -> impl Strategy<Value = Operation> {
@@ -106,6 +124,7 @@ fn begun(manner: &Manner) -> Pair {
     pair.timeouts_first = manner.timeouts_first;
     pair.lag = manner.lag;
     pair.host.echoes = manner.echoes;
+    pair.net.dead.push("dead");
     pair.connect();
     pair
 }
@@ -129,6 +148,16 @@ fn perform(pair: &mut Pair, operation: &Operation, saved: &mut Option<crate::hos
         Operation::Heal => pair.net.heal(),
         Operation::ClientHolds(holds) => pair.client.holds = holds,
         Operation::NodeHolds(holds) => pair.host.holds = holds,
+        Operation::Move(to) => {
+            let now = pair.time();
+            pair.client.link.move_to(to, now);
+        }
+        Operation::Refuses(ref refusal) => {
+            for address in [HOME, "other"] {
+                let queue = pair.host.others.entry(address.to_owned()).or_default();
+                queue.push_back(refusal.clone());
+            }
+        }
         Operation::Leave => pair.client.link.leave(),
         Operation::Reload => {
             if let Some(saved) = pair.client.save().filter(|_| pair.client.end().is_none()) {

@@ -6,14 +6,14 @@ use throughline_link::{
 
 use crate::{
     client::Client,
-    fixture::{client, live},
+    fixture::{HOME, client, live},
     net::{Arrival, Side},
     pair::{Pair, SECOND},
 };
 
 /// Says `opening` over a connection of its own, and returns what the node answers.
 fn intrude(pair: &mut Pair, opening: &[u8]) -> Option<CloseCode> {
-    let id = pair.net.dial(pair.now);
+    let id = pair.net.dial(HOME, pair.now);
     pair.net.write_unchecked(id, Side::Client, opening.to_vec(), pair.now);
     pair.now += 2 * pair.net.latency;
     let (mut answer, mut reached) = (Vec::new(), false);

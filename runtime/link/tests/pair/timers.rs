@@ -1,14 +1,10 @@
-//! Acks, clocks, and a node that restarts.
+//! Acks and clocks.
 
 use core::time::Duration;
 
-use throughline_link::{ClientEvent, Data, Frame, Incoming, defaults};
+use throughline_link::{Data, Frame, Incoming, defaults};
 
-use crate::{
-    fixture::{HOME, live},
-    net::Side,
-    pair::SECOND,
-};
+use crate::{fixture::live, net::Side, pair::SECOND};
 
 #[test]
 fn p1_acks_lost_with_a_connection_are_told_again() {
@@ -75,46 +71,6 @@ fn an_ack_rides_on_the_answer() {
     let told = pair.net.carried[Side::Client as usize];
     pair.run(SECOND / 10);
     assert_eq!(pair.net.carried[Side::Client as usize], told);
-}
-
-#[test]
-fn p1_a_client_of_a_restarting_node_comes_back_where_it_was_told_to() {
-    let mut pair = live();
-    let elsewhere = ["other:7778".to_owned()];
-    let link = &mut pair.host.session().link;
-    link.announce_restart(3_000, &elsewhere);
-    pair.host.send();
-    pair.run(2 * SECOND);
-    let told = ClientEvent::Restarting { reconnect_in: Duration::from_secs(3) };
-    assert_eq!(pair.client.saw(&told), 1);
-    assert_eq!(pair.client.dials, [HOME], "it stays connected until the time has come");
-    assert_eq!(pair.client.handled, 1);
-    pair.run(2 * SECOND);
-    assert_eq!(pair.client.dials, [HOME, "other:7778"]);
-    assert_eq!(pair.client.saw(&ClientEvent::Repaired), 1);
-}
-
-#[test]
-fn a_client_of_a_restarting_node_comes_back_at_once_when_the_connection_closes() {
-    let mut pair = live();
-    pair.host.session().link.announce_restart(10_000, &["other:7778".to_owned()]);
-    pair.run(SECOND);
-    pair.net.break_all(pair.now);
-    pair.run(SECOND);
-    assert_eq!(pair.client.dials, [HOME, "other:7778"]);
-    assert!(pair.client.link.is_live());
-}
-
-#[test]
-fn the_address_of_the_node_is_tried_before_those_of_the_options() {
-    let config = throughline_link::LinkConfig {
-        advertise: Some("node-3:7778".to_owned()),
-        ..throughline_link::LinkConfig::default()
-    };
-    let mut pair = crate::fixture::live_with(config);
-    pair.net.break_all(pair.now);
-    pair.run(SECOND);
-    assert_eq!(pair.client.dials, [HOME, "node-3:7778"]);
 }
 
 #[test]

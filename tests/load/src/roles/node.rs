@@ -86,6 +86,7 @@ fn config(options: &Options) -> Result<Config, Error> {
     config.node.workers = options.workers;
     config.listen.http = free();
     config.listen.link = free();
+    config.admin.listen = Vec::new();
     config.session.messages_per_second = 0;
     config.session.bytes_per_second = 0;
     config.limits.connections_per_address = 0;

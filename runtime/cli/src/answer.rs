@@ -1,0 +1,86 @@
+//! What nodes answer. Fields that an older node does not have are empty.
+
+use serde::Deserialize;
+
+/// `GET /status`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Status {
+    pub(crate) node: u32,
+    pub(crate) state: String,
+    pub(crate) sessions: u64,
+    pub(crate) connected: u64,
+    pub(crate) handovers_in: u64,
+    pub(crate) handovers_out: u64,
+    pub(crate) parked: u64,
+    pub(crate) lost: u64,
+    pub(crate) pause_p99_ms: Option<f64>,
+    pub(crate) uptime_s: u64,
+    pub(crate) maintenance: bool,
+    pub(crate) version: String,
+    pub(crate) drain: Option<Drain>,
+}
+
+/// `GET /drain`.
+#[derive(Debug, Default, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Drain {
+    /// `none`, `ordered`, `running`, `paused` or `over`.
+    pub(crate) state: String,
+    pub(crate) waiting: u64,
+    pub(crate) leaving: u64,
+    pub(crate) moved: u64,
+    pub(crate) parked: u64,
+    pub(crate) ended: u64,
+    pub(crate) report: Option<DrainReport>,
+}
+
+impl Drain {
+    pub(crate) const fn gone(&self) -> u64 {
+        self.moved + self.parked + self.ended
+    }
+
+    pub(crate) const fn to_go(&self) -> u64 {
+        self.waiting + self.leaving
+    }
+}
+
+/// How a drain ended.
+#[derive(Debug, Default, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct DrainReport {
+    pub(crate) moved: u64,
+    pub(crate) parked: u64,
+    pub(crate) ended: u64,
+    pub(crate) left: Vec<Left>,
+    pub(crate) left_count: u64,
+    pub(crate) stopped: bool,
+    pub(crate) took_ms: f64,
+    pub(crate) pause_p50_ms: f64,
+    pub(crate) pause_p99_ms: f64,
+}
+
+/// A session that a drain left behind.
+#[derive(Debug, Default, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Left {
+    pub(crate) record: String,
+    pub(crate) why: String,
+}
+
+/// `GET /sessions`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Sessions {
+    pub(crate) sessions: Vec<SessionRow>,
+    /// Where the next page begins, if there is one.
+    pub(crate) next: Option<String>,
+}
+
+/// One session.
+#[derive(Debug, Default, Deserialize, serde::Serialize)]
+#[serde(default)]
+pub(crate) struct SessionRow {
+    pub(crate) id: String,
+    pub(crate) key: Option<String>,
+}

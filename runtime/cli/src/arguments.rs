@@ -1,0 +1,190 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// Where a node's admin listener is by default.
+const ADMIN: &str = "127.0.0.1:7779";
+
+/// Looks at running nodes, gives them orders, and keeps their stores.
+#[derive(Debug, Parser)]
+#[command(name = "throughline", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Prints JSON, one document a line: one per node, or one per store.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// A node's admin listener (its `admin.listen`), which is on the node's own machine. May be
+    /// given several times, or as a list with commas.
+    #[arg(long, global = true, value_name = "ADDR", value_delimiter = ',')]
+    #[arg(default_value = ADMIN, value_parser = address)]
+    pub(crate) admin: Vec<String>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What each node does: one line a node.
+    Status,
+    /// The sessions of the nodes.
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
+    /// Says something to every session: the game decides how its players see it.
+    Announce {
+        /// What is said, 4 KiB at most.
+        text: String,
+    },
+    /// Refuses logins for a while; sessions and resumes go on.
+    #[command(subcommand)]
+    Maintenance(MaintenanceCommand),
+    /// Empties a node before it stops: its sessions go to other nodes.
+    #[command(subcommand)]
+    Drain(DrainCommand),
+    /// A store on disk that nobody has open.
+    #[command(subcommand)]
+    Store(StoreCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsCommand {
+    /// The sessions, by id, with the key of the player where there is one.
+    List {
+        /// Begins behind this session id.
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+        /// Sessions of each node, at most.
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// Ends a session, on whichever of the nodes it is.
+    Kick {
+        /// The session's id: 32 hexadecimal digits.
+        id: String,
+        /// What its client is told.
+        #[arg(value_name = "REASON", default_value = "kicked", value_parser = ["kicked", "ended"])]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MaintenanceCommand {
+    /// Begins it, or changes the time.
+    On {
+        /// When refused clients try again by themselves.
+        #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+        retry_after: Duration,
+    },
+    /// Ends it.
+    Off,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DrainCommand {
+    /// Begins to drain one node. By default with the rate and the deadline of its configuration.
+    Start {
+        /// Sessions told in a second to come back elsewhere; 0: all at once.
+        #[arg(long, value_name = "N")]
+        rate: Option<u32>,
+        /// What is left then is named and stays.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        deadline: Option<Duration>,
+        /// Shows how far it is, and ends with its report: status 0 only if nothing is left.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// How far it is.
+    Status,
+    /// Begins no further session; the deadline still holds.
+    Pause,
+    /// Goes on after a pause.
+    Resume,
+    /// Gives up: what has not gone stays.
+    Stop,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Reads every record and compares it with its checksum.
+    Check {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// Writes each record as a line: the key with escapes, a tab, the value in hexadecimal. Reads
+    /// also what is left of a store that does not open.
+    Dump {
+        /// The store's directory.
+        path: PathBuf,
+        /// A new file; none: standard output, and what was found goes to standard error.
+        to: Option<PathBuf>,
+    },
+    /// Gives back the space of what was overwritten. Needs space for a second copy.
+    Compact {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// Copies the records into a new directory, which opens as a store.
+    Backup {
+        /// The store's directory.
+        path: PathBuf,
+        /// A new or empty directory.
+        to: PathBuf,
+    },
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':');
+    let fits = parts.is_some_and(|(host, port)| {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        !host.is_empty() && host.chars().all(is_word) && port.parse::<u16>().is_ok()
+    });
+    if fits { Ok(text.to_owned()) } else { Err(format!("HOST:PORT was expected, as {ADMIN}")) }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "a time was expected, as 30s or 5m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn without_an_address_the_default_one_is_asked() {
+        let arguments = Arguments::parse_from(["throughline", "status"]);
+        assert_eq!(arguments.admin, [ADMIN]);
+        let two = ["throughline", "status", "--admin", "localhost:1,[::1]:2", "--json"];
+        let arguments = Arguments::parse_from(two);
+        assert!(arguments.json);
+        assert_eq!(arguments.admin, ["localhost:1", "[::1]:2"]);
+    }
+
+    #[test]
+    fn rubbish_is_refused_before_anybody_is_asked() {
+        let refused = [
+            &["status", "--admin", "7779"][..],
+            &["status", "--admin", "a b:1"],
+            &["status", "--admin", "http://127.0.0.1:7779/x:1"],
+            &["sessions", "kick", "00", "banned"],
+            &["sessions", "list", "--limit", "0"],
+            &["maintenance", "on", "--retry-after", "soon"],
+            &["drain", "start", "--deadline", "7"],
+            &["store", "backup", "only-one"],
+        ];
+        for arguments in refused {
+            let all = ["throughline"].iter().chain(arguments);
+            assert!(Arguments::try_parse_from(all).is_err(), "{arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What an operator types: `throughline`.
+//!
+//! It looks at running nodes and gives them orders, over HTTP to their admin listeners, and it
+//! checks, dumps, compacts and backs up stores that nobody has open. It plays no game, serves
+//! nobody, and knows nothing of a node but what the admin listener says. docs/operating.md shows
+//! each command.
+//!
+//! The exit status is 0 if all was done and all is well, 1 if something was not done or is not
+//! well, 2 if the command line is wrong.
+//!
+//! # Layout
+//! - `arguments`: the command line
+//! - `store`: the commands for stores; `spinner`: what shows that they go on
+//! - `admin`: the HTTP client; `answer`: what nodes answer; `nodes`: asking several
+//! - `status`, `sessions`, `orders`, `drain`: the commands for nodes
+//! - `output`: lines, tables and JSON; `error`: what goes wrong
+
+#![forbid(unsafe_code)]
+
+mod admin;
+mod answer;
+mod arguments;
+mod drain;
+mod error;
+mod nodes;
+mod orders;
+mod output;
+mod sessions;
+mod spinner;
+mod status;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+use error::Error;
+use nodes::Nodes;
+
+/// How a command ended that could be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// All was done, and all is well.
+    Well,
+    /// It said what is not: a damaged store, a node that did not answer, a session left behind.
+    NotWell,
+}
+
+impl Ending {
+    const fn of(is_well: bool) -> Self {
+        if is_well { Self::Well } else { Self::NotWell }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let is_json = arguments.json;
+    match run(arguments) {
+        Ok(Ending::Well) => ExitCode::SUCCESS,
+        Ok(Ending::NotWell) => ExitCode::FAILURE,
+        // Whoever read has seen enough, as `head` does.
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            output::failure(&error, is_json);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<Ending, Error> {
+    let is_json = arguments.json;
+    let command = match arguments.command {
+        Command::Store(command) => return store::run(command, is_json),
+        command => command,
+    };
+    let nodes = Nodes::new(arguments.admin, is_json);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Error::System)?.block_on(async {
+        match command {
+            Command::Store(_) => Ok(Ending::Well),
+            Command::Status => status::run(&nodes).await,
+            Command::Sessions(command) => sessions::run(command, &nodes).await,
+            Command::Announce { text } => orders::announce(&nodes, &text).await,
+            Command::Maintenance(command) => orders::maintenance(command, &nodes).await,
+            Command::Drain(command) => drain::run(command, &nodes).await,
+        }
+    })
+}

@@ -1,0 +1,95 @@
+//! `throughline status`.
+
+use std::time::Duration;
+
+use crate::{
+    Ending, admin::Question, answer::Status, drain, error::Error, nodes::Nodes, output,
+    output::Table,
+};
+
+const HEAD: [&str; 10] = [
+    "node",
+    "state",
+    "#sessions",
+    "#connected",
+    "#came/went",
+    "#parked",
+    "#pause p99",
+    "#lost",
+    "up",
+    "admin",
+];
+
+pub(crate) async fn run(nodes: &Nodes) -> Result<Ending, Error> {
+    let answers = nodes.ask::<Status>(&Question::get("/status")).await;
+    if !nodes.is_json {
+        let mut table = Table::new(HEAD);
+        for (address, answer) in &answers {
+            table.row(match answer {
+                Ok((status, _)) => row(address, status),
+                Err(_) => silent(address),
+            });
+        }
+        table.print()?;
+        for (_, answer) in &answers {
+            if let Ok((Status { node, drain: Some(drain), .. }, _)) = answer {
+                output::line(&format!("n{node}: {}", drain::describe(drain)))?;
+            }
+        }
+    }
+    nodes.report(&answers)?;
+    Ok(Ending::of(answers.iter().all(|(_, answer)| answer.is_ok())))
+}
+
+fn row(address: &str, status: &Status) -> [String; HEAD.len()] {
+    let pause = status.pause_p99_ms.map_or_else(|| "-".to_owned(), milliseconds);
+    let up = humantime::format_duration(Duration::from_secs(status.uptime_s)).to_string();
+    // The two largest units are enough: 3days 4h.
+    let up = up.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let maintenance = if status.maintenance { ", maintenance" } else { "" };
+    [
+        format!("n{}", status.node),
+        format!("{}{maintenance}", status.state),
+        status.sessions.to_string(),
+        status.connected.to_string(),
+        format!("{}/{}", status.handovers_in, status.handovers_out),
+        status.parked.to_string(),
+        pause,
+        status.lost.to_string(),
+        up,
+        address.to_owned(),
+    ]
+}
+
+fn silent(address: &str) -> [String; HEAD.len()] {
+    let mut row: [String; HEAD.len()] = std::array::from_fn(|_| "-".to_owned());
+    row[1] = "no answer".to_owned();
+    row[HEAD.len() - 1] = address.to_owned();
+    row
+}
+
+/// `7 ms`, and with a decimal below 10.
+pub(crate) fn milliseconds(milliseconds: f64) -> String {
+    if milliseconds < 10.0 {
+        format!("{milliseconds:.1} ms")
+    } else {
+        format!("{milliseconds:.0} ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_what_a_node_does() {
+        let text = r#"{"node":2,"state":"serving","sessions":41,"connected":40,"handovers_in":12,
+            "handovers_out":3,"pause_p99_ms":6.25,"lost":0,"uptime_s":97200,"maintenance":true,
+            "later":"unknown fields are passed over"}"#;
+        let status: Status = serde_json::from_str(text).unwrap();
+        let row = row("127.0.0.1:7722", &status);
+        assert_eq!(row[..2], ["n2", "serving, maintenance"]);
+        assert_eq!(row[2..8], ["41", "40", "12/3", "0", "6.2 ms", "0"]);
+        assert_eq!(row[8..], ["1day 3h", "127.0.0.1:7722"]);
+    }
+}

@@ -1,0 +1,113 @@
+//! Where a client goes: first where a node sent it, then to the address that its node advertised,
+//! then to the configured addresses, round and round.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use crate::{
+    config::{AddressOrder, ClientConfig},
+    defaults::NAMED_TRIES,
+    wire::ADDRESSES_MAX,
+};
+
+/// Where a try goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// Where a node or `move_to` sent the client.
+    Named,
+    /// The address in the last Welcome.
+    Advertised,
+    /// The configured address of this index.
+    Configured(usize),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Route {
+    /// Where to go before anything else; at most [`ADDRESSES_MAX`].
+    named: VecDeque<String>,
+    /// Tries at such addresses in this repair.
+    named_tries: u32,
+    /// The address in the last Welcome, until it was tried.
+    advertised: Option<String>,
+    /// Where the present try, or connection, goes to.
+    goal: Option<Goal>,
+    /// Which of the configured addresses comes next.
+    next: usize,
+}
+
+impl Route {
+    /// The tries begin, because the player asked for it.
+    pub(super) const fn begin(&mut self) {
+        self.named_tries = 0;
+    }
+
+    /// A node took the session.
+    pub(super) fn arrived(&mut self, advertised: Option<&str>) {
+        self.named.clear();
+        self.advertised = advertised.map(str::to_owned);
+    }
+
+    /// A live connection broke; `failed` if it was of no use.
+    pub(super) fn broke(&mut self, failed: bool) {
+        self.named_tries = 0;
+        if let (false, Some(Goal::Configured(index))) = (failed, self.goal.take()) {
+            self.next = index;
+        }
+    }
+
+    /// The node is about to go: whatever happens next, it is not tried again.
+    pub(super) fn leave_for<'a>(&mut self, addresses: impl Iterator<Item = &'a str>) {
+        self.advertised = None;
+        self.goal = None;
+        self.named = addresses.map(str::to_owned).collect();
+    }
+
+    /// A node names other addresses; they go before those named earlier. Whether there was one.
+    pub(super) fn go_to<'a>(&mut self, addresses: impl Iterator<Item = &'a str>) -> bool {
+        let fresh: Vec<_> = addresses.map(str::to_owned).collect();
+        let any = !fresh.is_empty();
+        for address in fresh.into_iter().rev() {
+            self.named.retain(|known| *known != address);
+            self.named.push_front(address);
+        }
+        self.named.truncate(ADDRESSES_MAX);
+        any
+    }
+
+    /// This address comes first.
+    pub(super) fn go_first(&mut self, address: &str) {
+        self.go_to([address].into_iter());
+    }
+
+    /// Whether a failure of the present try counts.
+    pub(super) fn counts(&self) -> bool {
+        match self.goal {
+            Some(Goal::Named) => self.is_led_around(),
+            Some(Goal::Advertised) => false,
+            Some(Goal::Configured(_)) | None => true,
+        }
+    }
+
+    /// Whether nodes have named more addresses than any cluster needs.
+    pub(super) const fn is_led_around(&self) -> bool {
+        self.named_tries > NAMED_TRIES
+    }
+
+    /// The address of the next try, and how long it may take.
+    pub(super) fn next(&mut self, config: &ClientConfig) -> (String, Duration) {
+        if let Some(address) = self.named.pop_front() {
+            self.goal = Some(Goal::Named);
+            self.named_tries = self.named_tries.saturating_add(1);
+            return (address, config.try_timeout);
+        }
+        let advertised = self.advertised.take();
+        if let (Some(address), AddressOrder::AdvertisedFirst) = (advertised, config.address_order) {
+            self.goal = Some(Goal::Advertised);
+            return (address, config.advertised_try_timeout.min(config.try_timeout));
+        }
+        let index = self.next % config.addresses.len().max(1);
+        self.next = index + 1;
+        self.goal = Some(Goal::Configured(index));
+        (config.addresses.get(index).cloned().unwrap_or_default(), config.try_timeout)
+    }
+}

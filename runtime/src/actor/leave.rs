@@ -1,0 +1,296 @@
+//! How a session leaves this node: its last turn, its snapshot, and what is left behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use throughline_cluster::{Gone, Member, RecordId, Reply, Went};
+use throughline_link::{CloseCode, Instant};
+
+use super::{Ending, Input, Resuming, SessionActor, turn};
+use crate::{
+    arrive,
+    cluster::{Asked, Sending, drainer::Release, ms_from_now},
+    codec::{self, Codec},
+    counters::is_worth_a_line,
+    peers::Answerer,
+    session::Session,
+    transport::Transport,
+};
+
+/// What travels of a session, beside what its record's header has.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SessionSnapshot {
+    /// Numbers, retained messages, secret and attempt counter, as the link exports them.
+    pub(crate) link: Bytes,
+    /// The game's state, in CBOR.
+    pub(crate) state: Bytes,
+    pub(crate) timers: Vec<TravellingTimer>,
+}
+
+/// A session's timer on its way to another node.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TravellingTimer {
+    pub(crate) name: String,
+    /// What was left of its time, in microseconds.
+    pub(crate) after: u64,
+    pub(crate) every: Option<u64>,
+}
+
+/// How far a session is from leaving.
+#[derive(Debug, Default)]
+pub(super) struct Leaving {
+    /// Since when a snapshot is wanted: no turn begins, and nothing is written.
+    pub(super) wanted: Option<Instant>,
+    /// The game's `swap_out` has begun.
+    pub(super) begun: bool,
+    /// It has run: if the session stays, `restored` follows.
+    ran: bool,
+    /// Who asked, and how they are answered.
+    pub(super) asked: Vec<(Member, u64, Option<Answerer>)>,
+    /// A resume that came meanwhile: of several, the last one.
+    pub(super) resume: Option<Box<Resuming<Transport>>>,
+    /// When it is parked, since its client was told to come back elsewhere.
+    pub(super) park_at: Option<Instant>,
+    /// Others have taken the session: nothing of it may leave here.
+    pub(super) fenced: bool,
+    /// Why it could not leave.
+    why: &'static str,
+}
+
+impl<S: Session> SessionActor<S> {
+    /// Another node wants the session.
+    pub(super) fn asked(&mut self, asked: Asked) {
+        let Asked { ask, to, answer } = asked;
+        let is_busy = self.keying.is_some() || self.ending != Ending::No || self.link.is_ended();
+        let Some(holding) = &mut self.holding else {
+            return Asked::say(answer, Reply::ReadAgain);
+        };
+        if is_busy {
+            let not_yet = throughline_cluster::Refusal::NOT_YET;
+            return Asked::say(answer, Reply::Refused(not_yet));
+        }
+        let elsewhere = self.worker.node.cluster.others(Some(holding.held.header()));
+        self.leaving.asked.push((ask.from, ask.request, answer));
+        holding.held.handle_ask(ask, to, &elsewhere);
+    }
+
+    pub(super) fn say(&mut self, from: Member, request: u64, reply: Reply) {
+        let asked = &mut self.leaving.asked;
+        let index = asked.iter().position(|(f, r, _)| (*f, *r) == (from, request));
+        if let Some((_, _, answer)) = index.map(|index| asked.swap_remove(index)) {
+            Asked::say(answer, reply);
+        }
+    }
+
+    /// The node drains: the client is told to come back elsewhere.
+    pub(super) fn release(&mut self, release: Release, now: Instant) {
+        if self.ending != Ending::No {
+            return;
+        }
+        let others = self.worker.node.cluster.others(None);
+        let wait = u32::try_from(release.reconnect_in.as_millis()).unwrap_or(u32::MAX);
+        self.link.announce_restart(wait, &others);
+        let is_there = self.connection.is_some();
+        let park_in = if is_there { release.park_in } else { Duration::ZERO };
+        self.leaving.park_at = Some(now + park_in);
+    }
+
+    /// When the session is parked, unless it has gone before.
+    pub(super) fn park_at(&self) -> Option<Instant> {
+        self.leaving.park_at
+    }
+
+    pub(super) fn park_if_due(&mut self, now: Instant) {
+        if self.leaving.park_at.is_none_or(|at| at > now) || self.ending != Ending::No {
+            return;
+        }
+        self.leaving.park_at = None;
+        let expires = ms_from_now(self.worker.node.config.session.timeout);
+        if let Some(holding) = &mut self.holding {
+            // Refused only while something else is under way, which is not so here.
+            let _ = holding.held.park(expires);
+        }
+    }
+
+    /// Begins the game's last turn here, once the turn under way has ended.
+    pub(super) fn swap_out(&mut self, now: Instant) -> bool {
+        if self.leaving.wanted.is_none() || self.leaving.begun || self.turn.is_some() {
+            return false;
+        }
+        if self.ending != Ending::No || self.link.is_ended() || self.keying.is_some() {
+            self.stay("it is about to end, or to take a key");
+            return true;
+        }
+        self.leaving.begun = true;
+        let cluster = &self.worker.node.cluster;
+        let (newest, oldest) = (S::STATE_VERSION, S::OLDEST_VERSION);
+        let version = cluster.view().common_version(S::KIND, newest, oldest);
+        self.begin_turn(Input::SwapOut(version), now);
+        true
+    }
+
+    /// The last turn has ended: the snapshot goes into the commit.
+    pub(super) fn give_snapshot(&mut self, now: Instant) {
+        self.leaving.ran = true;
+        let written = self.turns.as_ref().and_then(super::Turns::take_written);
+        if self.link.is_ended() {
+            return self.stay("its game ended it");
+        }
+        let Some((state, version)) = written else { return self.stay("its state was not written") };
+        let snapshot = SessionSnapshot {
+            link: self.link.export().into(),
+            state: state.into(),
+            timers: self.timers.export(now, &self.inbox.timers()),
+        };
+        let mut body = Vec::new();
+        if codec::encode(Codec::Cbor, &snapshot, &mut body).is_err() {
+            return self.stay("its snapshot cannot be written");
+        }
+        let (bytes, limit) = (body.len(), self.worker.node.config.session.snapshot_max);
+        if bytes > limit / 2 {
+            self.warn_large(bytes, limit);
+        }
+        if bytes > limit {
+            return self.stay("its snapshot is larger than session.snapshot-max");
+        }
+        if let Some(holding) = &mut self.holding {
+            holding.held.handle_snapshot(Some((body.into(), version)));
+        }
+    }
+
+    fn warn_large(&self, bytes: usize, limit: usize) {
+        use std::sync::atomic::Ordering;
+        let counts = &self.worker.node.cluster.counts;
+        let count = counts.large_snapshots.fetch_add(1, Ordering::Relaxed) + 1;
+        if is_worth_a_line(count) {
+            let id = self.link.session_id();
+            log::warn!(
+                "session {id}: its snapshot has {bytes} bytes, at most {limit} \
+                 (session.snapshot-max); {count} so large so far"
+            );
+        }
+    }
+
+    /// There is no snapshot: the session stays.
+    pub(super) fn stay(&mut self, why: &'static str) {
+        self.leaving.why = why;
+        if let Some(holding) = &mut self.holding {
+            holding.held.handle_snapshot(None);
+        }
+    }
+
+    /// It did not leave after all.
+    pub(super) fn goes_on(&mut self) {
+        if self.leaving.wanted.take().is_none() {
+            return;
+        }
+        self.leaving.begun = false;
+        let why = match std::mem::take(&mut self.leaving.why) {
+            "" => "its commit was refused, or another node asked too early",
+            why => why,
+        };
+        if std::mem::take(&mut self.leaving.ran) {
+            self.queue(Input::Restored);
+        }
+        self.worker.node.cluster.drain.failed(&self.record(), why);
+    }
+
+    pub(super) fn record(&self) -> RecordId {
+        RecordId::session(self.link.session_id())
+    }
+
+    /// The record is no longer this node's.
+    pub(super) fn gone(&mut self, gone: Gone, now: Instant) {
+        use std::sync::atomic::Ordering::Relaxed;
+        let holding = self.holding.take();
+        self.keying = None;
+        let node = Arc::clone(&self.worker.node);
+        let (counts, drain) = (&node.cluster.counts, &node.cluster.drain);
+        let pause = self.leaving.wanted.map_or(Duration::ZERO, |since| now.since(since));
+        match gone {
+            Gone::Ended(_) => {
+                self.ended = holding.map(|holding| Box::new(holding.held.header().clone()));
+                return drain.gone(&self.record(), Went::Ended, pause);
+            }
+            Gone::Fenced => return self.fence(now),
+            Gone::Moved(..) => {
+                counts.moved.fetch_add(1, Relaxed);
+                drain.gone(&self.record(), Went::Moved, pause);
+            }
+            Gone::Parked => {
+                counts.parked.fetch_add(1, Relaxed);
+                drain.gone(&self.record(), Went::Parked, pause);
+            }
+        }
+        self.unlist();
+        self.send_on();
+        if let Some(old) = self.connection.take()
+            && matches!(gone, Gone::Moved(..))
+        {
+            // Its client is at the other node, or is two.
+            self.say_taken_over(old, true);
+        }
+        turn::drop_quietly(self.turns.take());
+        self.permit = None;
+        self.ending = Ending::Forgotten;
+        if let Some(resume) = self.leaving.resume.take() {
+            arrive::come_again(&self.worker, *resume);
+        }
+    }
+
+    /// Others took the session, since this node was thought dead. Its game hears of the loss, and
+    /// nothing that it does about it leaves.
+    pub(super) fn fence(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.leaving.fenced, true) {
+            return;
+        }
+        self.holding = None;
+        self.keying = None;
+        self.leaving.wanted = None;
+        self.leaving.asked.clear();
+        self.leaving.resume = None;
+        let counts = &self.worker.node.cluster.counts;
+        counts.dropped.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.unlist();
+        if self.connection.take().is_some() {
+            self.link.handle_disconnected(now);
+            self.set_peer(None);
+        }
+        self.inbox = Default::default();
+        self.link.end(CloseCode::Lost);
+        if matches!(self.ending, Ending::Ended(_)) {
+            self.ending = Ending::Forgotten;
+        }
+    }
+
+    /// Messages of other sessions that wait go after it.
+    fn send_on(&mut self) {
+        let mut waiting = Vec::new();
+        while let Some(input) = self.inbox.pop(false) {
+            if let Input::Server(message) = input {
+                waiting.push(message);
+            }
+        }
+        for mail in self.mail.drain(..) {
+            if let super::ToSession::Server(message) = mail {
+                waiting.push(message);
+            }
+        }
+        if waiting.is_empty() {
+            return;
+        }
+        let (node, id) = (Arc::clone(&self.worker.node), self.link.session_id());
+        actix_rt::spawn(async move {
+            for message in waiting {
+                let (from, payload) = (message.from(), message.payload());
+                drop(message);
+                let sending = Sending { from, to: id.into(), payload };
+                if let Err(why) = sending.deliver(&node).await {
+                    node.report_undelivered(from, id.into(), why);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! Doing what was asked.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::{Request, StatusCode, body::Incoming};
+use serde_json::json;
+
+use super::{
+    READ_TIME,
+    answer::{self, Answer},
+    guard,
+    route::{self, Order},
+};
+use crate::{
+    cluster::DrainOrder,
+    node::Shared,
+    operator::{DrainNo, DrainStatus},
+};
+
+/// The longest announcement: a screen of text, which fits into a frame of any sensible size.
+const ANNOUNCEMENT_BYTES_MAX: usize = 4 * 1024;
+
+/// Answers one request.
+pub(super) async fn answer(node: &Shared, request: Request<Incoming>) -> Answer {
+    if let Some(why) = guard::page(request.uri(), request.headers()) {
+        return answer::failure(StatusCode::FORBIDDEN, why);
+    }
+    match route::read(request.method(), request.uri().path(), request.uri().query()) {
+        Ok(order) => act(node, order, request.into_body()).await,
+        Err(no) => answer::no(&no),
+    }
+}
+
+async fn act(node: &Shared, order: Order, body: Incoming) -> Answer {
+    match order {
+        Order::Health => well(node.health()),
+        Order::Readiness => well(node.readiness()),
+        Order::Status => answer::ok(&node.status()),
+        Order::Sessions { after, limit } => answer::ok(&node.sessions(after, limit)),
+        Order::Kick { id, reason } => {
+            if node.kick(id, reason) {
+                return answer::ok(&json!({ "id": id, "reason": reason.name() }));
+            }
+            let why = format!("no session {id} lives on this node");
+            answer::failure(StatusCode::NOT_FOUND, &why)
+        }
+        Order::Announce => match announcement(body).await {
+            Ok(text) => answer::ok(&json!({ "told": node.announce(&text).await })),
+            Err((status, why)) => answer::failure(status, &why),
+        },
+        Order::Maintain { retry_after } => {
+            node.set_maintenance(Some(retry_after));
+            let millis = retry_after.as_millis() as u64;
+            answer::ok(&json!({ "maintenance": true, "retry_after_ms": millis }))
+        }
+        Order::EndMaintenance => {
+            node.set_maintenance(None);
+            answer::ok(&json!({ "maintenance": false }))
+        }
+        Order::Drain { wait } => drain(node, wait).await,
+        Order::StartDrain { rate, deadline } => drained(node, node.start_drain(rate, deadline)),
+        Order::PauseDrain => drained(node, node.change_drain(DrainOrder::Pause)),
+        Order::ResumeDrain => drained(node, node.change_drain(DrainOrder::Resume)),
+        Order::StopDrain => drained(node, node.change_drain(DrainOrder::Stop)),
+    }
+}
+
+fn well(is_well: Result<(), String>) -> Answer {
+    match is_well {
+        Ok(()) => answer::ok(&json!({ "ok": true })),
+        Err(why) => answer::failure(StatusCode::SERVICE_UNAVAILABLE, &why),
+    }
+}
+
+async fn drain(node: &Shared, wait: Duration) -> Answer {
+    if !wait.is_zero() {
+        // Over or not, it is answered with how far it is.
+        let _ = tokio::time::timeout(wait, node.cluster.drain.ended()).await;
+    }
+    answer::ok(&node.drain_status().unwrap_or(DrainStatus::none()))
+}
+
+fn drained(node: &Shared, is_done: Result<(), DrainNo>) -> Answer {
+    match is_done {
+        Ok(()) => answer::ok(&node.drain_status().unwrap_or(DrainStatus::none())),
+        Err(no) => answer::failure(StatusCode::CONFLICT, &no.to_string()),
+    }
+}
+
+async fn announcement(body: Incoming) -> Result<String, (StatusCode, String)> {
+    let reading = Limited::new(body, ANNOUNCEMENT_BYTES_MAX).collect();
+    let bytes: Bytes = match tokio::time::timeout(READ_TIME, reading).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let why = format!("an announcement has at most {ANNOUNCEMENT_BYTES_MAX} bytes");
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, why));
+        }
+        Ok(Err(error)) => return Err((StatusCode::BAD_REQUEST, error.to_string())),
+        Err(_) => {
+            let why = "the announcement did not arrive in time".to_owned();
+            return Err((StatusCode::REQUEST_TIMEOUT, why));
+        }
+    };
+    let bad = |why: &str| (StatusCode::BAD_REQUEST, why.to_owned());
+    let text = std::str::from_utf8(&bytes).map_err(|_| bad("an announcement is UTF-8 text"))?;
+    if text.trim().is_empty() {
+        return Err(bad("an announcement has some text, which is the body of the request"));
+    }
+    Ok(text.to_owned())
+}

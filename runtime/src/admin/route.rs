@@ -1,0 +1,225 @@
+//! What may be asked: method, path and parameters, read without doing anything.
+
+use std::time::Duration;
+
+use hyper::Method;
+use throughline_link::SessionId;
+
+use crate::operator::KickReason;
+
+/// Everything there is, as the answer to an unknown path lists it.
+pub(super) const PLACES: &[(&str, &str)] = &[
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/status"),
+    ("GET", "/sessions?after=ID&limit=N"),
+    ("POST", "/sessions/ID/kick?reason=kicked|ended"),
+    ("POST", "/announce"),
+    ("POST", "/maintenance?retry-after=30s"),
+    ("DELETE", "/maintenance"),
+    ("GET", "/drain?wait=TIME"),
+    ("POST", "/drain?rate=N&deadline=60s"),
+    ("POST", "/drain/pause"),
+    ("POST", "/drain/resume"),
+    ("POST", "/drain/stop"),
+];
+
+/// Sessions of one page: by default, and at most. An answer stays below 200 KiB or so.
+const PAGE: usize = 100;
+const PAGE_MAX: usize = 1_000;
+
+/// When clients come again that maintenance refused.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// The range of `drain.deadline`.
+const DEADLINE_MIN: Duration = Duration::from_secs(1);
+const DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// The range of `drain.rate`.
+const RATE_MAX: u32 = 1_000_000;
+
+/// The longest that a question about a drain is kept open: shorter than clients wait.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    Health,
+    Readiness,
+    Status,
+    Sessions {
+        after: Option<SessionId>,
+        limit: usize,
+    },
+    Kick {
+        id: SessionId,
+        reason: KickReason,
+    },
+    /// The body is the text.
+    Announce,
+    Maintain {
+        retry_after: Duration,
+    },
+    EndMaintenance,
+    /// Answered once the drain is over, or after this.
+    Drain {
+        wait: Duration,
+    },
+    StartDrain {
+        rate: Option<u32>,
+        deadline: Option<Duration>,
+    },
+    PauseDrain,
+    ResumeDrain,
+    StopDrain,
+}
+
+/// Why nothing is asked that there is. The asker's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum No {
+    #[error("there is no such path")]
+    Unknown,
+    #[error("only {0} is possible here")]
+    Method(&'static str),
+    #[error("{0}")]
+    Bad(String),
+}
+
+/// Reads a request. `HEAD` is a `GET` whose answer has no body.
+pub(super) fn read(method: &Method, path: &str, query: Option<&str>) -> Result<Order, No> {
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let parts: Vec<_> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+    match parts[..] {
+        ["healthz"] => get(method, Query::read(query, &[]), |_| Ok(Order::Health)),
+        ["readyz"] => get(method, Query::read(query, &[]), |_| Ok(Order::Readiness)),
+        ["status"] => get(method, Query::read(query, &[]), |_| Ok(Order::Status)),
+        ["sessions"] => get(method, Query::read(query, &["after", "limit"]), |query| {
+            let after = query.find("after").map(id).transpose()?;
+            let limit = query.number("limit", 1, PAGE_MAX as u32)?;
+            Ok(Order::Sessions { after, limit: limit.map_or(PAGE, |limit| limit as usize) })
+        }),
+        ["sessions", text, "kick"] => post(method, Query::read(query, &["reason"]), |query| {
+            Ok(Order::Kick { id: id(text)?, reason: reason(query.find("reason"))? })
+        }),
+        ["announce"] => post(method, Query::read(query, &[]), |_| Ok(Order::Announce)),
+        ["maintenance"] => maintenance(method, query),
+        ["drain"] => drain(method, query),
+        ["drain", what @ ("pause" | "resume" | "stop")] => {
+            post(method, Query::read(query, &[]), |_| {
+                Ok(match what {
+                    "pause" => Order::PauseDrain,
+                    "resume" => Order::ResumeDrain,
+                    _ => Order::StopDrain,
+                })
+            })
+        }
+        _ => Err(No::Unknown),
+    }
+}
+
+fn maintenance(method: &Method, query: Option<&str>) -> Result<Order, No> {
+    match *method {
+        Method::POST => {
+            let query = Query::read(query, &["retry-after"])?;
+            let after = query.time("retry-after", Duration::ZERO, RETRY_AFTER_MAX)?;
+            Ok(Order::Maintain { retry_after: after.unwrap_or(RETRY_AFTER) })
+        }
+        Method::DELETE => Query::read(query, &[]).map(|_| Order::EndMaintenance),
+        _ => Err(No::Method("POST, DELETE")),
+    }
+}
+
+fn drain(method: &Method, query: Option<&str>) -> Result<Order, No> {
+    match *method {
+        Method::GET => {
+            let wait = Query::read(query, &["wait"])?.time("wait", Duration::ZERO, WAIT_MAX)?;
+            Ok(Order::Drain { wait: wait.unwrap_or_default() })
+        }
+        Method::POST => {
+            let query = Query::read(query, &["rate", "deadline"])?;
+            let rate = query.number("rate", 0, RATE_MAX)?;
+            let deadline = query.time("deadline", DEADLINE_MIN, DEADLINE_MAX)?;
+            Ok(Order::StartDrain { rate, deadline })
+        }
+        _ => Err(No::Method("GET, POST")),
+    }
+}
+
+fn get<'a>(
+    method: &Method,
+    query: Result<Query<'a>, No>,
+    order: impl FnOnce(Query<'a>) -> Result<Order, No>,
+) -> Result<Order, No> {
+    if *method == Method::GET { order(query?) } else { Err(No::Method("GET")) }
+}
+
+fn post<'a>(
+    method: &Method,
+    query: Result<Query<'a>, No>,
+    order: impl FnOnce(Query<'a>) -> Result<Order, No>,
+) -> Result<Order, No> {
+    if *method == Method::POST { order(query?) } else { Err(No::Method("POST")) }
+}
+
+fn id(text: &str) -> Result<SessionId, No> {
+    let found = text.escape_debug();
+    text.parse().map_err(|error| No::Bad(format!("`{found}` is no session id: {error}")))
+}
+
+fn reason(name: Option<&str>) -> Result<KickReason, No> {
+    let name = name.unwrap_or(KickReason::NAMES[0]);
+    KickReason::named(name).ok_or_else(|| {
+        let known = KickReason::NAMES.join(" or ");
+        No::Bad(format!("reason is `{}`, where {known} is expected", name.escape_debug()))
+    })
+}
+
+/// The parameters of a request. Nothing here needs an escape, so none is read.
+#[derive(Debug)]
+struct Query<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Query<'a> {
+    /// Refuses what is not known here: a misspelt parameter must not be a default.
+    fn read(query: Option<&'a str>, known: &[&str]) -> Result<Self, No> {
+        let parts = query.unwrap_or_default().split('&').filter(|part| !part.is_empty());
+        let pairs: Vec<_> = parts.map(|part| part.split_once('=').unwrap_or((part, ""))).collect();
+        let Some((name, _)) = pairs.iter().find(|(name, _)| !known.contains(name)) else {
+            return Ok(Self(pairs));
+        };
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let name = name.escape_debug();
+        Err(No::Bad(format!("the parameter `{name}` is unknown; known here: {known}")))
+    }
+
+    fn find(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(other, _)| *other == name).map(|(_, value)| *value)
+    }
+
+    fn number(&self, name: &str, least: u32, most: u32) -> Result<Option<u32>, No> {
+        let Some(text) = self.find(name) else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        number.map(Some).ok_or_else(|| {
+            let found = text.escape_debug();
+            No::Bad(format!(
+                "{name} is `{found}`, where a number from {least} to {most} is expected"
+            ))
+        })
+    }
+
+    fn time(&self, name: &str, least: Duration, most: Duration) -> Result<Option<Duration>, No> {
+        let Some(text) = self.find(name) else { return Ok(None) };
+        let time = humantime::parse_duration(text).ok();
+        let time = time.filter(|time| (least..=most).contains(time));
+        time.map(Some).ok_or_else(|| {
+            let shown = humantime::format_duration;
+            let (found, least, most) = (text.escape_debug(), shown(least), shown(most));
+            No::Bad(format!(
+                "{name} is `{found}`, where a time such as 5s is expected, {least} to {most}"
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! The driver of ownership: this node's lease, its records, and how sessions come and go.
+//!
+//! The rules are `throughline-cluster`'s; this is the part that reads clocks, talks to the store
+//! and to the other nodes, and tells the actors. `docs/cluster.md` has the steps.
+//!
+//! # Layout
+//! - `beat`: the lease, on the thread `cluster`; `view`: what it last saw of the nodes
+//! - `rows`: records in the store; `holding`: one record that this node owns
+//! - `place`: a resume finds its session; `unheld`: records of this node that are not in memory
+//! - `message`, `serve`: what nodes say to each other; `courier`: messages between sessions
+//! - `key`: session keys; `sweep`: what is due, and what dead nodes owned
+//! - `drain`, `drainer`: emptying the node; `counts`: for operators; `open`: the store
+
+mod beat;
+mod counts;
+mod courier;
+mod drain;
+pub(crate) mod drainer;
+mod holding;
+mod key;
+mod message;
+mod open;
+mod place;
+mod rows;
+mod serve;
+mod sweep;
+mod unheld;
+mod view;
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use throughline_cluster::{Ending, Entry, Header, Law, Member, NodeInfo, defaults};
+use throughline_link::{CloseCode, Instant};
+use throughline_store::Store;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+pub(crate) use beat::Order;
+pub(crate) use counts::{ClusterCounts, Stage};
+pub(crate) use courier::Sending;
+pub(crate) use drain::{DrainControl, DrainOrder};
+pub(crate) use holding::{Holding, create};
+pub(crate) use key::{Keying, take as take_key};
+pub(crate) use open::{Opened, open};
+pub(crate) use place::{Found, Host, place};
+pub(crate) use serve::{Asked, Server};
+pub(crate) use unheld::park;
+pub(crate) use view::View;
+
+use crate::{clock::wall_ms, node::Shared, peers::Peers};
+
+/// What this node knows of its cluster, and its means to act in it.
+pub(crate) struct Cluster {
+    pub(crate) store: Arc<dyn Store>,
+    store_name: String,
+    handle: Handle,
+    view: RwLock<Arc<View>>,
+    /// Until when this node may act, in microseconds of the lease clock; 0: not at all.
+    lease: AtomicU64,
+    stage: AtomicU8,
+    orders: mpsc::Sender<Order>,
+    peers: OnceLock<Arc<Peers>>,
+    requests: AtomicU64,
+    /// Resumes that look for their session.
+    places: Arc<Semaphore>,
+    pub(crate) counts: ClusterCounts,
+    pub(crate) drain: DrainControl,
+}
+
+/// Orders to the lease that wait, at most: there are a handful in a node's life.
+const ORDERS_MAX: usize = 64;
+
+impl Cluster {
+    /// A node that has not joined yet, and what is ordered of it.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        store_name: String,
+        me: Member,
+        handle: Handle,
+    ) -> (Arc<Self>, mpsc::Receiver<Order>) {
+        let (orders, ordered) = mpsc::channel(ORDERS_MAX);
+        let cluster = Self {
+            store,
+            store_name,
+            handle,
+            view: RwLock::new(Arc::new(View::alone(me))),
+            lease: AtomicU64::new(0),
+            stage: AtomicU8::new(Stage::Starting as u8),
+            orders,
+            peers: OnceLock::new(),
+            requests: AtomicU64::new(0),
+            places: Arc::new(Semaphore::new(defaults::PLACEMENTS_MAX)),
+            counts: ClusterCounts::default(),
+            drain: DrainControl::new(),
+        };
+        (Arc::new(cluster), ordered)
+    }
+
+    pub(crate) fn set_peers(&self, peers: Arc<Peers>) {
+        // Set once, before the node joins.
+        let _ = self.peers.set(peers);
+    }
+
+    pub(crate) fn peers(&self) -> Option<&Arc<Peers>> {
+        self.peers.get()
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(crate) fn store_name(&self) -> &str {
+        &self.store_name
+    }
+
+    /// Whether what is parked outlives this process.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.store_name != open::MEMORY
+    }
+
+    pub(crate) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set_view(&self, view: View) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+
+    /// This node's incarnation.
+    pub(crate) fn member(&self) -> Member {
+        self.view().me.member
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        Stage::from_number(self.stage.load(Ordering::Relaxed))
+    }
+
+    fn set_stage(&self, stage: Stage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+
+    /// Whether this node may act at `now`, a time of the lease clock.
+    #[inline]
+    pub(crate) fn may_act(&self, now: Instant) -> bool {
+        now.as_micros() < self.lease.load(Ordering::Acquire)
+    }
+
+    fn set_lease(&self, until: Option<Instant>) {
+        self.lease.store(until.map_or(0, Instant::as_micros), Ordering::Release);
+    }
+
+    pub(crate) fn order(&self, order: Order) {
+        if self.orders.try_send(order).is_err() {
+            log::error!("cluster: {order:?} is lost: too many orders");
+        }
+    }
+
+    fn next_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The entry of a node: as last seen, or as it stands now.
+    pub(crate) async fn entry(&self, member: Member) -> Option<Entry> {
+        if let Some(entry) = self.view().entry(member) {
+            return Some(entry.clone());
+        }
+        rows::entry(&self.store, member).await.ok()
+    }
+
+    /// Addresses for clients that are sent elsewhere.
+    pub(crate) fn others(&self, header: Option<&Header>) -> Vec<String> {
+        self.view().others(header)
+    }
+
+    /// Deletes the record of a session whose end nobody will ask for.
+    pub(crate) async fn dismiss(&self, header: &Header) {
+        if let Ok(step) = Law::default().dismiss(header) {
+            // What is not deleted now is deleted when it is due.
+            rows::commit(&self.store, &step.commit).await;
+        }
+    }
+
+    /// How a session ends that was lost with its owner.
+    fn lost() -> Ending {
+        unheld::ending(CloseCode::Lost.number())
+    }
+}
+
+/// What a node tells the others of itself, and who is told when it has joined.
+pub(crate) struct Joining {
+    pub(crate) info: NodeInfo,
+    pub(crate) ordered: mpsc::Receiver<Order>,
+    pub(crate) joined: watch::Sender<bool>,
+}
+
+/// The life of the thread `cluster`: the lease, and what stands on it.
+pub(crate) async fn run(node: Arc<Shared>, joining: Joining) {
+    let cluster = &node.cluster;
+    cluster.handle().spawn(drainer::run(Arc::clone(&node)));
+    let Joining { info, ordered, joined } = joining;
+    beat::run(Arc::clone(&node), Arc::new(info), ordered, joined).await;
+    if let Some(peers) = cluster.peers() {
+        peers.close();
+    }
+    if let Err(error) = cluster.store.close().await {
+        log::error!("cluster: {error}");
+    }
+}
+
+/// A time as the store has it, in milliseconds since 1970 UTC.
+pub(crate) fn ms_from_now(after: Duration) -> u64 {
+    wall_ms().saturating_add(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A random number for an incarnation or a life; never 0.
+pub(crate) fn random_number(node: &Shared) -> u64 {
+    let id = node.random_id().0;
+    let (head, _) = id.split_first_chunk::<8>().unwrap_or((&[1; 8], &[]));
+    u64::from_be_bytes(*head).max(1)
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("store", &self.store_name).finish_non_exhaustive()
+    }
+}

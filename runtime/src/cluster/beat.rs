@@ -1,0 +1,226 @@
+//! The lease of this node: beats, what they show of the others, and what becomes of that.
+
+use std::sync::{Arc, atomic::Ordering};
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use throughline_cluster::{
+    Entries, LeaseConfig, Member, MemberAction, Membership, NodeInfo, Outcome, StepName,
+};
+use throughline_link::Instant;
+use tokio::sync::{mpsc, watch};
+
+use super::{Cluster, Stage, View, random_number, rows, serve, sweep};
+use crate::{actor::ToSession, clock::wall_ms, node::Shared};
+
+/// What is ordered of the lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Take nothing more.
+    Drain,
+    /// Leave; so much was found in the owner index.
+    Leave(usize),
+    /// End, without a word.
+    Stop,
+}
+
+/// What the store answered.
+enum Answer {
+    Commit(StepName, Outcome),
+    Entries(Option<Entries>),
+}
+
+struct Beats {
+    node: Arc<Shared>,
+    membership: Membership,
+    calls: FuturesUnordered<BoxFuture<'static, Answer>>,
+    joined: watch::Sender<bool>,
+    /// The incarnation that is waited for, said once.
+    waiting: Option<Member>,
+    swept: sweep::Sweeper,
+}
+
+/// Keeps this node's lease until it is stopped. `joined` turns true when it has joined.
+pub(super) async fn run(
+    node: Arc<Shared>,
+    info: Arc<NodeInfo>,
+    mut orders: mpsc::Receiver<Order>,
+    joined: watch::Sender<bool>,
+) {
+    let settings = &node.config.cluster;
+    let config =
+        LeaseConfig { beat: settings.beat, term: settings.term, margin: settings.margin };
+    let me = node.cluster.member();
+    let mut beats = Beats {
+        membership: Membership::new(me, info, config, node.clock.lease_now()),
+        calls: FuturesUnordered::new(),
+        joined,
+        waiting: None,
+        swept: sweep::Sweeper::default(),
+        node,
+    };
+    loop {
+        beats.act();
+        beats.look_at_workers();
+        let wait = beats.wait();
+        tokio::select! {
+            Some(answer) = beats.calls.next(), if !beats.calls.is_empty() => beats.take(answer),
+            () = tokio::time::sleep(wait) => {
+                let now = beats.node.clock.lease_now();
+                beats.membership.handle_timeout(now, wall_ms());
+            }
+            order = orders.recv() => match order {
+                Some(Order::Drain) => beats.membership.drain(),
+                Some(Order::Leave(owned)) => beats.membership.leave(owned),
+                Some(Order::Stop) | None => {
+                    beats.node.cluster.set_lease(None);
+                    return;
+                }
+            },
+        }
+        // An order is taken up at once, not with the next beat.
+        let now = beats.node.clock.lease_now();
+        beats.membership.handle_timeout(now, wall_ms());
+    }
+}
+
+/// The longest the lease is not looked at: a clock that was suspended is noticed then.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+impl Beats {
+    fn wait(&self) -> Duration {
+        let now = self.node.clock.lease_now();
+        let next = self.membership.poll_timeout().map_or(LOOK_EVERY, |at| at.since(now));
+        next.min(LOOK_EVERY)
+    }
+
+    /// A worker that is stuck beyond the deadline of turns does not hand over what it owns: this
+    /// node then stops beating, so that others take all of it.
+    fn look_at_workers(&mut self) {
+        let config = &self.node.config;
+        let limit = config.session.turn_deadline + config.cluster.margin;
+        self.membership.set_stuck(self.node.operator.longest_turn(self.node.clock.now()) > limit);
+    }
+
+    fn take(&mut self, answer: Answer) {
+        let now = self.node.clock.lease_now();
+        match answer {
+            Answer::Commit(name, outcome) => {
+                self.membership.handle_commit(name, outcome, now);
+                if (name, outcome) == (StepName::Beat, Outcome::Done) {
+                    serve::look_for_requests(&self.node);
+                }
+            }
+            Answer::Entries(Some(entries)) => {
+                self.membership.handle_entries(&entries, now, wall_ms());
+                self.publish(Some(entries), now);
+                self.swept.look(&self.node);
+            }
+            Answer::Entries(None) => self.membership.handle_read_failed(),
+        }
+    }
+
+    /// Does what the machine asks for, then tells the others of this process how things stand.
+    fn act(&mut self) {
+        while let Some(action) = self.membership.poll_action() {
+            let cluster = &self.node.cluster;
+            match action {
+                MemberAction::Commit(step) => {
+                    let store = Arc::clone(&cluster.store);
+                    self.calls.push(Box::pin(async move {
+                        Answer::Commit(step.name, rows::commit(&store, &step.commit).await)
+                    }));
+                }
+                MemberAction::Read => {
+                    let (store, id) = (Arc::clone(&cluster.store), cluster.member().node);
+                    self.calls.push(Box::pin(async move {
+                        let entries = rows::entries(&store, id).await;
+                        if let Err(error) = &entries {
+                            log::warn!("cluster: cannot read the nodes' entries: {error}");
+                        }
+                        Answer::Entries(entries.ok())
+                    }));
+                }
+                MemberAction::Joined => {
+                    log::info!("cluster: joined as {}", cluster.member());
+                    cluster.set_stage(Stage::Serving);
+                    self.joined.send_replace(true);
+                }
+                MemberAction::Waiting(member) if self.waiting != Some(member) => {
+                    log::warn!("cluster: {member} is alive; this process waits for its end");
+                    self.waiting = Some(member);
+                }
+                MemberAction::Fenced => self.fenced(),
+                MemberAction::Gone(member) => log::warn!("cluster: {member} is gone"),
+                MemberAction::Draining => {
+                    cluster.set_stage(Stage::Draining);
+                    cluster.drain.lease_says(Stage::Draining);
+                }
+                MemberAction::NotLeft => cluster.drain.lease_says(Stage::Serving),
+                MemberAction::Left => {
+                    cluster.set_stage(Stage::Left);
+                    cluster.drain.lease_says(Stage::Left);
+                }
+                _ => {}
+            }
+        }
+        let now = self.node.clock.lease_now();
+        self.publish(None, now);
+    }
+
+    /// Others declared this node dead: all it had is dropped, and nothing of it leaves.
+    fn fenced(&mut self) {
+        let node = &self.node;
+        let cluster = &node.cluster;
+        cluster.set_lease(None);
+        cluster.set_stage(Stage::Fenced);
+        let count = cluster.counts.fenced.fetch_add(1, Ordering::Relaxed) + 1;
+        let all = node.directory.all();
+        log::error!(
+            "cluster: {} was declared dead: {} sessions are dropped, and it joins again; {count} \
+             so far",
+            cluster.member(),
+            all.len()
+        );
+        for (_, actor) in all {
+            // One whose mailbox is full finds out by its lease, which it does not have.
+            let _ = actor.try_send(ToSession::Fenced);
+        }
+        let incarnation = random_number(node);
+        self.membership.rejoin(incarnation, node.clock.lease_now());
+        let me = self.membership.me().member;
+        if let Some(peers) = cluster.peers() {
+            peers.set_me(me);
+        }
+    }
+
+    fn publish(&self, entries: Option<Entries>, now: Instant) {
+        let cluster: &Cluster = &self.node.cluster;
+        let old = cluster.view();
+        let until = self.membership.lease_until();
+        cluster.set_lease(until);
+        match (cluster.stage(), until) {
+            (Stage::Serving, Some(until)) if until <= now => cluster.set_stage(Stage::Lapsed),
+            (Stage::Lapsed | Stage::Fenced, Some(until)) if until > now => {
+                cluster.set_stage(Stage::Serving);
+            }
+            _ => {}
+        }
+        if entries.is_none() && old.me == *self.membership.me() {
+            return;
+        }
+        let nodes = match entries {
+            Some(entries) => entries.nodes.into_iter().map(|(entry, _)| entry).collect(),
+            None => old.nodes.clone(),
+        };
+        let refused = |member: &Member| self.membership.refuses(*member, now);
+        let refused = nodes.iter().map(|e: &throughline_cluster::Entry| e.member).filter(refused);
+        let wall = wall_ms();
+        cluster.set_view(View {
+            me: self.membership.me().clone(),
+            refused: refused.collect(),
+            wall_offset: self.membership.wall_ms(wall).map(|median| median.wrapping_sub(wall) as i64),
+            nodes,
+        });
+    }
+}

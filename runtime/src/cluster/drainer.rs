@@ -1,0 +1,202 @@
+//! Empties the node: the driver of a drain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use throughline_cluster::{Drain, DrainAction, DrainConfig, Gone, RecordId, Went};
+use tokio::sync::mpsc;
+
+use super::{DrainOrder, Order, drain::News, rows, unheld};
+use crate::{actor::ToSession, node::Shared};
+
+/// Clients that come back elsewhere in a second, when all are told at once: what two nodes on two
+/// cores take without a pause that anybody notices.
+const SPREAD_RATE: u32 = 2_000;
+
+/// A client that was told to come back elsewhere and has not come so long after its time is away:
+/// its session is parked for it.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Rows of its own index that a draining node reads.
+const OWN_MAX: usize = 1_000_000;
+
+/// What a session is told that is to go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Release {
+    /// When its client is to come back elsewhere.
+    pub(crate) reconnect_in: Duration,
+    /// When the session is parked, if it has not gone by then.
+    pub(crate) park_in: Duration,
+}
+
+/// Waits for orders to drain, and drains.
+pub(super) async fn run(node: Arc<Shared>) {
+    loop {
+        node.cluster.drain.ordered().await;
+        for order in node.cluster.drain.take_orders() {
+            if let DrainOrder::Start { rate, deadline } = order {
+                let settings = &node.config.drain;
+                let rate = rate.unwrap_or(settings.rate);
+                let deadline = deadline.unwrap_or(settings.deadline);
+                Drainer::new(&node, rate, deadline).run().await;
+            }
+        }
+    }
+}
+
+struct Drainer<'a> {
+    node: &'a Arc<Shared>,
+    drain: Drain,
+    /// 0: all at once.
+    rate: u32,
+    news: mpsc::UnboundedReceiver<News>,
+    /// Drawn from for the times of clients; any seed does.
+    draw: u64,
+    /// How long clients are spread.
+    spread: Duration,
+}
+
+impl<'a> Drainer<'a> {
+    fn new(node: &'a Arc<Shared>, rate: u32, deadline: Duration) -> Self {
+        // A rate beyond all sessions is none at all.
+        let config = DrainConfig { rate: if rate == 0 { u32::MAX } else { rate }, deadline };
+        let drain = Drain::new(config, node.clock.now());
+        let news = node.cluster.drain.begin();
+        let draw = super::random_number(node);
+        Self { node, drain, rate, news, draw, spread: Duration::ZERO }
+    }
+
+    async fn run(mut self) {
+        let control = &self.node.cluster.drain;
+        loop {
+            while let Some(action) = self.drain.poll_action() {
+                if let DrainAction::Over(report) = action {
+                    control.set_progress(self.drain.progress());
+                    let left = report.left.len();
+                    log::info!(
+                        "drain: {} moved, {} parked, {} ended, {left} left, in {:.1} s",
+                        report.moved,
+                        report.parked,
+                        report.ended,
+                        report.took.as_secs_f64()
+                    );
+                    for (id, why) in &report.left {
+                        log::error!("drain: {id} was left: {why}");
+                    }
+                    control.set_report(report);
+                    return;
+                }
+                self.act(action).await;
+            }
+            control.set_progress(self.drain.progress());
+            let at = self.drain.poll_timeout().map_or(self.node.clock.now(), |at| at);
+            tokio::select! {
+                news = self.news.recv() => if let Some(news) = news { self.take(news).await; },
+                () = control.ordered() => self.obey(),
+                () = tokio::time::sleep_until(self.node.clock.at(at)) => {
+                    self.drain.handle_timeout(self.node.clock.now());
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self) {
+        let now = self.node.clock.now();
+        for order in self.node.cluster.drain.take_orders() {
+            match order {
+                DrainOrder::Pause => self.drain.pause(),
+                DrainOrder::Resume => self.drain.resume(now),
+                DrainOrder::Stop => self.drain.stop(now),
+                DrainOrder::Start { .. } => {}
+            }
+        }
+    }
+
+    async fn act(&mut self, action: DrainAction) {
+        match action {
+            DrainAction::Begin => self.node.cluster.order(Order::Drain),
+            DrainAction::Release(id) => self.release(id).await,
+            DrainAction::Leave => {
+                // Sessions that have ended still tell their clients; nobody owns them any more.
+                let left = self.owned().await;
+                match left {
+                    Some(left) if left.is_empty() => self.node.cluster.order(Order::Leave(0)),
+                    Some(left) => self.drain.handle_found(left, self.node.clock.now()),
+                    None => self.drain.handle_left(false, self.node.clock.now()),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn owned(&self) -> Option<Vec<RecordId>> {
+        let cluster = &self.node.cluster;
+        rows::owned(&cluster.store, cluster.member(), OWN_MAX).await.ok()
+    }
+
+    async fn take(&mut self, news: News) {
+        let now = self.node.clock.now();
+        match news {
+            News::Draining => {
+                let owned = self.owned().await.unwrap_or_default();
+                log::info!("drain: {} sessions are to go", owned.len());
+                let count = u32::try_from(owned.len()).unwrap_or(u32::MAX);
+                let needed = Duration::from_secs(1) * count / SPREAD_RATE;
+                self.spread = needed.min(self.node.config.drain.spread);
+                self.drain.handle_draining(owned, self.node.clock.now());
+            }
+            News::NotLeft => self.drain.handle_left(false, now),
+            News::Left => self.drain.handle_left(true, now),
+            News::Gone(id, went, pause) => self.drain.handle_gone(&id, went, pause, now),
+            News::Failed(id, why) => self.drain.handle_failed(&id, &why, now),
+        }
+    }
+
+    async fn release(&mut self, id: RecordId) {
+        let reconnect_in = match self.rate {
+            0 => self.spread.mul_f64(self.next_share()),
+            _ => Duration::ZERO,
+        };
+        let release = Release { reconnect_in, park_in: reconnect_in + GRACE };
+        let actor = id.session_id().and_then(|id| self.node.directory.find(id));
+        if let Some(actor) = actor {
+            if actor.try_send(ToSession::Release(release)).is_err() {
+                let now = self.node.clock.now();
+                self.drain.handle_failed(&id, "its mailbox is full", now);
+            }
+            return;
+        }
+        let began = self.node.clock.now();
+        let gone = unheld::put_away(self.node, &id).await;
+        let now = self.node.clock.now();
+        match gone {
+            Some(Gone::Ended(_)) => {
+                self.drain.handle_gone(&id, Went::Ended, Duration::ZERO, now);
+            }
+            Some(Gone::Moved(..)) => {
+                self.drain.handle_gone(&id, Went::Moved, now.since(began), now);
+            }
+            Some(Gone::Parked) => {
+                self.drain.handle_gone(&id, Went::Parked, now.since(began), now);
+            }
+            _ => match rows::header(&self.node.cluster.store, &id).await {
+                Ok(header) if header.as_ref().and_then(|h| h.owner) != Some(self.me()) => {
+                    self.drain.handle_gone(&id, Went::Moved, now.since(began), now);
+                }
+                _ => self.drain.handle_failed(&id, "it is on its way here", now),
+            },
+        }
+    }
+
+    fn me(&self) -> throughline_cluster::Member {
+        self.node.cluster.member()
+    }
+
+    /// A number from 0 to 1: Marsaglia's xorshift64 (2003).
+    fn next_share(&mut self) -> f64 {
+        self.draw ^= self.draw << 13;
+        self.draw ^= self.draw >> 7;
+        self.draw ^= self.draw << 17;
+        (self.draw >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}

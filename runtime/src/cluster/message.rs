@@ -1,0 +1,152 @@
+//! What nodes say to each other, and how it is written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use throughline_cluster::{Ask, Header, Member, Refusal as No, Reply, Snapshot, defaults};
+use throughline_link::SessionId;
+
+use crate::{
+    codec::{self, Codec},
+    node::Shared,
+};
+
+/// A call to another node.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Call {
+    /// A client of this session is at the caller.
+    #[serde(rename = "ask")]
+    Ask {
+        /// The record's id.
+        id: Bytes,
+        epoch: u64,
+        request: u64,
+        attempt: u64,
+    },
+    /// A message of one session for another.
+    #[serde(rename = "deliver")]
+    Deliver { from: SessionId, to: SessionId, payload: Bytes },
+    /// Another session wants the key that this one holds.
+    #[serde(rename = "end-for-key")]
+    EndForKey { id: SessionId },
+}
+
+/// The answer to a call.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// The record is the caller's: header and snapshot as they stand in the store.
+    #[serde(rename = "granted")]
+    Granted { header: Bytes, snapshot: Bytes },
+    /// It is not this node's (any more): read again.
+    #[serde(rename = "read-again")]
+    ReadAgain,
+    /// The client is refused, by the number of a close code.
+    #[serde(rename = "refused")]
+    Refused { code: u16, retry_ms: u64, addresses: Vec<String> },
+    /// It was done: the message is in the mailbox, the session is ending.
+    #[serde(rename = "done")]
+    Done,
+    /// The mailbox of the session is full.
+    #[serde(rename = "full")]
+    Full,
+}
+
+pub(super) fn encode<T: Serialize>(message: &T) -> Bytes {
+    let mut out = Vec::new();
+    // Plain data: nothing of it can fail to be written to memory.
+    if let Err(error) = codec::encode(Codec::Cbor, message, &mut out) {
+        log::error!("cluster: a message cannot be written: {error}");
+    }
+    out.into()
+}
+
+pub(super) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    codec::decode(Codec::Cbor, bytes)
+        .inspect_err(|error| log::warn!("cluster: a message cannot be read: {error}"))
+        .ok()
+}
+
+/// How long a call to another node may take: the caller of a placement looks elsewhere sooner.
+const CALL_TIME: Duration = Duration::from_secs(2);
+
+/// Calls another node. `Err(true)`: surely not handled; `Err(false)`: nobody knows.
+pub(super) async fn call(node: &Shared, to: Member, call: &Call) -> Result<Answer, bool> {
+    let cluster = &node.cluster;
+    let address = cluster.view().address(to);
+    let (Some(peers), Some(address)) = (cluster.peers(), address) else { return Err(true) };
+    let answered = peers.call(to, &address, encode(call), CALL_TIME).await;
+    let answer = answered.map_err(|error| {
+        log::debug!("cluster: a call to {to} failed: {error}");
+        !error.is_unknown()
+    })?;
+    decode(&answer).ok_or(false)
+}
+
+/// Asks the owner of a record. Never ready if no answer comes.
+pub(super) fn ask(node: &Arc<Shared>, ask: Ask) -> BoxFuture<'static, Reply> {
+    let node = Arc::clone(node);
+    Box::pin(async move {
+        let id = Bytes::copy_from_slice(ask.id.as_bytes());
+        let Ask { epoch, request, attempt, to, .. } = ask;
+        match call(&node, to, &Call::Ask { id, epoch, request, attempt }).await {
+            Ok(answer) => reply(answer),
+            // The placement has a time of its own for an owner that does not answer.
+            Err(_) => std::future::pending().await,
+        }
+    })
+}
+
+fn reply(answer: Answer) -> Reply {
+    match answer {
+        Answer::Granted { header, snapshot } => {
+            match (Header::decode(&header), Snapshot::decode(&snapshot)) {
+                (Ok(header), Ok(snapshot)) => Reply::Granted(Box::new(header), snapshot),
+                // What was committed stands in the store.
+                _ => Reply::ReadAgain,
+            }
+        }
+        Answer::Refused { code, retry_ms, addresses } => {
+            Reply::Refused(refusal(code, Duration::from_millis(retry_ms), addresses))
+        }
+        _ => Reply::ReadAgain,
+    }
+}
+
+fn refusal(code: u16, retry_after: Duration, addresses: Vec<String>) -> No {
+    use throughline_link::CloseCode as Code;
+    match Code::from_number(code) {
+        Code::OldAttempt => No::OldAttempt,
+        Code::GoElsewhere => No::GoElsewhere(addresses),
+        Code::StoreDown => No::StoreDown(retry_after),
+        Code::Overloaded => No::Overloaded(retry_after),
+        Code::LoadFailed => No::LoadFailed(retry_after),
+        Code::Banned => No::Banned,
+        _ => No::NotYet(retry_after),
+    }
+}
+
+/// The owner's reply, for the wire.
+pub(super) fn answer(reply: Reply) -> Answer {
+    match reply {
+        Reply::Granted(header, snapshot) => {
+            Answer::Granted { header: header.encode(), snapshot: snapshot.encode() }
+        }
+        Reply::ReadAgain => Answer::ReadAgain,
+        Reply::Refused(no) => {
+            let said = super::place::said(no);
+            Answer::Refused {
+                code: said.code.number(),
+                retry_ms: u64::try_from(said.retry_after.as_millis()).unwrap_or(u64::MAX),
+                addresses: said.elsewhere,
+            }
+        }
+    }
+}
+
+/// Not now: the client tries again.
+pub(super) fn not_yet() -> Answer {
+    answer(Reply::Refused(No::NotYet(defaults::RETRY_AFTER)))
+}

@@ -1,0 +1,172 @@
+//! A resume finds its session: the driver of a placement.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use throughline_cluster::{
+    Header, Host as PlacementHost, Placed, Placement, PlacementAction, Proof, RecordId,
+    Refusal as No, Reply, Snapshot,
+};
+use throughline_link::{CloseCode, Resume};
+
+use super::{Cluster, holding::elsewhere, message, random_number, rows};
+use crate::{
+    kinds::{later, overloaded, refusal},
+    node::Shared,
+    session::{Arrival, Refusal},
+};
+
+/// Who comes, beside the Resume itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Host {
+    pub(crate) peer: std::net::SocketAddr,
+}
+
+/// How a resume ended.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// The record is this node's, not started yet.
+    Here(Header, Option<Snapshot>),
+    /// It is over, and the client may hear its last messages.
+    Over(CloseCode, Option<Snapshot>),
+}
+
+/// Brings the session of this resume here.
+pub(crate) async fn place(
+    node: &Arc<Shared>,
+    resume: &Resume<'_>,
+    host: Host,
+) -> Result<Found, Refusal> {
+    let cluster = &node.cluster;
+    let Ok(_permit) = cluster.places.try_acquire() else {
+        return Err(overloaded("too many sessions are on their way here"));
+    };
+    let id = RecordId::session(resume.session_id);
+    let view = cluster.view();
+    let own = PlacementHost {
+        me: view.me.clone(),
+        others: view.others(None),
+        lost: Cluster::lost(),
+        life: random_number(node),
+    };
+    let request = cluster.next_request();
+    let mut placement =
+        Placement::new(own, id.clone(), resume.attempt, request, node.clock.now());
+    let mut driver =
+        Driver { node, resume, host, id, request, key: None, asked: Box::pin(pending()) };
+    loop {
+        while let Some(action) = placement.poll_action() {
+            match action {
+                PlacementAction::Done(placed) => return driver.done(placed).await,
+                action => driver.act(&mut placement, action).await?,
+            }
+        }
+        let at = placement.poll_timeout().map(|at| node.clock.at(at));
+        let Some(at) = at else { return Err(later(CloseCode::NotYet, "")) };
+        tokio::select! {
+            reply = &mut driver.asked => {
+                driver.asked = Box::pin(pending());
+                placement.handle_reply(request, reply);
+            }
+            () = tokio::time::sleep_until(at) => {}
+        }
+        placement.handle_timeout(node.clock.now());
+    }
+}
+
+struct Driver<'a> {
+    node: &'a Arc<Shared>,
+    resume: &'a Resume<'a>,
+    host: Host,
+    id: RecordId,
+    request: u64,
+    /// The session's key, as last read.
+    key: Option<String>,
+    asked: BoxFuture<'static, Reply>,
+}
+
+impl Driver<'_> {
+    async fn act(
+        &mut self,
+        placement: &mut Placement,
+        action: PlacementAction,
+    ) -> Result<(), Refusal> {
+        let cluster = &self.node.cluster;
+        match action {
+            PlacementAction::Read => {
+                let read = rows::record(&cluster.store, &cluster.view(), &self.id).await;
+                if let Err(error) = &read {
+                    log::warn!("cluster: cannot read {}: {error}", self.id);
+                }
+                let read = read.ok();
+                let header = read.as_ref().and_then(|read| read.header.as_ref());
+                let key = header.and_then(|header| header.key.as_ref());
+                self.key = key.map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+                placement.handle_read(read, self.node.clock.now());
+            }
+            PlacementAction::Prove(identity) => {
+                let proof = if self.resume.is_proved(identity.secret()) {
+                    self.admit()?;
+                    Proof::Good
+                } else {
+                    Proof::Bad
+                };
+                placement.handle_proof(proof, self.node.clock.now());
+            }
+            PlacementAction::Commit(step) => {
+                let outcome = rows::commit(&cluster.store, &step.commit).await;
+                placement.handle_commit(outcome, self.node.clock.now());
+            }
+            PlacementAction::Ask(ask) => {
+                self.asked = message::ask(self.node, ask);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Asks the game's ban hook: its own words go to the client.
+    fn admit(&self) -> Result<(), Refusal> {
+        self.node.admit(&Arrival {
+            peer: self.host.peer,
+            session_id: self.resume.session_id,
+            key: self.key.as_deref(),
+            game_version: self.resume.game_version(),
+            resumes: true,
+        })
+    }
+
+    async fn done(&self, placed: Placed) -> Result<Found, Refusal> {
+        let no = match placed {
+            Placed::Here(header, snapshot) => return Ok(Found::Here(*header, snapshot)),
+            Placed::Refused(no) => no,
+        };
+        log::debug!("cluster: resume {} of {} ended with {no:?}", self.request, self.id);
+        if let No::Ended(number) = no {
+            let last = rows::snapshot(&self.node.cluster.store, &self.id).await.ok().flatten();
+            let last = last.filter(|last| last.body != Bytes::new());
+            return Ok(Found::Over(CloseCode::from_number(number), last));
+        }
+        Err(said(no))
+    }
+}
+
+/// A refusal of ownership, as a client is told.
+pub(super) fn said(no: No) -> Refusal {
+    let wait = |code, after| Refusal { retry_after: after, ..refusal(code, "") };
+    match no {
+        No::Ended(number) => refusal(CloseCode::from_number(number), ""),
+        No::BadProof => refusal(CloseCode::BadProof, ""),
+        No::OldAttempt => refusal(CloseCode::OldAttempt, ""),
+        No::Banned => refusal(CloseCode::Banned, ""),
+        No::UpgradeNeeded => refusal(CloseCode::UpgradeNeeded, ""),
+        No::NotYet(after) => wait(CloseCode::NotYet, after),
+        No::GoElsewhere(addresses) => elsewhere(addresses),
+        No::StoreDown(after) => wait(CloseCode::StoreDown, after),
+        No::Overloaded(after) => wait(CloseCode::Overloaded, after),
+        No::LoadFailed(after) => wait(CloseCode::LoadFailed, after),
+        _ => refusal(CloseCode::Unknown, "no such session"),
+    }
+}

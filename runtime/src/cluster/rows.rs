@@ -1,0 +1,233 @@
+//! Records, nodes and indexes in the store: reads, and commits by the law.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use throughline_cluster::{
+    Beat, Check, Commit, Entries, Entry, FormError, Header, Holder, Member, NodeId, Outcome, Read,
+    RecordId, Request, Row, SessionKey, Snapshot, Standing, Value, Write, keys,
+};
+use throughline_store::{self as store, CommitError, GetError, Scan, ScanError, Store};
+
+use super::View;
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unread {
+    #[error(transparent)]
+    Get(#[from] GetError),
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    #[error(transparent)]
+    Form(#[from] FormError),
+}
+
+/// The batch of a commit, as the store takes it.
+pub(super) fn batch(commit: &Commit) -> store::Batch {
+    let mut batch = store::Batch::new();
+    let own = commit.batch();
+    for check in own.checks {
+        batch.push_check(match check {
+            Check::Equals { key, value } => store::Check::Equals { key, value },
+            Check::Absent { key } => store::Check::Absent { key },
+        });
+    }
+    for write in own.writes {
+        batch.push_write(match write {
+            Write::Put { key, value } => store::Write::Put { key, value },
+            Write::Delete { key } => store::Write::Delete { key },
+        });
+    }
+    batch
+}
+
+/// What the store's answer means to the law. Whatever is neither in nor unknown was not written:
+/// the caller reads again, and finds out whether it may go on.
+pub(super) fn outcome(answer: &Result<(), CommitError>) -> Outcome {
+    match answer {
+        Ok(()) => Outcome::Done,
+        Err(CommitError::Unknown { .. }) => Outcome::Unknown,
+        Err(_) => Outcome::Refused,
+    }
+}
+
+pub(super) async fn commit(store: &Arc<dyn Store>, commit: &Commit) -> Outcome {
+    let answer = store.commit(batch(commit)).await;
+    if let Err(error) = &answer {
+        log::debug!("cluster: a commit was not made: {error}");
+    }
+    outcome(&answer)
+}
+
+async fn value(store: &Arc<dyn Store>, row: &Row) -> Result<Option<Value>, Unread> {
+    let bytes = store.get(row.key()).await?;
+    Ok(bytes.map(|bytes| Value::decode(row, &bytes)).transpose()?)
+}
+
+pub(super) async fn header(
+    store: &Arc<dyn Store>,
+    id: &RecordId,
+) -> Result<Option<Header>, Unread> {
+    Ok(match value(store, &Row::Header(id.clone())).await? {
+        Some(Value::Header(header)) => Some(header),
+        _ => None,
+    })
+}
+
+pub(super) async fn snapshot(
+    store: &Arc<dyn Store>,
+    id: &RecordId,
+) -> Result<Option<Snapshot>, Unread> {
+    Ok(match value(store, &Row::Snapshot(id.clone())).await? {
+        Some(Value::Snapshot(snapshot)) => Some(snapshot),
+        _ => None,
+    })
+}
+
+pub(super) async fn entry(store: &Arc<dyn Store>, member: Member) -> Result<Entry, Unread> {
+    let standing = match value(store, &Row::Standing(member)).await? {
+        Some(Value::Standing(standing)) => Some(standing),
+        _ => None,
+    };
+    Ok(Entry { member, standing })
+}
+
+pub(super) async fn holder(
+    store: &Arc<dyn Store>,
+    key: &SessionKey,
+) -> Result<Option<Holder>, Unread> {
+    Ok(match value(store, &Row::Key(key.clone())).await? {
+        Some(Value::Holder(holder)) => Some(holder),
+        _ => None,
+    })
+}
+
+/// The owner's entry: as last seen, since a commit checks it anyway.
+pub(super) async fn owner(
+    store: &Arc<dyn Store>,
+    view: &View,
+    header: &Header,
+) -> Result<Option<Entry>, Unread> {
+    Ok(match header.owner {
+        None => None,
+        Some(owner) => match view.entry(owner) {
+            Some(entry) => Some(entry.clone()),
+            None => Some(entry(store, owner).await?),
+        },
+    })
+}
+
+/// A record with what depends on its header.
+pub(super) async fn record(
+    store: &Arc<dyn Store>,
+    view: &View,
+    id: &RecordId,
+) -> Result<Read, Unread> {
+    let Some(header) = header(store, id).await? else { return Ok(Read::default()) };
+    let snapshot = if header.state.has_snapshot() { snapshot(store, id).await? } else { None };
+    let owner = owner(store, view, &header).await?;
+    Ok(Read { header: Some(header), snapshot, owner })
+}
+
+/// All rows of a range, page by page.
+async fn rows(
+    store: &Arc<dyn Store>,
+    range: keys::Range,
+    most: usize,
+) -> Result<Vec<(Row, Bytes)>, Unread> {
+    let mut scan = Scan::range(range.start, Some(range.end));
+    let mut found = Vec::new();
+    loop {
+        let page = store.scan(scan.clone().entries_max(most - found.len())).await?;
+        let next = page.next().cloned();
+        for entry in page.into_entries() {
+            // What is none of ownership's does not belong into these ranges: it is left alone.
+            if let Some(row) = keys::row_of(&entry.key) {
+                found.push((row, entry.value));
+            }
+        }
+        match next {
+            Some(next) if found.len() < most => scan = scan.resume(next),
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// Nodes and their incarnations of the past in one cluster, at most: what is gone is forgotten.
+const ENTRIES_MAX: usize = 65_536;
+
+/// All entries.
+pub(super) async fn entries(store: &Arc<dyn Store>, node: NodeId) -> Result<Entries, Unread> {
+    let last = match value(store, &Row::Node(node)).await? {
+        Some(Value::Incarnation(incarnation)) => Some(incarnation),
+        _ => None,
+    };
+    let mut nodes: BTreeMap<Member, (Option<Standing>, Option<Beat>)> = BTreeMap::new();
+    // The standings first: a beat that is younger than its standing kills nobody.
+    for (row, bytes) in rows(store, keys::standings(), ENTRIES_MAX).await? {
+        if let (Row::Standing(member), Value::Standing(standing)) =
+            (&row, Value::decode(&row, &bytes)?)
+        {
+            nodes.entry(*member).or_default().0 = Some(standing);
+        }
+    }
+    for (row, bytes) in rows(store, keys::beats(), ENTRIES_MAX).await? {
+        if let (Row::Beat(member), Value::Beat(beat)) = (&row, Value::decode(&row, &bytes)?) {
+            nodes.entry(*member).or_default().1 = Some(beat);
+        }
+    }
+    let nodes = nodes
+        .into_iter()
+        .map(|(member, (standing, beat))| (Entry { member, standing }, beat))
+        .collect();
+    Ok(Entries { last, nodes })
+}
+
+/// What a node owns, at most `most` of it.
+pub(super) async fn owned(
+    store: &Arc<dyn Store>,
+    owner: Member,
+    most: usize,
+) -> Result<Vec<RecordId>, Unread> {
+    let found = rows(store, keys::owned_by(owner), most).await?;
+    let ids = found.into_iter().filter_map(|(row, _)| match row {
+        Row::Owned(_, id) => Some(id),
+        _ => None,
+    });
+    Ok(ids.collect())
+}
+
+/// What others ask of a node through the store.
+pub(super) async fn requests(
+    store: &Arc<dyn Store>,
+    owner: Member,
+    most: usize,
+) -> Result<Vec<(RecordId, Option<Request>)>, Unread> {
+    let found = rows(store, keys::requests_to(owner), most).await?;
+    let requests = found.into_iter().filter_map(|(row, bytes)| match &row {
+        Row::Request(_, id) => Some((
+            id.clone(),
+            match Value::decode(&row, &bytes) {
+                Ok(Value::Request(request)) => Some(request),
+                _ => None,
+            },
+        )),
+        _ => None,
+    });
+    Ok(requests.collect())
+}
+
+/// What is due, oldest first.
+pub(super) async fn due(
+    store: &Arc<dyn Store>,
+    wall_ms: u64,
+    most: usize,
+) -> Result<Vec<RecordId>, Unread> {
+    let found = rows(store, keys::due_until(wall_ms), most).await?;
+    let ids = found.into_iter().filter_map(|(row, _)| match row {
+        Row::Due(_, id) => Some(id),
+        _ => None,
+    });
+    Ok(ids.collect())
+}

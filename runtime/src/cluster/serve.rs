@@ -1,0 +1,124 @@
+//! What other nodes ask of this one, over a connection or through the store.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use throughline_cluster::{Ask, Entry, Law, Member, RecordId, Reply, Request};
+use throughline_link::CloseCode;
+
+use super::{message, message::Answer, message::Call, rows, unheld};
+use crate::{
+    actor::ToSession,
+    node::Shared,
+    peers::{Answerer, Serve},
+    session::{ServerMessage, Undelivered},
+};
+
+/// Another node wants a session that this one has in memory.
+pub(crate) struct Asked {
+    pub(crate) ask: Ask,
+    /// The entry of who asks.
+    pub(crate) to: Entry,
+    /// `None` if it asked through the store, and reads its answer there.
+    pub(crate) answer: Option<Answerer>,
+}
+
+impl Asked {
+    pub(crate) fn say(answer: Option<Answerer>, reply: Reply) {
+        if let Some(answerer) = answer {
+            answerer.answer(message::encode(&message::answer(reply)));
+        }
+    }
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asked").field("ask", &self.ask).finish_non_exhaustive()
+    }
+}
+
+/// Answers the other nodes.
+pub(crate) struct Server(pub(crate) Arc<Shared>);
+
+impl Serve for Server {
+    fn handle_call(&self, from: Member, payload: Bytes, answer: Answerer) {
+        let node = &self.0;
+        let Some(call) = message::decode::<Call>(&payload) else {
+            return answer.answer(message::encode(&message::not_yet()));
+        };
+        match call {
+            Call::Ask { id, epoch, request, attempt } => {
+                let Some(id) = RecordId::from_bytes(&id) else { return };
+                let to = node.cluster.member();
+                let ask = Ask { id, epoch, request, from, to, attempt };
+                node.cluster.handle().spawn(asked(Arc::clone(node), ask, Some(answer)));
+            }
+            Call::Deliver { from, to, payload } => {
+                let delivered = node.deliver(to, ServerMessage::new(from, payload));
+                answer.answer(message::encode(&match delivered {
+                    Ok(()) => Answer::Done,
+                    Err(Undelivered::MailboxFull) => Answer::Full,
+                    Err(_) => Answer::ReadAgain,
+                }));
+            }
+            Call::EndForKey { id } => match node.directory.find(id) {
+                Some(actor) => {
+                    let told = actor.try_send(ToSession::End(CloseCode::KeyTaken)).is_ok();
+                    let said = if told { Answer::Done } else { Answer::Full };
+                    answer.answer(message::encode(&said));
+                }
+                None => {
+                    let node = Arc::clone(node);
+                    node.cluster.handle().clone().spawn(async move {
+                        unheld::put_away(&node, &RecordId::session(id)).await;
+                        answer.answer(message::encode(&Answer::ReadAgain));
+                    });
+                }
+            },
+        }
+    }
+
+    fn handle_tell(&self, from: Member, _payload: Bytes) {
+        log::debug!("cluster: {from} says something that this build does not know");
+    }
+
+    fn refuses(&self, from: Member) -> bool {
+        self.0.cluster.view().refused.contains(&from)
+    }
+}
+
+/// Somebody wants a record of this node.
+async fn asked(node: Arc<Shared>, ask: Ask, answer: Option<Answerer>) {
+    let to = node.cluster.entry(ask.from).await;
+    let Some(to) = to else { return Asked::say(answer, Reply::ReadAgain) };
+    let found = ask.id.session_id().and_then(|id| node.directory.find(id));
+    match found {
+        Some(actor) => {
+            // Dropped unsaid, if its mailbox is full: who asks tries through the store.
+            let _ = actor.try_send(ToSession::Asked(Box::new(Asked { ask, to, answer })));
+        }
+        None => {
+            let reply = unheld::pass_on(&node, ask, to).await;
+            Asked::say(answer, reply);
+        }
+    }
+}
+
+/// Requests that are looked at with one beat, at most.
+const REQUESTS_MAX: usize = 256;
+
+/// Reads what others ask through the store. Once at a time.
+pub(super) fn look_for_requests(node: &Arc<Shared>) {
+    let node = Arc::clone(node);
+    node.cluster.handle().clone().spawn(async move {
+        let (store, me) = (&node.cluster.store, node.cluster.member());
+        let Ok(requests) = rows::requests(store, me, REQUESTS_MAX).await else { return };
+        for (id, request) in requests {
+            if let Some(Request { epoch, attempt, from }) = request {
+                let ask = Ask { id: id.clone(), epoch, request: 0, from, to: me, attempt };
+                asked(Arc::clone(&node), ask, None).await;
+            }
+            rows::commit(store, &Law::default().answered(me, &id).commit).await;
+        }
+    });
+}

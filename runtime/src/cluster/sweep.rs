@@ -1,0 +1,144 @@
+//! What nobody asks for: records that are due, that dead nodes owned, or that were left here.
+
+use std::collections::HashSet;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use throughline_cluster::{Entry, Header, Law, Outcome, RecordId, State, Taken};
+
+use super::{Cluster, random_number, rows, unheld};
+use crate::{kinds::Expiring, node::Shared};
+
+/// Records that one sweep looks at, at most: a sweep costs commits that players want.
+const RECORDS_MAX: usize = 256;
+/// Records of a dead node looked at in one sweep: a client that comes back is served before.
+const DEAD_MAX: usize = 1024;
+/// A node's own index is looked at with every so many-th beat.
+const OWN_EVERY: u32 = 20;
+/// Rows of its own index that a node looks at.
+const OWN_MAX: usize = 1_000_000;
+
+/// Begins sweeps, one at a time.
+#[derive(Debug, Default)]
+pub(super) struct Sweeper {
+    running: Arc<AtomicBool>,
+    beats: u32,
+    /// Records of this node that were not in memory at the last look.
+    suspects: Arc<Mutex<HashSet<RecordId>>>,
+}
+
+impl Sweeper {
+    /// Called after each beat that was followed by a look at the others.
+    pub(super) fn look(&mut self, node: &Arc<Shared>) {
+        self.beats = self.beats.wrapping_add(1);
+        if self.running.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (node, running) = (Arc::clone(node), Arc::clone(&self.running));
+        let own = self.beats.is_multiple_of(OWN_EVERY).then(|| Arc::clone(&self.suspects));
+        node.cluster.handle().clone().spawn(async move {
+            if let Some(suspects) = own {
+                own_records(&node, &suspects).await;
+            }
+            for gone in node.cluster.view().nodes.iter().filter(|entry| entry.is_gone()) {
+                of_the_dead(&node, gone).await;
+            }
+            due(&node).await;
+            running.store(false, Ordering::Release);
+        });
+    }
+}
+
+/// Records of this node that were not in memory at two looks: nobody is at work on them.
+async fn own_records(node: &Arc<Shared>, suspects: &Mutex<HashSet<RecordId>>) {
+    let cluster = &node.cluster;
+    let Ok(owned) = rows::owned(&cluster.store, cluster.member(), OWN_MAX).await else { return };
+    let is_away = |id: &RecordId| id.session_id().is_none_or(|id| !node.directory.knows(id));
+    let away: HashSet<_> = owned.into_iter().filter(is_away).collect();
+    let before = {
+        let mut suspects = suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *suspects, away.clone())
+    };
+    for id in away.intersection(&before).take(RECORDS_MAX) {
+        if let Some(gone) = unheld::put_away(node, id).await {
+            log::info!("cluster: {id} was this node's, and not in memory: {gone:?}");
+        }
+    }
+}
+
+/// What a node owned that is gone: sessions that ran are lost, snapshots are parked; then its entry
+/// goes.
+async fn of_the_dead(node: &Arc<Shared>, gone: &Entry) {
+    let cluster = &node.cluster;
+    let view = cluster.view();
+    if !view.me.is_alive() {
+        return;
+    }
+    let Ok(owned) = rows::owned(&cluster.store, gone.member, DEAD_MAX).await else { return };
+    let mut lost = 0;
+    for id in owned.iter().filter(|id| view.is_mine(id.as_bytes())) {
+        let Ok(Some(header)) = rows::header(&cluster.store, id).await else { continue };
+        let was_running = header.state == State::Running;
+        let expires = super::ms_from_now(node.config.session.timeout);
+        let life = random_number(node);
+        let taken = Taken { attempt: None, expires, lost: Cluster::lost(), life };
+        let Ok(step) = Law::default().take(&header, gone, &view.me, &taken) else { continue };
+        let is_in = rows::commit(&cluster.store, &step.commit).await == Outcome::Done;
+        lost += u64::from(is_in && was_running);
+    }
+    if lost > 0 {
+        cluster.counts.add_lost(lost);
+        log::warn!("cluster: {lost} sessions were lost with {}", gone.member);
+    }
+    if owned.is_empty() && view.is_mine(&gone.member.incarnation.to_be_bytes()) {
+        let Ok(requests) = rows::requests(&cluster.store, gone.member, RECORDS_MAX).await else {
+            return;
+        };
+        let requests: Vec<_> = requests.into_iter().map(|(id, _)| id).collect();
+        if let Ok(step) = Law::default().forget(gone, 0, &requests) {
+            rows::commit(&cluster.store, &step.commit).await;
+        }
+    }
+}
+
+/// Records whose time has come: ended ones are forgotten, parked ones expire.
+async fn due(node: &Arc<Shared>) {
+    let cluster = &node.cluster;
+    let view = cluster.view();
+    let Some(now) = view.wall_ms().filter(|_| view.me.is_alive()) else { return };
+    let Ok(due) = rows::due(&cluster.store, now, RECORDS_MAX).await else { return };
+    for id in due.iter().filter(|id| view.is_mine(id.as_bytes())) {
+        let Ok(Some(header)) = rows::header(&cluster.store, id).await else { continue };
+        match (header.state, node.expiring(header.identity.kind())) {
+            (State::Parked, Some(Expiring::Destroyed(kind))) => {
+                expire(node, kind, header).await;
+            }
+            // Nobody here knows its kind: a node that does looks after it.
+            (State::Parked, None) => {}
+            _ => {
+                if let Ok(step) = Law::default().remove(&header, now) {
+                    rows::commit(&cluster.store, &step.commit).await;
+                }
+            }
+        }
+    }
+}
+
+/// Takes a parked session once more, so that its game hears of its end.
+async fn expire(node: &Arc<Shared>, kind: usize, header: Header) {
+    let cluster = &node.cluster;
+    let id = header.id.clone();
+    let Some(session) = id.session_id() else { return };
+    let Some(reserved) = node.directory.reserve(session) else { return };
+    let Ok(Some(snapshot)) = rows::snapshot(&cluster.store, &id).await else { return };
+    let view = cluster.view();
+    let Ok(step) = Law::default().claim(&header, &view.me, None) else { return };
+    if rows::commit(&cluster.store, &step.commit).await != Outcome::Done {
+        return;
+    }
+    if let Some(header) = step.after {
+        node.expire(kind, header, snapshot, reserved);
+    }
+}

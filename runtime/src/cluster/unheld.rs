@@ -1,0 +1,86 @@
+//! Records that the store says are this node's, and that are not in memory: a client that left
+//! before its session had come, a session that could not be loaded, a commit that landed late.
+
+use std::sync::Arc;
+
+use throughline_cluster::{
+    Ask, Ending, Entry, Gone, Header, RecordId, Refusal as No, Reply, State, defaults,
+};
+
+use super::{Cluster, Holding, ms_from_now, rows};
+use crate::node::Shared;
+
+/// A record of this node, reserved, so that nobody starts it meanwhile.
+async fn mine(node: &Arc<Shared>, id: &RecordId) -> Option<Header> {
+    let cluster = &node.cluster;
+    let header = rows::header(&cluster.store, id).await.ok().flatten()?;
+    (header.owner == Some(cluster.member()) && !header.state.is_ended()).then_some(header)
+}
+
+/// Another node asks for a record that is not in memory here.
+pub(super) async fn pass_on(node: &Arc<Shared>, ask: Ask, to: Entry) -> Reply {
+    let not_yet = Reply::Refused(No::NOT_YET);
+    let Some(session) = ask.id.session_id() else { return Reply::ReadAgain };
+    // Somebody is at it already.
+    let Some(_reserved) = node.directory.reserve(session) else { return not_yet };
+    let Some(header) = mine(node, &ask.id).await else { return Reply::ReadAgain };
+    let cluster = &node.cluster;
+    if !header.state.has_snapshot() {
+        end_lost(node, header).await;
+        return Reply::ReadAgain;
+    }
+    let Ok(Some(snapshot)) = rows::snapshot(&cluster.store, &ask.id).await else { return not_yet };
+    if !snapshot.belongs_to(&header) {
+        return not_yet;
+    }
+    let body = Some((snapshot.body, header.state_version));
+    let mut holding = Holding::new(&cluster.store, header);
+    let elsewhere = cluster.others(None);
+    holding.held.handle_ask(ask, to, &elsewhere);
+    let mut said = not_yet;
+    holding.gone(body, |reply| said = reply).await;
+    said
+}
+
+/// Parks a record that is not in memory, or ends one that has no snapshot. How it went, `None` if
+/// it is still here.
+pub(super) async fn put_away(node: &Arc<Shared>, id: &RecordId) -> Option<Gone> {
+    let _reserved = node.directory.reserve(id.session_id()?)?;
+    let header = mine(node, id).await?;
+    if !header.state.has_snapshot() {
+        return end_lost(node, header).await;
+    }
+    let snapshot = rows::snapshot(&node.cluster.store, id).await.ok().flatten()?;
+    if !snapshot.belongs_to(&header) {
+        return None;
+    }
+    park(node, header, snapshot.body).await
+}
+
+/// Parks a record as it stands.
+pub(crate) async fn park(node: &Arc<Shared>, header: Header, body: bytes::Bytes) -> Option<Gone> {
+    let body = Some((body, header.state_version));
+    let mut holding = Holding::new(&node.cluster.store, header);
+    let expires = ms_from_now(node.config.session.timeout);
+    holding.held.park(expires).ok()?;
+    holding.gone(body, |_| {}).await
+}
+
+/// It ran without a snapshot, and what ran is no more: it is lost.
+async fn end_lost(node: &Arc<Shared>, header: Header) -> Option<Gone> {
+    debug_assert!(matches!(header.state, State::New | State::Running));
+    let cluster = &node.cluster;
+    let is_new = header.state == State::New;
+    let mut holding = Holding::new(&cluster.store, header);
+    holding.held.end(&Cluster::lost()).ok()?;
+    let gone = holding.gone(None, |_| {}).await;
+    if !is_new && matches!(gone, Some(Gone::Ended(_))) {
+        cluster.counts.add_lost(1);
+    }
+    gone
+}
+
+/// How a session ends whose `Ending` has nothing to tell.
+pub(crate) fn ending(reason: u16) -> Ending {
+    Ending { reason, last: bytes::Bytes::new(), until: ms_from_now(defaults::ENDED_KEPT) }
+}

@@ -1,0 +1,79 @@
+//! The nodes of the cluster, as this one last saw them.
+
+use throughline_cluster::{Entry, Header, Member};
+
+use crate::clock::wall_ms;
+
+/// What the last read of all entries showed; renewed with every beat.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    /// This node, as it last wrote itself: what its commits check.
+    pub(crate) me: Entry,
+    pub(crate) nodes: Vec<Entry>,
+    /// Incarnations whose messages are refused.
+    pub(super) refused: Vec<Member>,
+    /// How far the median of the wall clocks is from this node's, in milliseconds; `None` if this
+    /// node's own is too far off, or not compared yet.
+    pub(super) wall_offset: Option<i64>,
+}
+
+impl View {
+    pub(super) const fn alone(me: Member) -> Self {
+        let me = Entry { member: me, standing: None };
+        Self { me, nodes: Vec::new(), refused: Vec::new(), wall_offset: None }
+    }
+
+    /// A node as last seen; `None` if its standing was not there yet: a node that is about to
+    /// join beats before it has one.
+    pub(crate) fn entry(&self, member: Member) -> Option<&Entry> {
+        if member == self.me.member {
+            return Some(&self.me);
+        }
+        self.nodes.iter().find(|entry| entry.member == member && entry.standing.is_some())
+    }
+
+    /// Where a node is reached by others.
+    pub(crate) fn address(&self, member: Member) -> Option<String> {
+        let info = &self.entry(member)?.standing.as_ref()?.info;
+        Some(info.address().to_owned())
+    }
+
+    /// Nodes that may own something.
+    pub(crate) fn alive(&self) -> impl Iterator<Item = &Entry> {
+        self.nodes.iter().filter(|entry| entry.is_alive())
+    }
+
+    /// Addresses for clients of the other nodes that may have this record.
+    pub(super) fn others(&self, header: Option<&Header>) -> Vec<String> {
+        let reads = |entry: &&Entry| {
+            header.is_none_or(|h| entry.reads(h.identity.kind(), h.state_version))
+        };
+        let others = self.alive().filter(|entry| entry.member != self.me.member).filter(reads);
+        let infos = others.filter_map(|entry| entry.standing.as_ref());
+        infos.flat_map(|standing| standing.info.clients().to_vec()).collect()
+    }
+
+    /// The newest version of a kind's state that every live node reads, but at least `oldest`.
+    pub(crate) fn common_version(&self, kind: &str, newest: u32, oldest: u32) -> u32 {
+        let infos = self.alive().filter_map(|entry| entry.standing.as_ref());
+        let newest_of = infos.filter_map(|s| s.info.readable(kind)).map(|r| r.newest);
+        newest_of.min().unwrap_or(newest).clamp(oldest, newest)
+    }
+
+    /// The wall clock that expiry is compared with, `None` while it cannot be trusted.
+    pub(super) fn wall_ms(&self) -> Option<u64> {
+        self.wall_offset.map(|offset| wall_ms().saturating_add_signed(offset))
+    }
+
+    /// Whether it is this node's turn to look after something: each live node has a share.
+    pub(super) fn is_mine(&self, bytes: &[u8]) -> bool {
+        let mut alive: Vec<_> = self.alive().map(|entry| entry.member).collect();
+        alive.sort_unstable();
+        let Ok(mine) = alive.binary_search(&self.me.member) else { return false };
+        // FNV-1a: every node must come to the same share.
+        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        (hash >> 32) % alive.len() as u64 == mine as u64
+    }
+}

@@ -1,0 +1,322 @@
+//! What drives one link: it dials, and uses one connection at a time.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+use throughline_cluster::Member;
+use throughline_link::Instant;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep_until, timeout};
+
+use crate::peers::CallError;
+use crate::peers::frame::{FrameError, take};
+use crate::peers::handshake::{AwaitChallenge, DialError, VERSIONS};
+use crate::peers::limits::{FRAME_BYTES_MAX, HANDSHAKE_TIMEOUT};
+use crate::peers::link::{Break, Link, Misplaced, Wish};
+use crate::peers::proof::Credentials;
+use crate::peers::shared::{Charge, Life, Shared};
+use crate::peers::stream::{ReceiveError, Stream};
+
+/// A message on its way to the driver.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Call { payload: Bytes, deadline: Instant, caller: Caller },
+    Tell { payload: Bytes, caller: Caller },
+}
+
+/// How the caller of a call is answered (a tell's is not), and the message's part of the bounds.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) answer: Option<oneshot::Sender<Result<Bytes, CallError>>>,
+    pub(crate) _charge: Charge,
+}
+
+/// Where a link leads, and for whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    pub(crate) me: Member,
+    pub(crate) to: Member,
+    pub(crate) address: Arc<str>,
+    /// Tells this link from others to the same member.
+    pub(crate) number: u64,
+}
+
+/// The driver of one link.
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    credentials: Credentials,
+    route: Route,
+    life: watch::Receiver<Life>,
+    asked: mpsc::UnboundedReceiver<Asked>,
+    link: Link<Caller>,
+    /// Nobody can ask any more: another link has taken its place.
+    is_replaced: bool,
+}
+
+/// A connection that has passed the handshake, and the other node's clock.
+pub(crate) type Dialed = (Stream, u64);
+type Dialing = Pin<Box<dyn Future<Output = Result<Dialed, DialError>> + Send>>;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error(transparent)]
+    Read(io::Error),
+    #[error(transparent)]
+    Write(io::Error),
+    #[error("it sent {0}")]
+    Frame(#[from] FrameError),
+    #[error("it sent {0}")]
+    Misplaced(#[from] Misplaced),
+    #[error("it is silent")]
+    Silent,
+    #[error("another address is used")]
+    Replaced,
+    #[error("this node stops, or is another incarnation now")]
+    Closed,
+}
+
+impl Driver {
+    /// Called while the table of links is locked, so that no change of the life is missed.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        credentials: Credentials,
+        route: Route,
+        asked: mpsc::UnboundedReceiver<Asked>,
+    ) -> Self {
+        let seed = getrandom::u64().unwrap_or(route.number);
+        Self {
+            life: shared.life.subscribe(),
+            link: Link::new(shared.clock.now(), seed),
+            shared,
+            credentials,
+            route,
+            asked,
+            is_replaced: false,
+        }
+    }
+
+    /// Runs until the link is forgotten, replaced or closed.
+    pub(crate) async fn run(mut self) {
+        let mut dialing = None;
+        loop {
+            self.take_asked();
+            self.pass_time();
+            match self.link.poll_wish(self.shared.clock.now()) {
+                Wish::Dial => dialing = Some(self.dial()),
+                Wish::Forget if self.forget() => return,
+                _ => {}
+            }
+            if self.is_replaced && self.link.is_empty() {
+                return;
+            }
+            let due = self.link.poll_timeout();
+            tokio::select! {
+                _ = self.life.changed() => return self.close(),
+                dialed = finish(&mut dialing) => {
+                    dialing = None;
+                    if let End::Closed = self.handle_dialed(dialed).await {
+                        return self.close();
+                    }
+                }
+                asked = self.asked.recv(), if !self.is_replaced => self.handle_asked(asked),
+                () = until(&self.shared, due) => {}
+            }
+        }
+    }
+
+    fn dial(&self) -> Dialing {
+        let dial = dial(self.route.clone(), self.credentials.clone());
+        Box::pin(async {
+            timeout(HANDSHAKE_TIMEOUT, dial).await.unwrap_or(Err(DialError::TooSlow))
+        })
+    }
+
+    /// Uses a connection until it ends.
+    async fn handle_dialed(&mut self, dialed: Result<Dialed, DialError>) -> End {
+        let Route { to, address, .. } = &self.route;
+        let (mut stream, clock) = match dialed {
+            Ok(dialed) => dialed,
+            Err(error) => {
+                let now = self.shared.clock.now();
+                let what = format!("cannot use {to} at {address}: {error}");
+                match error {
+                    DialError::ProofRefused | DialError::NotOurs | DialError::Version => {
+                        self.shared.counters.warn(now, &what);
+                    }
+                    _ => log::debug!("nodes: {what}"),
+                }
+                self.link.handle_dial_failed(now, &error);
+                self.answer();
+                return End::Read(io::ErrorKind::NotConnected.into());
+            }
+        };
+        let _standing = self.shared.counters.count_connection();
+        log::debug!("nodes: connected to {to} at {address}");
+        self.link.handle_connected(self.shared.clock.now(), clock);
+        let end = loop {
+            if let Err(end) = self.turn(&mut stream).await {
+                break end;
+            }
+        };
+        log::info!("nodes: the connection to {} ended: {end}", self.route.to);
+        let how = if matches!(end, End::Write(_)) { Break::Write } else { Break::Read };
+        self.link.handle_broken(self.shared.clock.now(), how, end.to_string());
+        self.answer();
+        end
+    }
+
+    /// Does what can be done at once, then waits until there is more.
+    async fn turn(&mut self, stream: &mut Stream) -> Result<(), End> {
+        self.take_asked();
+        let mut has_moved = self.read(stream)?;
+        self.pass_time();
+        has_moved |= self.write(stream)?;
+        if self.link.poll_wish(self.shared.clock.now()) == Wish::GiveUp {
+            return Err(End::Silent);
+        }
+        if self.is_replaced && self.link.is_empty() {
+            return Err(End::Replaced);
+        }
+        // Never, while the life is this one: checked before each wait and, here, each turn.
+        if self.life.has_changed().unwrap_or(true) {
+            return Err(End::Closed);
+        }
+        if has_moved {
+            // A busy connection lets the others of its thread have their turn.
+            tokio::task::consume_budget().await;
+            return Ok(());
+        }
+        let due = self.link.poll_timeout();
+        tokio::select! {
+            ready = stream.ready(true) => ready.map_err(End::Read)?,
+            asked = self.asked.recv(), if !self.is_replaced => self.handle_asked(asked),
+            _ = self.life.changed() => return Err(End::Closed),
+            () = until(&self.shared, due) => {}
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, stream: &mut Stream) -> Result<bool, End> {
+        if stream.out.is_empty() {
+            self.link.poll_transmit(&mut stream.out);
+        }
+        let Some(written) = stream.try_write().map_err(End::Write)? else { return Ok(false) };
+        self.link.handle_written(written);
+        Ok(true)
+    }
+
+    fn read(&mut self, stream: &mut Stream) -> Result<bool, End> {
+        if stream.try_read().map_err(End::Read)?.is_none() {
+            return Ok(false);
+        }
+        let now = self.shared.clock.now();
+        while let Some(frame) = take(&mut stream.input, FRAME_BYTES_MAX)? {
+            self.link.handle_frame(now, frame)?;
+        }
+        self.answer();
+        Ok(true)
+    }
+
+    /// Takes all that has been asked, so that it shares a batch.
+    fn take_asked(&mut self) {
+        while !self.is_replaced {
+            match self.asked.try_recv() {
+                Ok(asked) => self.handle_asked(Some(asked)),
+                Err(mpsc::error::TryRecvError::Empty) => break,
+                Err(mpsc::error::TryRecvError::Disconnected) => self.is_replaced = true,
+            }
+        }
+    }
+
+    fn handle_asked(&mut self, asked: Option<Asked>) {
+        match asked {
+            Some(Asked::Call { payload, deadline, caller }) => {
+                self.link.handle_call(payload, deadline, caller);
+            }
+            Some(Asked::Tell { payload, caller }) => {
+                self.link.handle_tell(self.shared.clock.now(), payload, caller);
+            }
+            None => self.is_replaced = true,
+        }
+    }
+
+    fn pass_time(&mut self) {
+        self.link.handle_timeout(self.shared.clock.now());
+        self.answer();
+    }
+
+    fn answer(&mut self) {
+        self.shared.counters.dropped.fetch_add(self.link.poll_dropped(), Relaxed);
+        while let Some((caller, answer)) = self.link.poll_answer() {
+            if let Some(sender) = caller.answer {
+                // A caller that has dropped its call does not want to know.
+                let _ = sender.send(answer);
+            }
+        }
+    }
+
+    /// Whether the link is out of the table: nothing was asked meanwhile.
+    fn forget(&mut self) -> bool {
+        let Route { to, number, .. } = self.route;
+        let asked = self.shared.forget(to, number, &mut self.asked);
+        let is_forgotten = asked.is_none();
+        if is_forgotten {
+            return true;
+        }
+        self.handle_asked(asked);
+        false
+    }
+
+    /// Answers whoever asked and waits.
+    fn close(&mut self) {
+        self.asked.close();
+        self.take_asked();
+        self.link.handle_closed(&End::Closed.to_string());
+        self.answer();
+    }
+}
+
+/// One try to connect, and the proofs.
+pub(crate) async fn dial(route: Route, credentials: Credentials) -> Result<Dialed, DialError> {
+    let io = |error: io::Error| DialError::Io(error.to_string());
+    let socket = TcpStream::connect(&*route.address).await.map_err(io)?;
+    let mut stream = Stream::new(socket).map_err(io)?;
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(|error| DialError::Io(error.to_string()))?;
+    let (awaiting, hello) = AwaitChallenge::start(credentials, VERSIONS, nonce, route.me, route.to);
+    stream.send(&hello).await.map_err(io)?;
+    let (awaiting, proof) = awaiting.handle_frame(stream.receive().await?)?;
+    stream.send(&proof).await.map_err(io)?;
+    let clock = awaiting.handle_frame(stream.receive().await?)?;
+    Ok((stream, clock))
+}
+
+impl From<ReceiveError> for DialError {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Io(error) => Self::Io(error.to_string()),
+            ReceiveError::Frame(error) => Self::Frame(error),
+        }
+    }
+}
+
+async fn finish(dialing: &mut Option<Dialing>) -> Result<Dialed, DialError> {
+    match dialing {
+        Some(dialing) => dialing.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until this moment, if there is one.
+pub(crate) async fn until(shared: &Shared, due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(shared.clock.at(due)).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,234 @@
+//! What the connections of a node share: who it is, and which link leads where.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use throughline_cluster::Member;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::peers::CallError;
+use crate::peers::counters::Counters;
+use crate::peers::dialed::{Asked, Caller, Driver, Route};
+use crate::peers::limits::{LINK_UNITS_MAX, LINKS_MAX, PAYLOAD_BYTES_MAX, UNITS_MAX, units};
+use crate::peers::proof::Credentials;
+
+/// Who this node is. Every connection ends when it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Life {
+    pub(crate) me: Member,
+    pub(crate) is_closed: bool,
+}
+
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) counters: Arc<Counters>,
+    /// `None`: this node is alone.
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) life: watch::Sender<Life>,
+    handle: Handle,
+    /// The links of this life; the life changes only while they are locked.
+    links: Mutex<Links>,
+    /// The accepted connection of each member, and what ends it.
+    accepted: Mutex<HashMap<Member, Arc<Notify>>>,
+    room: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Links {
+    to: HashMap<Member, LinkHandle>,
+    last_number: u64,
+}
+
+struct LinkHandle {
+    number: u64,
+    address: Arc<str>,
+    /// Unbounded by itself: the charges of what is in it bound it.
+    asked: mpsc::UnboundedSender<Asked>,
+    room: Arc<Semaphore>,
+}
+
+/// What a message has of the bounds: of its link's, and of all.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    _link: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+/// The place of an accepted connection, given back when it is dropped.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    from: Member,
+    /// Told when a later connection of the same member takes the place.
+    pub(crate) replaced: Arc<Notify>,
+}
+
+impl Shared {
+    pub(crate) fn new(credentials: Option<Credentials>, me: Member, handle: Handle) -> Arc<Self> {
+        Arc::new(Self {
+            clock: Clock::start(),
+            counters: Arc::new(Counters::default()),
+            credentials,
+            life: watch::Sender::new(Life { me, is_closed: false }),
+            handle,
+            links: Mutex::default(),
+            accepted: Mutex::default(),
+            room: Arc::new(Semaphore::new(UNITS_MAX)),
+        })
+    }
+
+    pub(crate) fn call(
+        self: &Arc<Self>,
+        to: Member,
+        address: &str,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Result<oneshot::Receiver<Result<Bytes, CallError>>, CallError> {
+        self.counters.calls.fetch_add(1, Relaxed);
+        let deadline = self.clock.now() + deadline;
+        let (answer, answered) = oneshot::channel();
+        self.ask(to, address, payload.len(), |charge| {
+            let caller = Caller { answer: Some(answer), _charge: charge };
+            Asked::Call { payload, deadline, caller }
+        })?;
+        Ok(answered)
+    }
+
+    pub(crate) fn tell(self: &Arc<Self>, to: Member, address: &str, payload: Bytes) {
+        self.counters.tells.fetch_add(1, Relaxed);
+        let asked = self.ask(to, address, payload.len(), |charge| {
+            let caller = Caller { answer: None, _charge: charge };
+            Asked::Tell { payload, caller }
+        });
+        if let Err(error) = asked {
+            self.counters.dropped.fetch_add(1, Relaxed);
+            log::debug!("nodes: dropped a message to {to}: {error}");
+        }
+    }
+
+    /// Gives a message to the link that leads to the node, which is made if there is none.
+    fn ask(
+        self: &Arc<Self>,
+        to: Member,
+        address: &str,
+        bytes: usize,
+        asked: impl FnOnce(Charge) -> Asked,
+    ) -> Result<(), CallError> {
+        if bytes > PAYLOAD_BYTES_MAX {
+            return Err(CallError::TooLarge { bytes });
+        }
+        let mut links = self.links();
+        let link = self.link(&mut links, to, address)?;
+        let charge = self.charge(link, bytes)?;
+        // The driver takes its link out of the table, locked, before it ends.
+        let _ = link.asked.send(asked(charge));
+        Ok(())
+    }
+
+    fn charge(&self, link: &LinkHandle, bytes: usize) -> Result<Charge, CallError> {
+        let units = u32::try_from(units(bytes)).unwrap_or(u32::MAX);
+        let take = |room: &Arc<Semaphore>| {
+            room.clone().try_acquire_many_owned(units).map_err(|_| CallError::Overloaded)
+        };
+        Ok(Charge { _link: take(&link.room)?, _all: take(&self.room)? })
+    }
+
+    fn link<'a>(
+        self: &Arc<Self>,
+        links: &'a mut Links,
+        to: Member,
+        address: &str,
+    ) -> Result<&'a LinkHandle, CallError> {
+        let unreachable = |reason: &str| CallError::Unreachable { reason: reason.to_owned() };
+        let Life { me, is_closed } = *self.life.borrow();
+        if is_closed {
+            return Err(unreachable("this node has stopped"));
+        }
+        let Some(credentials) = &self.credentials else {
+            return Err(unreachable("this node has no secret, and is alone"));
+        };
+        // A link whose task was dropped with a runtime that stopped is no link.
+        let is_usable = |link: &LinkHandle| &*link.address == address && !link.asked.is_closed();
+        let count = links.to.len();
+        let entry = match links.to.entry(to) {
+            Entry::Occupied(link) if is_usable(link.get()) => return Ok(link.into_mut()),
+            Entry::Vacant(_) if count >= LINKS_MAX => return Err(CallError::Overloaded),
+            entry => entry,
+        };
+        links.last_number += 1;
+        let (asked, receiver) = mpsc::unbounded_channel();
+        let route = Route { me, to, address: Arc::from(address), number: links.last_number };
+        let room = Arc::new(Semaphore::new(LINK_UNITS_MAX));
+        let address = route.address.clone();
+        let link = LinkHandle { number: route.number, address, asked, room };
+        let driver = Driver::new(self.clone(), credentials.clone(), route, receiver);
+        self.handle.spawn(driver.run());
+        Ok(entry.insert_entry(link).into_mut())
+    }
+
+    /// Takes a link out of the table, unless something was asked meanwhile.
+    pub(crate) fn forget(
+        &self,
+        to: Member,
+        number: u64,
+        asked: &mut mpsc::UnboundedReceiver<Asked>,
+    ) -> Option<Asked> {
+        let mut links = self.links();
+        if let Ok(asked) = asked.try_recv() {
+            return Some(asked);
+        }
+        if links.to.get(&to).is_some_and(|link| link.number == number) {
+            links.to.remove(&to);
+        }
+        None
+    }
+
+    pub(crate) fn set_me(&self, me: Member) {
+        let mut links = self.links();
+        links.to.clear();
+        self.life.send_modify(|life| life.me = me);
+    }
+
+    pub(crate) fn close(&self) {
+        let mut links = self.links();
+        links.to.clear();
+        self.life.send_modify(|life| life.is_closed = true);
+    }
+
+    /// A place for a connection of this member. A former one of the same member is ended: a node
+    /// dials another one again only when its connection broke, even if this side has not noticed.
+    pub(crate) fn place(self: &Arc<Self>, from: Member) -> Option<Place> {
+        let mut accepted = self.accepted();
+        if accepted.len() >= LINKS_MAX && !accepted.contains_key(&from) {
+            return None;
+        }
+        let replaced = Arc::new(Notify::new());
+        if let Some(former) = accepted.insert(from, replaced.clone()) {
+            former.notify_one();
+        }
+        Some(Place { shared: self.clone(), from, replaced })
+    }
+
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, HashMap<Member, Arc<Notify>>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Entry::Occupied(place) = self.shared.accepted().entry(self.from)
+            && Arc::ptr_eq(place.get(), &self.replaced)
+        {
+            place.remove();
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The processes of a run over a cluster: a hub, three nodes, and what stands in front of them.
+
+mod admin;
+mod member;
+mod ports;
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tempfile::TempDir;
+
+use crate::child::Child;
+use crate::cut::Faulted;
+use crate::error::Error;
+use crate::limits;
+use crate::options::{pass, within};
+use crate::parent::Question;
+use crate::report::Report;
+use crate::roam::Roamed;
+use crate::roles::hub::StoreCounts;
+use crate::roles::traveller::STATE_MAX;
+
+pub(crate) use member::Member;
+
+/// Nodes of every run.
+pub(crate) const NODES: u64 = 3;
+
+/// Clients of one run: each process has 20,000 open files.
+pub(crate) const CLIENTS_MAX: u64 = 15_000;
+
+/// Clients behind proxies: each proxy has a port for each client, and the addresses must fit on the
+/// clients' command line.
+const PROXIED_MAX: u64 = 3_000;
+
+/// Messages per second of all clients together, beside those of hops.
+const PACE_MAX: u64 = 1_000_000;
+
+/// How long a question may take beyond what it was asked to last.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// The store that the nodes share.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum StoreKind {
+    /// sled, lent by a hub
+    Sled,
+}
+
+/// Options of every scenario over a cluster.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ClusterOptions {
+    /// The store that the nodes share
+    #[arg(long, value_enum, default_value = "sled")]
+    pub(crate) store: StoreKind,
+
+    /// Where the store's files go for the run: a disk, since memory would flatter
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Bytes of state of each session, beside its counters
+    #[arg(long, default_value_t = 1_024)]
+    pub(crate) state: usize,
+
+    /// Messages per second of all clients together, beside those of hops
+    #[arg(long, default_value_t = 2_000)]
+    pub(crate) pace: u64,
+}
+
+impl ClusterOptions {
+    pub(crate) fn check(&self, clients: u64, faults: bool) -> Result<(), Error> {
+        let max = if faults { PROXIED_MAX } else { CLIENTS_MAX };
+        within("--clients", clients, 1, max)?;
+        let (state, state_max) = (self.state as u64, STATE_MAX as u64);
+        within("--state", state, 0, state_max)?;
+        within("--pace", self.pace, 0, PACE_MAX)?;
+        // For each client a port and, for a moment, two connections of two sockets.
+        let each = if faults { 5 } else { 1 };
+        limits::check("each node, each proxy and the clients", each * clients, "--clients")
+    }
+}
+
+/// What makes one run differ from another.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shape {
+    pub(crate) clients: u64,
+    pub(crate) seed: u64,
+    /// With the fault proxy between clients and nodes.
+    pub(crate) faults: bool,
+    /// With a gate in front of the first node.
+    pub(crate) gate: bool,
+    /// How often each session sends of its own accord, in ms; 0: never.
+    pub(crate) own_ms: u64,
+    /// `drain.rate` and `drain.spread` of the nodes, if not the defaults.
+    pub(crate) drain: Option<(u32, Duration)>,
+}
+
+/// The processes of a run.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    // Dropped first to last: the clients go before what they are connected to.
+    clients: Child,
+    gate: Option<Child>,
+    proxies: Vec<Child>,
+    pub(crate) members: Vec<Member>,
+    hub: Child,
+    /// What `drive-store` is told.
+    store: Vec<String>,
+    /// Removed last.
+    _folder: TempDir,
+}
+
+impl Cluster {
+    /// Starts the processes; all clients are connected when it returns.
+    pub(crate) async fn start(options: &ClusterOptions, shape: Shape) -> Result<Self, Error> {
+        let folder = match &options.data {
+            Some(data) => TempDir::new_in(data),
+            None => TempDir::new(),
+        };
+        let folder = folder.map_err(Error::io("making a folder for the store"))?;
+        let secret = folder.path().join("secret");
+        write_secret(&secret)?;
+        let (sled, socket) = (folder.path().join("sled"), folder.path().join("hub"));
+        let at = format!("unix:{}", socket.display());
+        let (sled, secret) = (sled.display(), secret.display());
+        let shared = pass(&[("at", &at), ("secret-file", &secret)]);
+        let hub = [pass(&[("path", &sled)]), shared.clone()].concat();
+        let (hub, ()) = Child::start("serve-hub", &hub).await?;
+        let mut members = Vec::new();
+        for (number, link) in (1..).zip(ports::free(NODES)?) {
+            let node = member::Plan {
+                number,
+                link: ([127, 0, 0, 1], link).into(),
+                store: format!("hub:{at}"),
+                secret_file: secret.to_string(),
+                drain: shape.drain,
+            };
+            members.push(Member::start(node).await?);
+        }
+        let mut doors = Vec::new();
+        let (mut gate, mut proxies) = (None, Vec::new());
+        for (index, member) in members.iter().enumerate() {
+            if shape.faults {
+                let (proxy, addresses) = start_proxy(member.link(), index, &shape).await?;
+                proxies.push(proxy);
+                doors.push(addresses);
+            } else if shape.gate && index == 0 {
+                let target = pass(&[("target", &member.link())]);
+                let (child, address): (_, String) = Child::start("serve-gate", &target).await?;
+                gate = Some(child);
+                doors.push(address);
+            } else {
+                doors.push(member.link().to_owned());
+            }
+        }
+        let clients = start_clients(options, &shape, &doors).await?;
+        let state = pass(&[("state", &options.state)]);
+        let store = [shared, state].concat();
+        Ok(Self { clients, gate, proxies, members, hub, store, _folder: folder })
+    }
+
+    /// Asks the clients.
+    pub(crate) async fn roamed(&mut self, question: Question) -> Result<Roamed, Error> {
+        self.clients.ask(&question, SLACK).await
+    }
+
+    /// The clients hop for so long; how many hops were answered within the time.
+    pub(crate) async fn hop(
+        &mut self,
+        lasting: Duration,
+        per_s: u64,
+        at_once: u64,
+    ) -> Result<u64, Error> {
+        let millis = u64::try_from(lasting.as_millis()).unwrap_or(u64::MAX);
+        let question = Question::Hop { millis, per_s, at_once };
+        let slice: crate::echo::Slice = self.clients.ask(&question, lasting + SLACK).await?;
+        Ok(slice.handled)
+    }
+
+    /// Tells the proxies to break nothing any more, then compares what both sides counted.
+    pub(crate) async fn settle(&mut self) -> Result<(Roamed, Faulted), Error> {
+        let mut faulted = Faulted::default();
+        for proxy in &mut self.proxies {
+            let part: Faulted = proxy.ask(&Question::Calm, SLACK).await?;
+            faulted.breaks += part.breaks;
+        }
+        let roamed = self.clients.ask(&Question::Settle, SLACK).await?;
+        Ok((roamed, faulted))
+    }
+
+    /// The clients end their sessions.
+    pub(crate) async fn leave(&mut self) -> Result<(), Error> {
+        let _: Roamed = self.clients.ask(&Question::Leave, SLACK).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn store_counts(&mut self) -> Result<StoreCounts, Error> {
+        self.hub.ask(&Question::Report, SLACK).await
+    }
+
+    /// A process that commits to the same store, so many at a time.
+    pub(crate) async fn store_client(&self, window: u64) -> Result<Child, Error> {
+        let options = [self.store.clone(), pass(&[("window", &window)])].concat();
+        let (child, ()) = Child::start("drive-store", &options).await?;
+        Ok(child)
+    }
+
+    /// Takes the gate away, with all connections through it.
+    pub(crate) async fn close_gate(&mut self) -> Result<(), Error> {
+        let Some(mut gate) = self.gate.take() else { return Ok(()) };
+        gate.signal(rustix::process::Signal::KILL)?;
+        gate.end(SLACK).await.map(|_| ())
+    }
+}
+
+async fn start_proxy(
+    target: &str,
+    node: usize,
+    shape: &Shape,
+) -> Result<(Child, String), Error> {
+    // Each node's proxy has faults of its own.
+    let seed = shape.seed.wrapping_add((node as u64) << 48);
+    let options = pass(&[
+        ("target", &target),
+        ("first", &0),
+        ("clients", &shape.clients),
+        ("seed", &seed),
+    ]);
+    let (proxy, addresses): (_, Vec<String>) = Child::start("serve-proxy", &options).await?;
+    Ok((proxy, addresses.join(",")))
+}
+
+async fn start_clients(
+    options: &ClusterOptions,
+    shape: &Shape,
+    doors: &[String],
+) -> Result<Child, Error> {
+    let mut arguments = pass(&[
+        ("clients", &shape.clients),
+        ("pace", &options.pace),
+        ("state", &options.state),
+        ("own-ms", &shape.own_ms),
+    ]);
+    arguments.extend(doors.iter().flat_map(|door| pass(&[("node", door)])));
+    let (clients, ()) = Child::start("drive-roam", &arguments).await?;
+    Ok(clients)
+}
+
+/// A report of a run over a cluster.
+pub(crate) fn report(scenario: &str, seconds: u64, clients: u64) -> Report {
+    Report::new(scenario, seconds, NODES, clients).on_store("sled")
+}
+
+/// A secret of this run, which only this user can read.
+fn write_secret(path: &std::path::Path) -> Result<(), Error> {
+    use std::hash::{BuildHasher, RandomState};
+    let word = || format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+    let secret: String = (0..4).map(|_| word()).collect();
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(secret.as_bytes()));
+    written.map_err(Error::io(format!("writing {}", path.display())))
+}

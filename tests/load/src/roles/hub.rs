@@ -1,0 +1,75 @@
+//! A hub with sled behind it, and what it counts.
+
+mod audit;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use throughline_store_hub::{Address, Hub, Secret};
+use throughline_store_sled::{SledOptions, SledStore};
+
+use crate::error::Error;
+use crate::parent::{self, json};
+
+use audit::Audited;
+
+/// What the hub is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// The folder of sled's database.
+    #[arg(long)]
+    path: PathBuf,
+    /// Where it listens: `unix:PATH` or a loopback address.
+    #[arg(long)]
+    at: Address,
+    /// The file with the cluster's secret.
+    #[arg(long)]
+    secret_file: PathBuf,
+}
+
+/// What the store counted.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct StoreCounts {
+    /// Commits that were accepted.
+    pub(crate) commits: u64,
+    /// Commits that were refused: stale headers, lost races.
+    pub(crate) refused: u64,
+    /// Accepted commits that changed a record whose header was no longer what they had read.
+    pub(crate) stale_accepted: u64,
+    /// Syncs.
+    pub(crate) groups: u64,
+}
+
+/// Lends the store until the parent is gone.
+pub(crate) fn serve(options: &Options) -> Result<(), Error> {
+    let secret = read_secret(&options.secret_file)?;
+    let opened = SledOptions::new(&options.path).open();
+    let sled = Arc::new(opened.map_err(|error| Error::Store(error.to_string()))?);
+    let audited = Arc::new(Audited::new(Arc::clone(&sled)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::io("starting a runtime"))?;
+    let serving = Hub::serve(audited.clone(), secret, std::slice::from_ref(&options.at));
+    let served = runtime.block_on(serving);
+    let _hub = served.map_err(|error| Error::Store(error.to_string()))?;
+    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+    parent::answer(&(), |_| Ok(json(&counts(&sled, &audited))))
+}
+
+fn counts(sled: &SledStore, audited: &Audited) -> StoreCounts {
+    let stats = sled.stats();
+    StoreCounts {
+        commits: stats.commits,
+        refused: stats.refused,
+        stale_accepted: audited.stale_accepted(),
+        groups: stats.groups,
+    }
+}
+
+/// The secret of that file.
+pub(crate) fn read_secret(path: &PathBuf) -> Result<Secret, Error> {
+    let bytes = std::fs::read(path).map_err(Error::io(format!("reading {}", path.display())))?;
+    // As the nodes do: what an editor leaves at the end is no part of it.
+    Secret::new(bytes.trim_ascii()).map_err(|error| Error::Store(error.to_string()))
+}

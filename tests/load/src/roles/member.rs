@@ -1,0 +1,158 @@
+//! A node of a cluster: its store is the hub's, and it is stopped as an operator does it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use throughline::{Config, Node, RunningNode};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::error::Error;
+use crate::parent::{self, json, say};
+use crate::roles::proxy::micros;
+use crate::roles::traveller::{Traveller, ended};
+
+/// What a node logs: the variable that the node's configuration has for it.
+const LOG_LEVEL: &str = "THROUGHLINE__LOG__LEVEL";
+
+/// Sessions left by a drain that are named; the number of all is reported anyway.
+const LEFT_SHOWN_MAX: usize = 10;
+
+/// What a node of a cluster is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// Its number in the cluster.
+    #[arg(long)]
+    number: u32,
+    /// Where it listens for clients.
+    #[arg(long)]
+    link: SocketAddr,
+    /// `store.at`: the hub.
+    #[arg(long)]
+    store: String,
+    #[arg(long)]
+    secret_file: PathBuf,
+    /// Worker threads.
+    #[arg(long)]
+    workers: usize,
+    /// `drain.rate`.
+    #[arg(long)]
+    drain_rate: Option<u32>,
+    /// `drain.spread`.
+    #[arg(long)]
+    drain_spread_ms: Option<u64>,
+}
+
+/// Where a node is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    pub(crate) link: String,
+    pub(crate) admin: String,
+}
+
+/// What a node counts, while it runs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) connected: usize,
+    pub(crate) sessions: usize,
+    /// Sessions that ended here other than by their client's leaving, by their reason.
+    pub(crate) ended: BTreeMap<String, u64>,
+}
+
+/// What a node says last.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Stopped {
+    /// Sessions that are still here: the exit status is not 0.
+    pub(crate) left: u64,
+    /// Sessions that went to the store, and to other nodes.
+    pub(crate) parked: u64,
+    pub(crate) moved: u64,
+    /// When the last of them was durable there, and the node had left, on the machine's clock.
+    pub(crate) drained_us: u64,
+    pub(crate) ended: BTreeMap<String, u64>,
+}
+
+/// Serves until it gets SIGTERM, or the parent is gone.
+pub(crate) fn serve(options: &Options) -> Result<(), Error> {
+    start_log();
+    let started = Node::builder(config(options)?).sessions::<Traveller>().start();
+    let node = started.map_err(|error| Error::Node(error.to_string()))?;
+    let first = |addresses: &[SocketAddr]| addresses.first().map(ToString::to_string);
+    let link = first(node.link_addresses());
+    let ready = Ready {
+        link: link.ok_or_else(|| Error::Node("it listens nowhere".to_owned()))?,
+        admin: first(node.admin_addresses()).unwrap_or_default(),
+    };
+    let node = Arc::new(Mutex::new(Some(node)));
+    let stopping = Arc::clone(&node);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::io("starting a runtime"))?;
+    let terminate = {
+        let _context = runtime.enter();
+        // Before anybody can know that the node is there.
+        signal(SignalKind::terminate()).map_err(Error::io("waiting for a signal"))?
+    };
+    std::thread::spawn(move || {
+        let mut terminate = terminate;
+        runtime.block_on(terminate.recv());
+        let node = stopping.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(node) = node {
+            stop(node);
+        }
+    });
+    parent::answer(&ready, |_| {
+        let node = node.lock().unwrap_or_else(PoisonError::into_inner);
+        let (connected, sessions) = node.as_ref().map_or((0, 0), RunningNode::counts);
+        Ok(json(&Counted { connected, sessions, ended: ended() }))
+    })
+}
+
+/// What the game's own binary does at SIGTERM; the report goes to the parent.
+fn stop(node: RunningNode) {
+    let begun = SystemTime::now();
+    let report = node.stop();
+    for (session, why) in report.left_sessions.iter().take(LEFT_SHOWN_MAX) {
+        eprintln!("load: {session} was left: {why}");
+    }
+    let stopped = Stopped {
+        left: u64::try_from(report.left).unwrap_or(u64::MAX),
+        parked: report.parked,
+        moved: report.moved,
+        drained_us: micros(begun + Duration::from_secs_f64(report.took_s)),
+        ended: ended(),
+    };
+    // Without a parent nobody wants to know.
+    let _ = say(&stopped);
+    std::process::exit(i32::from(report.left != 0 || !report.has_left));
+}
+
+/// Nodes of a run are silent but for errors; the variable of every node changes that.
+fn start_log() {
+    let level = std::env::var(LOG_LEVEL).unwrap_or_else(|_| "error".to_owned());
+    env_logger::Builder::new().parse_filters(&level).init();
+}
+
+/// The documented defaults but for the addresses and what would limit the measuring itself.
+fn config(options: &Options) -> Result<Config, Error> {
+    let mut config = Config::default();
+    config.node.workers = options.workers;
+    config.listen.http = Vec::new();
+    config.listen.link = vec![options.link];
+    config.admin.listen = vec![([127, 0, 0, 1], 0).into()];
+    config.store.at.clone_from(&options.store);
+    config.cluster.node = options.number;
+    config.cluster.secret_file = options.secret_file.display().to_string();
+    config.drain.rate = options.drain_rate.unwrap_or(config.drain.rate);
+    config.drain.spread =
+        options.drain_spread_ms.map_or(config.drain.spread, Duration::from_millis);
+    config.session.messages_per_second = 0;
+    config.session.bytes_per_second = 0;
+    config.limits.connections_per_address = 0;
+    config.limits.sessions_per_address = 0;
+    config.validate().map_err(|error| Error::Node(error.to_string()))?;
+    Ok(config)
+}

@@ -1,0 +1,115 @@
+//! `rolling`: every node is restarted in turn, again and again, under play.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::ProgressBar;
+
+use crate::cluster::{self, Cluster, ClusterOptions, Shape};
+use crate::error::Error;
+use crate::options::Common;
+use crate::parent::Question;
+
+/// How often a session sends of its own accord, in ms.
+const OWN_MS: u64 = 200;
+
+/// Play between two restarts.
+const REST: Duration = Duration::from_millis(500);
+
+/// Check that a rolling update loses nothing
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    common: Common,
+
+    #[command(flatten)]
+    cluster: ClusterOptions,
+
+    /// Clients that play
+    #[arg(long, default_value_t = 200)]
+    clients: u64,
+
+    /// Break connections between clients and nodes, too
+    #[arg(long)]
+    faults: bool,
+}
+
+/// What became of the nodes that were restarted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Restarts {
+    done: u64,
+    /// Sessions that a node named as left.
+    left: u64,
+    /// Exit statuses other than 0.
+    failed: u64,
+    longest: Duration,
+}
+
+/// Runs the scenario.
+pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
+    options.common.check()?;
+    options.cluster.check(options.clients, options.faults)?;
+    let shape = Shape {
+        clients: options.clients,
+        seed: options.common.seed,
+        faults: options.faults,
+        own_ms: OWN_MS,
+        ..Shape::default()
+    };
+    let mut cluster = Cluster::start(&options.cluster, shape).await?;
+    let progress = options.common.progress(options.common.seconds);
+    let start = Instant::now();
+    let restarts = roll(options, &mut cluster, &progress).await?;
+    let took = start.elapsed();
+    progress.set_message("everything sent arrives");
+    let (roamed, faulted) = cluster.settle().await?;
+    cluster.leave().await?;
+    let store = cluster.store_counts().await?;
+    progress.finish_and_clear();
+    let mut report = cluster::report("rolling", options.common.seconds, options.clients);
+    report.add("restarts", restarts.done);
+    report.add_zero("left", restarts.left);
+    report.add_zero("failed_stops", restarts.failed);
+    report.add_number("stop_max_s", restarts.longest.as_secs_f64());
+    report.add("handovers", roamed.moves);
+    report.add_number("handovers_per_s", roamed.moves as f64 / took.as_secs_f64());
+    report.add_latency("pause", &roamed.pause());
+    report.add("cuts", faulted.breaks);
+    report.add_zero("ended", roamed.ended_in_all());
+    roamed.add_to(&mut report);
+    report.add("refused_commits", store.refused);
+    report.add_zero("stale_accepted", store.stale_accepted);
+    report.finish(&options.common).map_err(Error::io("printing the report"))
+}
+
+/// Restarts one node after the other until the time is over; each at least once.
+async fn roll(
+    options: &Options,
+    cluster: &mut Cluster,
+    progress: &ProgressBar,
+) -> Result<Restarts, Error> {
+    let start = Instant::now();
+    let lasting = Duration::from_secs(options.common.seconds);
+    let mut restarts = Restarts::default();
+    let mut turn = 0;
+    while start.elapsed() < lasting || turn < cluster.members.len() {
+        tokio::time::sleep(REST).await;
+        let nodes = cluster.members.len();
+        let member = &mut cluster.members[turn % nodes];
+        let ended = member.stop().await?;
+        if !ended.success {
+            eprintln!("load: node {}: {:?} at its end", member.number(), ended.said);
+        }
+        member.start_again().await?;
+        restarts.done += 1;
+        restarts.left += ended.said.left;
+        restarts.failed += u64::from(!ended.success);
+        restarts.longest = restarts.longest.max(ended.took);
+        turn += 1;
+        let handled = cluster.roamed(Question::Report).await?.handled;
+        progress.set_position(start.elapsed().as_secs());
+        progress.set_message(format!("{turn} restarts, {handled} messages to clients"));
+    }
+    Ok(restarts)
+}
