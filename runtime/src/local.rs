@@ -95,7 +95,8 @@ fn read(
     };
     let mut options = LocalOptions::of(&flags);
     let mut sources = ConfigSources::of_process(defaults);
-    sources.args = std::iter::once(program).chain(options.settings.iter().map(String::as_str))
+    sources.args = std::iter::once(program)
+        .chain(options.settings.iter().map(String::as_str))
         .map(OsString::from)
         .collect();
     match sources.load()? {
@@ -109,7 +110,9 @@ fn read(
 fn start(mut options: LocalOptions) -> Result<bool, LocalError> {
     let program = std::env::current_exe()?;
     let layout = Layout::make(&options.data)?;
-    options.ports = options.ports.found(options.nodes)?;
+    // Kept until the end.
+    let (ports, _reservation) = options.ports.found(options.nodes)?;
+    options.ports = ports;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let (supervisor, happenings) = Supervisor::new(program, options, layout);

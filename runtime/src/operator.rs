@@ -36,13 +36,13 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    /// The workers, once they are started.
     /// How long the turn that is under way for longest has held its worker.
     pub(crate) fn longest_turn(&self, now: Instant) -> Duration {
         let pulses = self.pulses.get().map(Vec::as_slice).unwrap_or_default();
         pulses.iter().filter_map(|pulse| pulse.busy(now)).max().unwrap_or_default()
     }
 
+    /// The workers, once they are started.
     pub(crate) fn set_pulses(&self, pulses: Vec<Arc<Pulse>>) {
         // Set once, at the start.
         let _ = self.pulses.set(pulses);
@@ -139,7 +139,7 @@ impl Shared {
         if self.is_stopping() {
             return Err("the node is stopping".to_owned());
         }
-        if self.operator.drain_ordered.load(Ordering::Relaxed) {
+        if self.has_drain_ahead() {
             return Err("the node is draining".to_owned());
         }
         let why = match self.cluster.stage() {

@@ -15,6 +15,22 @@ use crate::{
 pub(crate) struct Parrot {
     name: String,
     heard: u64,
+    /// What it carries about, to be large.
+    baggage: String,
+    mood: Mood,
+}
+
+/// What it does when it is to leave, or has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Mood {
+    #[default]
+    Willing,
+    /// It ends when it is to leave.
+    Homesick,
+    /// It says something when it is to leave.
+    Polite,
+    /// It does not come to, until its journal says `mended`.
+    Brittle,
 }
 
 /// What a client asks for.
@@ -48,8 +64,15 @@ pub(crate) enum Ask {
     Cancel(String),
     /// Sets so many timers that do not fire.
     Timers(u64),
-    /// Sends a message to another session.
+    /// Sends a message to another session of the same node.
     Tell(SessionId, u64),
+    /// Sends a message to another session, wherever it is.
+    Send(SessionId, u64),
+    /// Sends a message to the session of this key.
+    SendToKey(String, u64),
+    /// Carries so many bytes in its state.
+    Carry(usize),
+    Be(Mood),
     Key(String),
     Simulate(u64),
     /// Sends something, sets a timer, registers a key and tells a session, then fails.
@@ -77,6 +100,8 @@ pub(crate) enum Answer {
     Started(String),
     Told(SessionId, u64),
     Undelivered(SessionId, String),
+    /// A message to a key was not delivered.
+    Unfound(String, String),
     Ticked(String),
     Refused(String),
 }
@@ -100,9 +125,9 @@ impl Session for Parrot {
             "hang" => std::future::pending().await,
             name if name.starts_with('{') => {
                 let name = login.decode::<String>(Codec::Json)?;
-                Ok(Self { name, heard: 0 })
+                Ok(Self::new(name))
             }
-            name => Ok(Self { name: name.to_owned(), heard: 0 }),
+            name => Ok(Self::new(name.to_owned())),
         }
     }
 
@@ -133,6 +158,16 @@ impl Session for Parrot {
                 (0..count).for_each(|_| ctx.send(Answer::Echoed("x".repeat(bytes))));
             }
             Ask::Tell(to, number) => ctx.send_to_local_session(to, &number),
+            Ask::Send(to, number) => ctx.send_to_session(to, &number),
+            Ask::SendToKey(key, number) => ctx.send_to_session(key, &number),
+            Ask::Carry(bytes) => {
+                self.baggage = "x".repeat(bytes);
+                ctx.send(Answer::Said(0));
+            }
+            Ask::Be(mood) => {
+                self.mood = mood;
+                ctx.send(Answer::Said(0));
+            }
             Ask::Key(key) => {
                 ctx.register_key(&key);
                 ctx.send(Answer::Said(0));
@@ -160,8 +195,11 @@ impl Session for Parrot {
         why: Undelivered,
         ctx: &mut Context<Self>,
     ) -> Outcome {
-        let Recipient::Session(to) = to else { return Ok(()) };
-        ctx.send(Answer::Undelivered(to, format!("{why:?}")));
+        match to {
+            Recipient::Session(to) => ctx.send(Answer::Undelivered(to, format!("{why:?}"))),
+            Recipient::Key(key) => ctx.send(Answer::Unfound(key, format!("{why:?}"))),
+            _ => {}
+        }
         Ok(())
     }
 
@@ -173,6 +211,25 @@ impl Session for Parrot {
     async fn repaired(&mut self, ctx: &mut Context<Self>) -> Outcome {
         let peer = ctx.peer().map_or_else(String::new, |peer| peer.ip().to_string());
         journal::note(ctx.session_id(), format!("repaired from {peer}"));
+        Ok(())
+    }
+
+    async fn restored(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        let id = ctx.session_id();
+        journal::note(id, "restored");
+        if self.mood == Mood::Brittle && journal::count(id, "mended") == 0 {
+            return Err(std::io::Error::other("asked to fail").into());
+        }
+        Ok(())
+    }
+
+    async fn swap_out(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        journal::note(ctx.session_id(), "swap out");
+        match self.mood {
+            Mood::Homesick => ctx.end(),
+            Mood::Polite => ctx.send(Answer::Ticked("leaving".to_owned())),
+            Mood::Willing | Mood::Brittle => {}
+        }
         Ok(())
     }
 
@@ -190,6 +247,12 @@ impl Session for Parrot {
     async fn destroyed(&mut self, reason: EndReason, ctx: &mut Context<Self>) -> Outcome {
         journal::note(ctx.session_id(), format!("destroyed {reason:?}"));
         Ok(())
+    }
+}
+
+impl Parrot {
+    fn new(name: String) -> Self {
+        Self { name, heard: 0, baggage: String::new(), mood: Mood::Willing }
     }
 }
 

@@ -3,16 +3,20 @@
 //! # Layout
 //! - `game`, `kinds`: what is played; `journal`: what its hooks saw
 //! - `player`: the client library's side; `raw`: frames written by hand, over TCP or WebSocket
+//! - `cluster`: several nodes in this process, over a hub or over stores that can be held up
 //! - `watch`: waiting for what other threads do; `logs`: what the node logs
-//! - `p1_*`, `p2_*`, `p9_*`, `p10_*`: the promises; `bad_input`, `session_life`, `node`,
+//! - `p1_*` to `p10_*`: the promises; `bad_input`, `handover`, `session_life`, `node`,
 //!   `operators`, `process`: what else is documented
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod bad_input;
+mod cluster;
 mod game;
+mod handover;
 mod journal;
 mod kinds;
+mod local_cluster;
 mod logs;
 mod node;
 mod operators;
@@ -20,6 +24,10 @@ mod p10_nothing_gets_in;
 mod p1_exactly_once;
 mod p2_failed_turns;
 mod p2_no_silent_hole;
+mod p3_one_owner;
+mod p4_graceful_stop;
+mod p5_any_node;
+mod p8_acknowledged_means_durable;
 mod p9_bounded;
 mod player;
 mod process;

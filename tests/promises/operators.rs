@@ -1,5 +1,6 @@
 //! What operators ask of a node through its admin listener, and what comes of it.
 
+mod drains;
 mod http;
 mod orders;
 mod rubbish;

@@ -11,7 +11,9 @@ const SOURCES: &[&str] = &["rs", "js", "mjs", "ts", "css", "html", "toml", "sh",
 /// ends with `/`.
 pub(crate) const CLOCK_FILES: &[&str] = &[
     "runtime/src/clock.rs",
+    "runtime/src/local/",
     "runtime/src/node/running.rs",
+    "runtime/src/node/stopping.rs",
     "clients/rust/src/timer.rs",
     "clients/rust/src/test_client.rs",
     "clients/rust/src/handle/task.rs",

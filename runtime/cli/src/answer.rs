@@ -32,6 +32,8 @@ pub(crate) struct Drain {
     pub(crate) moved: u64,
     pub(crate) parked: u64,
     pub(crate) ended: u64,
+    /// An operator stopped it.
+    pub(crate) stopped: bool,
     pub(crate) report: Option<DrainReport>,
 }
 
@@ -52,20 +54,15 @@ pub(crate) struct DrainReport {
     pub(crate) moved: u64,
     pub(crate) parked: u64,
     pub(crate) ended: u64,
-    pub(crate) left: Vec<Left>,
-    pub(crate) left_count: u64,
-    pub(crate) stopped: bool,
-    pub(crate) took_ms: f64,
+    /// How many were left behind; some or all of them are named.
+    pub(crate) left: u64,
+    /// A record, and why it is still there.
+    pub(crate) left_sessions: Vec<(String, String)>,
+    /// Whether the cluster knows that the node has left.
+    pub(crate) has_left: bool,
+    pub(crate) took_s: f64,
     pub(crate) pause_p50_ms: f64,
     pub(crate) pause_p99_ms: f64,
-}
-
-/// A session that a drain left behind.
-#[derive(Debug, Default, Clone, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct Left {
-    pub(crate) record: String,
-    pub(crate) why: String,
 }
 
 /// `GET /sessions`.

@@ -54,6 +54,7 @@ pub(crate) fn describe(drain: &Drain) -> String {
         "ordered" => "the drain begins".to_owned(),
         "running" => format!("draining: {counts}"),
         "paused" => format!("the drain is paused: {counts}"),
+        "over" if drain.stopped => "the drain was stopped by an operator".to_owned(),
         "over" => "the drain is over".to_owned(),
         other => format!("{other}: {counts}"),
     }
@@ -61,20 +62,20 @@ pub(crate) fn describe(drain: &Drain) -> String {
 
 /// A report in lines.
 fn report(report: &DrainReport) -> Vec<String> {
-    let stopped = if report.stopped { ", stopped by an operator" } else { "" };
+    let unknown = if report.has_left { "" } else { "; the cluster does not know that it has left" };
     let mut lines = vec![format!(
-        "{} moved, {} parked, {} ended, {} left; pause p50 {}, p99 {}; took {:.1} s{stopped}",
+        "{} moved, {} parked, {} ended, {} left; pause p50 {}, p99 {}; took {:.1} s{unknown}",
         report.moved,
         report.parked,
         report.ended,
-        report.left_count,
+        report.left,
         milliseconds(report.pause_p50_ms),
         milliseconds(report.pause_p99_ms),
-        report.took_ms / 1e3,
+        report.took_s,
     )];
-    let named = report.left.iter().take(LEFT_SHOWN_MAX);
-    lines.extend(named.map(|left| format!("  left: {}: {}", left.record, left.why)));
-    let others = report.left_count.saturating_sub(lines.len() as u64 - 1);
+    let named = report.left_sessions.iter().take(LEFT_SHOWN_MAX);
+    lines.extend(named.map(|(record, why)| format!("  left: {record}: {why}")));
+    let others = report.left.saturating_sub(lines.len() as u64 - 1);
     if others > 0 {
         lines.push(format!("  and {others} more; the node's log names them"));
     }
@@ -147,8 +148,9 @@ fn finish(address: &str, drain: &Drain, value: Value, is_json: bool) -> Result<E
     } else {
         output::line(&said(address, drain))?;
     }
-    let left = drain.report.as_ref().map_or_else(|| drain.to_go(), |report| report.left_count);
-    Ok(Ending::of(left == 0))
+    // As the node's own exit status has it.
+    let is_clean = drain.report.as_ref().is_some_and(|report| report.left == 0 && report.has_left);
+    Ok(Ending::of(is_clean))
 }
 
 /// The node no longer answers. One that is empty exits; what it held then tells whether it was.
@@ -179,15 +181,14 @@ fn was_emptied(drain: &Drain) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::Left;
 
     #[test]
     fn what_is_left_is_named_and_the_rest_counted() {
-        let left = |n: u64| Left { record: format!("session {n}"), why: "its turn hangs".into() };
+        let left = |n: u64| (format!("session {n}"), "its turn hangs".to_owned());
         let drained = DrainReport {
-            left: (0..40).map(left).collect(),
-            left_count: 45,
-            took_ms: 60_000.0,
+            left_sessions: (0..40).map(left).collect(),
+            left: 45,
+            took_s: 60.0,
             ..DrainReport::default()
         };
         let lines = report(&drained);

@@ -60,10 +60,10 @@ async fn act(node: &Shared, order: Order, body: Incoming) -> Answer {
             answer::ok(&json!({ "maintenance": false }))
         }
         Order::Drain { wait } => drain(node, wait).await,
-        Order::StartDrain { rate, deadline } => drained(node, node.start_drain(rate, deadline)),
-        Order::PauseDrain => drained(node, node.change_drain(DrainOrder::Pause)),
-        Order::ResumeDrain => drained(node, node.change_drain(DrainOrder::Resume)),
-        Order::StopDrain => drained(node, node.change_drain(DrainOrder::Stop)),
+        Order::StartDrain { rate, deadline } => drained(node.start_drain(rate, deadline)),
+        Order::PauseDrain => drained(node.change_drain(DrainOrder::Pause)),
+        Order::ResumeDrain => drained(node.change_drain(DrainOrder::Resume)),
+        Order::StopDrain => drained(node.change_drain(DrainOrder::Stop)),
     }
 }
 
@@ -82,9 +82,9 @@ async fn drain(node: &Shared, wait: Duration) -> Answer {
     answer::ok(&node.drain_status().unwrap_or(DrainStatus::none()))
 }
 
-fn drained(node: &Shared, is_done: Result<(), DrainNo>) -> Answer {
-    match is_done {
-        Ok(()) => answer::ok(&node.drain_status().unwrap_or(DrainStatus::none())),
+fn drained(order: Result<DrainStatus, DrainNo>) -> Answer {
+    match order {
+        Ok(status) => answer::ok(&status),
         Err(no) => answer::failure(StatusCode::CONFLICT, &no.to_string()),
     }
 }

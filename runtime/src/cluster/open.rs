@@ -31,6 +31,8 @@ pub(crate) enum OpenError {
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) secret: Option<Arc<[u8]>>,
+    /// For operators.
+    pub(crate) name: String,
 }
 
 /// The shortest secret: as many bytes as an attacker cannot try.
@@ -39,9 +41,15 @@ const SECRET_BYTES_MIN: usize = 16;
 /// The longest: a file of another kind is a mistake.
 const SECRET_BYTES_MAX: usize = 4096;
 
-/// Opens the store. Blocks while a store on disk is verified.
-pub(crate) async fn open(config: &Config) -> Result<Opened, OpenError> {
+/// Opens the store, unless the program has brought one. Blocks while a store on disk is verified.
+pub(crate) async fn open(
+    config: &Config,
+    injected: Option<Arc<dyn Store>>,
+) -> Result<Opened, OpenError> {
     let secret = read_secret(&config.cluster.secret_file)?;
+    if let Some(store) = injected {
+        return Ok(Opened { store, secret, name: "the program's own".to_owned() });
+    }
     let at = &config.store.at;
     let store: Arc<dyn Store> = match at.split_once(':') {
         Some(("sled", path)) => {
@@ -58,7 +66,7 @@ pub(crate) async fn open(config: &Config) -> Result<Opened, OpenError> {
         }
         _ => Arc::new(MemoryStore::new()),
     };
-    Ok(Opened { store, secret })
+    Ok(Opened { store, secret, name: at.clone() })
 }
 
 fn read_secret(path: &str) -> Result<Option<Arc<[u8]>>, OpenError> {

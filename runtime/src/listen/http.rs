@@ -63,6 +63,10 @@ impl Site {
     }
 }
 
+/// Whether this node wants clients, for load balancers on other machines: those cannot reach the
+/// admin listener, which also says why not.
+const READY_PATH: &str = "/throughline/readyz";
+
 /// A connection that serves pages ends after this, however busy it is: nobody holds one for ever by
 /// asking and not reading. A browser opens another.
 const CONNECTION_TIME: Duration = Duration::from_secs(60);
@@ -116,6 +120,12 @@ fn answer(
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
+    }
+    if path == READY_PATH {
+        return match worker.node.readiness() {
+            Ok(()) => plain(StatusCode::OK, "ready\n"),
+            Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        };
     }
     let path = if path == "/" { "/index.html" } else { path };
     let Some(page) = worker.node.pages.get(path) else {

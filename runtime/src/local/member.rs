@@ -1,5 +1,6 @@
 //! One process of the cluster, as it is seen from here.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
@@ -151,9 +152,12 @@ impl Member {
         let was = std::mem::replace(&mut self.life, Life::Absent);
         (self.process, self.status, self.turns_per_s) = (None, None, 0.0);
         let (how, well) = described(ended);
+        let was_stopping = was == Life::Stopping;
         let (state, event) = match was {
             _ if self.killed => ("killed".to_owned(), "killed".to_owned()),
             Life::Starting => (how.clone(), format!("did not start, {how}")),
+            // It had not come so far as to mind signals, and so held nothing.
+            Life::Stopping if is_terminated(ended) => ("stopped".to_owned(), "stopped".to_owned()),
             Life::Stopping if well => ("stopped".to_owned(), "stopped".to_owned()),
             // A node ends so when nothing is left in it, whoever asked for that.
             Life::Serving if well => ("drained".to_owned(), "drained".to_owned()),
@@ -162,20 +166,25 @@ impl Member {
         };
         self.life = Life::Ended(state);
         let line = match ended.last_line.as_str() {
-            _ if self.killed => "",
+            _ if self.killed || was_stopping && is_terminated(ended) => "",
             // Of a good end, what it says of its end.
             line if well => line.strip_prefix("stopped: ").unwrap_or_default(),
             line => line,
         };
         let separator = if line.is_empty() { "" } else { ": " };
-        (format!("{event}{separator}{line}"), well || self.killed)
+        let well = well || self.killed || was_stopping && is_terminated(ended);
+        (format!("{event}{separator}{line}"), well)
     }
+}
+
+/// Whether SIGTERM ended it, and not it itself.
+fn is_terminated(ended: &Ended) -> bool {
+    let signal = ended.status.and_then(|status| status.signal());
+    signal == Some(rustix::process::Signal::TERM.as_raw())
 }
 
 /// How a process ended, in words, and whether its exit status is 0.
 fn described(ended: &Ended) -> (String, bool) {
-    use std::os::unix::process::ExitStatusExt as _;
-
     let Some(status) = ended.status else { return ("status unknown".to_owned(), false) };
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
@@ -187,7 +196,6 @@ fn described(ended: &Ended) -> (String, bool) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt as _;
     use std::process::ExitStatus;
 
     use super::*;

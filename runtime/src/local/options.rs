@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::config::{configuring, passed_on};
 
 use super::{
-    ports::{NODE_PORTS_MAX, Ports},
+    ports::{HTTP_PORT, LINK_PORT, NODE_PORTS, NODE_PORTS_MAX, Ports},
     role::NODES_MAX,
 };
 
@@ -78,10 +78,10 @@ pub(super) fn command(program: &str) -> Command {
                 .help("Where the store, the cluster's secret and the logs are kept"),
         )
         .args([
-            port("http-port", "7777", "The balancer's port for pages and WebSocket links", 65_535),
-            port("link-port", "7778", "The balancer's port for TCP links", 65_535),
+            port(HTTP_PORT, "7777", "The balancer's port for pages and WebSocket links", 65_535),
+            port(LINK_PORT, "7778", "The balancer's port for TCP links", 65_535),
             port(
-                "node-ports",
+                NODE_PORTS,
                 "7700",
                 "Node n has the ports from this + 10 n on: HTTP, TCP link, admin",
                 NODE_PORTS_MAX,
@@ -121,11 +121,7 @@ impl LocalOptions {
         Self {
             nodes: flags.get_one::<u8>("nodes").copied().unwrap_or(1),
             data: flags.get_one::<String>("data").map(PathBuf::from).unwrap_or_default(),
-            ports: Ports {
-                http: port("http-port"),
-                link: port("link-port"),
-                nodes: port("node-ports"),
-            },
+            ports: Ports { http: port(HTTP_PORT), link: port(LINK_PORT), nodes: port(NODE_PORTS) },
             json: flags.get_flag("json"),
             settings,
             drain_deadline: Duration::ZERO,

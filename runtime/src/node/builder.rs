@@ -1,5 +1,9 @@
 //! What a node is made of.
 
+use std::sync::Arc;
+
+use throughline_store::Store;
+
 use crate::{
     config::Config,
     kinds::{Kind, Of},
@@ -14,11 +18,12 @@ pub struct NodeBuilder {
     kinds: Vec<Box<dyn Kind>>,
     pages: Vec<Page>,
     admit: Option<Box<Admit>>,
+    store: Option<Arc<dyn Store>>,
 }
 
 impl NodeBuilder {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, kinds: Vec::new(), pages: Vec::new(), admit: None }
+        Self { config, kinds: Vec::new(), pages: Vec::new(), admit: None, store: None }
     }
 
     pub(super) fn configure(&mut self, config: Config) {
@@ -50,6 +55,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Keeps sessions in this store, whatever `store.at` says. The node closes it when it stops.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// Starts the node: its listeners are open when this returns.
     ///
     /// # Errors
@@ -59,7 +71,7 @@ impl NodeBuilder {
         self.config.validate()?;
         shared::check_random()?;
         let pages = Site::pages(&self.pages);
-        running::start(joining::prepare(self.config, self.kinds, pages, self.admit)?)
+        running::start(joining::prepare(self.config, self.kinds, pages, self.admit, self.store)?)
     }
 
     fn check(&self) -> Result<(), BuildError> {

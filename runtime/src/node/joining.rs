@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use throughline_cluster::{Member, NodeId, NodeInfo};
-use throughline_store::Scope;
+use throughline_store::{Scope, Store};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
@@ -58,8 +58,9 @@ pub(super) fn prepare(
     kinds: Vec<Box<dyn Kind>>,
     pages: Pages,
     admit: Option<Box<Admit>>,
+    injected: Option<Arc<dyn Store>>,
 ) -> Result<Prepared, StartError> {
-    let (runtime, Opened { store, secret }) = open(&config)?;
+    let (runtime, Opened { store, secret, name }) = open(&config, injected)?;
     if store.scope() > Scope::Process && secret.is_none() {
         let at = &config.store.at;
         let text = format!("store.at ({at}) needs cluster.secret-file, a file of 16 bytes or more");
@@ -67,16 +68,19 @@ pub(super) fn prepare(
     }
     let me = Member { node: NodeId(config.cluster.node), incarnation: incarnation()? };
     let handle = runtime.handle().clone();
-    let (cluster, ordered) = Cluster::new(store, config.store.at.clone(), me, handle);
+    let (cluster, ordered) = Cluster::new(store, name, me, handle);
     let shared = Shared::new(config, kinds, pages, admit, cluster);
     Ok(Prepared { shared, runtime: ClusterRuntime(Some(runtime)), ordered, secret })
 }
 
 /// Opens the store, on a thread that may block: whoever starts a node may be a task itself.
-fn open(config: &Config) -> Result<(Runtime, Opened), StartError> {
+fn open(
+    config: &Config,
+    injected: Option<Arc<dyn Store>>,
+) -> Result<(Runtime, Opened), StartError> {
     let open = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        match runtime.block_on(cluster::open(config)) {
+        match runtime.block_on(cluster::open(config, injected)) {
             Ok(opened) => Ok((runtime, opened)),
             Err(error) => Err(StartError::Store { text: error.to_string() }),
         }

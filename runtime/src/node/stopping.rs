@@ -91,7 +91,8 @@ impl RunningNode {
     /// Whether an operator has drained the node: then only its exit is left to do.
     #[must_use]
     pub fn has_drained(&self) -> bool {
-        self.shared.cluster.stage() == Stage::Left
+        let cluster = &self.shared.cluster;
+        cluster.stage() == Stage::Left && cluster.drain.report().is_some()
     }
 
     /// Where a drain stands: sessions that are still here, and those that have gone.
@@ -135,11 +136,7 @@ impl RunningNode {
         self.shared.stopping.send_replace(true);
         let deadline = Instant::now() + self.shared.config.node.shutdown_time;
         while self.shared.admission.counts().0 > 0 && Instant::now() < deadline {
-            if !self.shared.cluster.is_durable() || self.shared.directory.len() > 0 {
-                thread::sleep(LOOK_EVERY);
-                continue;
-            }
-            break;
+            thread::sleep(LOOK_EVERY);
         }
     }
 

@@ -6,10 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 use throughline_cluster::DrainReport;
 
-use super::status::milliseconds;
 use crate::{
     cluster::{DrainOrder, Stage},
-    node::Shared,
+    node::{Shared, StopReport},
 };
 
 /// What is left is named; of more than so many records, only the number.
@@ -24,7 +23,9 @@ pub(crate) struct DrainStatus {
     moved: u64,
     parked: u64,
     ended: u64,
-    report: Option<ReportStatus>,
+    /// An operator stopped it.
+    stopped: bool,
+    report: Option<StopReport>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,50 +39,25 @@ enum DrainState {
     Over,
 }
 
-/// How a drain ended.
-#[derive(Debug, Serialize)]
-pub(crate) struct ReportStatus {
-    moved: u64,
-    parked: u64,
-    ended: u64,
-    left: Vec<LeftStatus>,
-    left_count: usize,
-    has_left: bool,
-    stopped: bool,
-    took_ms: f64,
-    pause_p50_ms: f64,
-    pause_p99_ms: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct LeftStatus {
-    record: String,
-    why: String,
-}
-
-impl From<&DrainReport> for ReportStatus {
-    fn from(report: &DrainReport) -> Self {
-        let named = report.left.iter().take(LEFT_NAMED_MAX);
-        Self {
-            moved: report.moved,
-            parked: report.parked,
-            ended: report.ended,
-            left: named
-                .map(|(id, why)| LeftStatus { record: id.to_string(), why: why.clone() })
-                .collect(),
-            left_count: report.left.len(),
-            has_left: report.has_left,
-            stopped: report.stopped,
-            took_ms: milliseconds(report.took),
-            pause_p50_ms: milliseconds(report.pause_p50),
-            pause_p99_ms: milliseconds(report.pause_p99),
-        }
-    }
+/// How a drain ended, as the node itself prints it at its end, but for the number of names.
+fn report_of(report: &DrainReport) -> StopReport {
+    let mut shown = StopReport::of(report);
+    shown.left_sessions.truncate(LEFT_NAMED_MAX);
+    shown
 }
 
 impl DrainStatus {
     const fn empty(state: DrainState) -> Self {
-        Self { state, waiting: 0, leaving: 0, moved: 0, parked: 0, ended: 0, report: None }
+        Self {
+            state,
+            waiting: 0,
+            leaving: 0,
+            moved: 0,
+            parked: 0,
+            ended: 0,
+            stopped: false,
+            report: None,
+        }
     }
 
     /// Where there is none.
@@ -100,13 +76,22 @@ pub(crate) enum DrainNo {
     NothingOutlives(String),
     #[error("the node has not joined its cluster: it is {0}; ask again when it serves")]
     NotServing(Stage),
-    #[error("the drain is over; GET /drain has its report")]
+    #[error(
+        "the drain is over, and GET /drain has its report; what it left ends with the node, at \
+         SIGTERM"
+    )]
     Over,
     #[error("no drain is under way")]
     NoDrain,
 }
 
 impl Shared {
+    /// Whether a drain is ordered that is not over.
+    pub(super) fn has_drain_ahead(&self) -> bool {
+        let is_ordered = self.operator.drain_ordered.load(Ordering::Relaxed);
+        is_ordered && self.cluster.drain.report().is_none()
+    }
+
     /// How far the drain is; `None` if none was begun.
     pub(crate) fn drain_status(&self) -> Option<DrainStatus> {
         let drain = &self.cluster.drain;
@@ -116,9 +101,13 @@ impl Shared {
             (Some(report), _) => {
                 let mut status = DrainStatus::empty(DrainState::Over);
                 (status.moved, status.parked) = (report.moved, report.parked);
-                status.ended = report.ended;
-                status.report = Some(ReportStatus::from(&report));
+                (status.ended, status.stopped) = (report.ended, report.stopped);
+                status.report = Some(report_of(&report));
                 status
+            }
+            // It counts nothing before its beginning is committed.
+            (None, Some(_)) if self.cluster.stage() == Stage::Serving => {
+                DrainStatus::empty(DrainState::Ordered)
             }
             (None, Some(progress)) => DrainStatus {
                 waiting: progress.waiting,
@@ -136,12 +125,13 @@ impl Shared {
         })
     }
 
-    /// Begins to drain this node. One that is under way goes on as it was begun.
+    /// Begins to drain this node. One that is under way goes on as it was begun. Where it then
+    /// stands.
     pub(crate) fn start_drain(
         &self,
         rate: Option<u32>,
         deadline: Option<Duration>,
-    ) -> Result<(), DrainNo> {
+    ) -> Result<DrainStatus, DrainNo> {
         if !self.cluster.is_durable() {
             return Err(DrainNo::NothingOutlives(self.cluster.store_name().to_owned()));
         }
@@ -152,24 +142,25 @@ impl Shared {
             Stage::Serving | Stage::Draining => {}
             other => return Err(DrainNo::NotServing(other)),
         }
-        if !self.operator.drain_ordered.swap(true, Ordering::Relaxed) {
-            log::info!("operator: drain");
-            self.cluster.drain.order(DrainOrder::Start { rate, deadline });
+        // Operators are answered by one thread, so nobody orders one in between.
+        if let Some(status) = self.drain_status() {
+            return Ok(status);
         }
-        Ok(())
+        self.operator.drain_ordered.store(true, Ordering::Relaxed);
+        log::info!("operator: drain");
+        self.cluster.drain.order(DrainOrder::Start { rate, deadline });
+        Ok(DrainStatus::empty(DrainState::Ordered))
     }
 
     /// Pauses, resumes or stops the drain that is under way.
-    pub(crate) fn change_drain(&self, order: DrainOrder) -> Result<(), DrainNo> {
+    pub(crate) fn change_drain(&self, order: DrainOrder) -> Result<DrainStatus, DrainNo> {
         if self.cluster.drain.report().is_some() {
             return Err(DrainNo::Over);
         }
-        if self.drain_status().is_none() {
-            return Err(DrainNo::NoDrain);
-        }
+        let status = self.drain_status().ok_or(DrainNo::NoDrain)?;
         log::info!("operator: drain: {order:?}");
         self.cluster.drain.order(order);
-        Ok(())
+        Ok(status)
     }
 }
 
@@ -199,11 +190,9 @@ mod tests {
             pause_p50: Duration::from_micros(2_500),
             pause_p99: Duration::from_millis(40),
         };
-        let value = serde_json::to_value(ReportStatus::from(&report)).unwrap();
-        assert_eq!(value["left"].as_array().unwrap().len(), LEFT_NAMED_MAX);
-        assert_eq!(value["left_count"], 1_200);
-        assert!(value["left"][0]["record"].as_str().unwrap().starts_with("session 0000"));
-        assert_eq!(value["pause_p50_ms"], 2.5);
-        assert_eq!(value["took_ms"], 60_000.0);
+        let value = serde_json::to_value(report_of(&report)).unwrap();
+        assert_eq!(value["left_sessions"].as_array().unwrap().len(), LEFT_NAMED_MAX);
+        assert_eq!(value["left"], 1_200);
+        assert!(value["left_sessions"][0][0].as_str().unwrap().starts_with("session 0000"));
     }
 }

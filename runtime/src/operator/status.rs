@@ -73,6 +73,6 @@ impl Shared {
 }
 
 /// With microseconds, and no digits beyond them.
-pub(super) fn milliseconds(time: Duration) -> f64 {
+fn milliseconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1e3
 }

@@ -1,8 +1,8 @@
 //! Omok, five in a row, on Throughline.
 //!
-//! `omok` runs a node with the game and its page; `omok play` plays in a terminal; `omok bots N`
-//! lets bots play each other. It is a sample: `README.md` beside the sources explains it in the
-//! order in which one would write it.
+//! `omok` runs a cluster on this machine with the game and its page, `omok node` a single node;
+//! `omok play` plays in a terminal; `omok bots N` lets bots play each other. It is a sample:
+//! `README.md` beside the sources explains it in the order in which one would write it.
 //!
 //! # Layout
 //! - `rules`, `clock`, `bot`: the game, without players

@@ -36,7 +36,10 @@ pub(crate) const CLIENTS_MAX: u64 = 15_000;
 /// clients' command line.
 const PROXIED_MAX: u64 = 3_000;
 
-/// Messages per second of all clients together, beside those of hops.
+/// Messages per second, unless told.
+const PACE: u64 = 2_000;
+/// Under faults it is the messages that count: a hundred thousand in a short run.
+const PACE_FAULTS: u64 = 4_000;
 const PACE_MAX: u64 = 1_000_000;
 
 /// How long a question may take beyond what it was asked to last.
@@ -64,9 +67,10 @@ pub(crate) struct ClusterOptions {
     #[arg(long, default_value_t = 1_024)]
     pub(crate) state: usize,
 
-    /// Messages per second of all clients together, beside those of hops
-    #[arg(long, default_value_t = 2_000)]
-    pub(crate) pace: u64,
+    /// Messages per second of all clients together, beside those of hops; 2,000 by default, with
+    /// --faults 4,000
+    #[arg(long)]
+    pub(crate) pace: Option<u64>,
 }
 
 impl ClusterOptions {
@@ -75,10 +79,14 @@ impl ClusterOptions {
         within("--clients", clients, 1, max)?;
         let (state, state_max) = (self.state as u64, STATE_MAX as u64);
         within("--state", state, 0, state_max)?;
-        within("--pace", self.pace, 0, PACE_MAX)?;
+        within("--pace", self.pace(faults), 0, PACE_MAX)?;
         // For each client a port and, for a moment, two connections of two sockets.
         let each = if faults { 5 } else { 1 };
         limits::check("each node, each proxy and the clients", each * clients, "--clients")
+    }
+
+    fn pace(&self, faults: bool) -> u64 {
+        self.pace.unwrap_or(if faults { PACE_FAULTS } else { PACE })
     }
 }
 
@@ -93,6 +101,8 @@ pub(crate) struct Shape {
     pub(crate) gate: bool,
     /// How often each session sends of its own accord, in ms; 0: never.
     pub(crate) own_ms: u64,
+    /// Whether clients whose session has ended log in again.
+    pub(crate) rejoin: bool,
     /// `drain.rate` and `drain.spread` of the nodes, if not the defaults.
     pub(crate) drain: Option<(u32, Duration)>,
 }
@@ -215,19 +225,11 @@ impl Cluster {
     }
 }
 
-async fn start_proxy(
-    target: &str,
-    node: usize,
-    shape: &Shape,
-) -> Result<(Child, String), Error> {
+async fn start_proxy(target: &str, node: usize, shape: &Shape) -> Result<(Child, String), Error> {
     // Each node's proxy has faults of its own.
     let seed = shape.seed.wrapping_add((node as u64) << 48);
-    let options = pass(&[
-        ("target", &target),
-        ("first", &0),
-        ("clients", &shape.clients),
-        ("seed", &seed),
-    ]);
+    let options =
+        pass(&[("target", &target), ("first", &0), ("clients", &shape.clients), ("seed", &seed)]);
     let (proxy, addresses): (_, Vec<String>) = Child::start("serve-proxy", &options).await?;
     Ok((proxy, addresses.join(",")))
 }
@@ -239,10 +241,11 @@ async fn start_clients(
 ) -> Result<Child, Error> {
     let mut arguments = pass(&[
         ("clients", &shape.clients),
-        ("pace", &options.pace),
+        ("pace", &options.pace(shape.faults)),
         ("state", &options.state),
         ("own-ms", &shape.own_ms),
     ]);
+    arguments.extend(shape.rejoin.then(|| "--rejoin".to_owned()));
     arguments.extend(doors.iter().flat_map(|door| pass(&[("node", door)])));
     let (clients, ()) = Child::start("drive-roam", &arguments).await?;
     Ok(clients)

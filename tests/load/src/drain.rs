@@ -40,8 +40,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     options.common.check()?;
     within("--sessions", options.sessions, NODES, CLIENTS_MAX)?;
     options.cluster.check(options.sessions, false)?;
-    let shape =
-        Shape { clients: options.sessions, drain: Some((0, SPREAD)), ..Shape::default() };
+    let shape = Shape { clients: options.sessions, drain: Some((0, SPREAD)), ..Shape::default() };
     let progress = options.common.progress(options.common.seconds);
     progress.set_message("sessions begin");
     let mut cluster = Cluster::start(&options.cluster, shape).await?;

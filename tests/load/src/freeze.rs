@@ -42,7 +42,8 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     options.common.check()?;
     options.cluster.check(options.clients, false)?;
-    let shape = Shape { clients: options.clients, own_ms: OWN_MS, ..Shape::default() };
+    let own_ms = OWN_MS;
+    let shape = Shape { clients: options.clients, own_ms, rejoin: true, ..Shape::default() };
     let mut cluster = Cluster::start(&options.cluster, shape).await?;
     let progress = options.common.progress(options.common.seconds);
     let start = Instant::now();

@@ -28,7 +28,7 @@ const RATE_MAX: u64 = 100_000;
 
 /// How often a session sends of its own accord with `--faults`, in ms: so that messages are on
 /// their way to a client whatever it does.
-const OWN_MS: u64 = 200;
+const OWN_MS: u64 = 100;
 
 /// Seconds of hops between two slices of the limit.
 const CHUNK: u64 = 5;
@@ -119,6 +119,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     report.add_zero("ended", roamed.ended_in_all());
     roamed.add_to(&mut report);
     report.add("commits", store.commits);
+    report.add("syncs", store.groups);
     report.add("refused_commits", store.refused);
     report.add_zero("stale_accepted", store.stale_accepted);
     report.finish(&options.common).map_err(Error::io("printing the report"))

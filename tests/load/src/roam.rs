@@ -39,7 +39,7 @@ pub(crate) struct Roamed {
     /// Both sides of the sessions that were settled.
     pub(crate) up: Counts,
     pub(crate) down: Counts,
-    /// Nodes that sessions came to, as they counted it themselves.
+    /// Times that nodes took sessions over, as these counted it themselves.
     pub(crate) moves: u64,
 }
 

@@ -142,7 +142,7 @@ fn a_drain_is_waited_for_and_ends_with_its_report() {
     let drain = succeeds(&["drain", "status", "--json", "--admin", &admin]);
     let drain: Value = serde_json::from_str(&drain).unwrap();
     assert_eq!((&drain["state"], &drain["admin"]), (&"over".into(), &admin.as_str().into()));
-    assert_eq!(drain["report"]["left_count"], 0);
+    assert_eq!(drain["report"]["left"], 0);
     let (_, error) = fails(&["drain", "pause", "--admin", &admin]);
     assert!(error.contains("the drain is over"), "{error}");
 }

@@ -101,9 +101,8 @@ impl Member {
 
     /// Waits until it may own sessions, as an incarnation other than that.
     async fn serves_unlike(&self, before: &Value) -> Result<(), Error> {
-        let serves = |status: &Value| {
-            status["state"] == "serving" && status["incarnation"] != *before
-        };
+        let serves =
+            |status: &Value| status["state"] == "serving" && status["incarnation"] != *before;
         let start = Instant::now();
         let mut last = Value::Null;
         while start.elapsed() < SERVES_MAX {

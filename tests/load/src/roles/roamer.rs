@@ -52,6 +52,9 @@ pub(crate) struct Options {
     /// How often each session sends of its own accord, in ms; 0: never.
     #[arg(long)]
     own_ms: u64,
+    /// Whose session has ended logs in again.
+    #[arg(long)]
+    rejoin: bool,
 }
 
 /// What the thread answers.
@@ -132,6 +135,7 @@ impl Options {
             client,
             addresses: nodes.iter().map(address).collect(),
             login: json(&wishes).to_string(),
+            rejoins: self.rejoin,
             every: u32::try_from(self.pace).ok().filter(|&pace| pace > 0).map(all),
         }
     }
@@ -145,7 +149,7 @@ impl Troupe {
             pause: RefCell::new(Latency::new()),
             slice: RefCell::default(),
             changed: Notify::new(),
-            settled: RefCell::default(),
+            done: RefCell::default(),
         });
         let (phase, phases) = watch::channel(Phase::Play);
         let split = |list: &String| list.split(',').map(str::to_owned).collect();
@@ -212,12 +216,9 @@ impl Troupe {
     }
 
     /// Everybody stops sending, and learns what its session counted.
-    async fn settle(&mut self, clients: u64) {
+    async fn settle(&self, clients: u64) {
         self.phase.send_replace(Phase::Settle);
-        let left = |shared: &Shared| {
-            let done = *shared.settled.borrow() + shared.counts.borrow().ended_in_all();
-            clients.saturating_sub(done)
-        };
+        let left = |shared: &Shared| clients.saturating_sub(*shared.done.borrow());
         let all = async {
             while left(&self.shared) > 0 {
                 self.shared.changed.notified().await;

@@ -31,7 +31,7 @@ pub(crate) struct Totals {
     pub(crate) up: Counts,
     /// Numbered messages it sent.
     pub(crate) sent: u64,
-    /// Times that it found itself on another node than for the message before.
+    /// Times that a node took it over.
     pub(crate) moves: u64,
 }
 
@@ -40,8 +40,6 @@ pub(crate) struct Totals {
 pub(crate) struct Traveller {
     checker: Checker,
     totals: Totals,
-    /// The process that handled its last message.
-    process: u32,
     own_ms: u64,
     /// What makes it as large as asked for; its bytes change with every message.
     notes: String,
@@ -71,7 +69,6 @@ impl Session for Traveller {
         Ok(Self {
             checker: Checker::default(),
             totals: Totals::default(),
-            process: std::process::id(),
             own_ms: wishes.own_ms,
             notes: "a".repeat(wishes.state.min(STATE_MAX)),
         })
@@ -88,16 +85,17 @@ impl Session for Traveller {
             // Only a client that was welcomed sends; a login whose answer was lost has none.
             ctx.repeat_timer(OWN, Duration::from_millis(self.own_ms));
         }
-        if self.process != std::process::id() {
-            self.process = std::process::id();
-            self.totals.moves += 1;
-        }
         self.turn_over();
         self.totals.up += match Numbered::number(&message) {
             Some(number) => self.checker.handle(number),
             None => Counts { corrupted: 1, ..Counts::default() },
         };
         self.send(ctx);
+        Ok(())
+    }
+
+    async fn restored(&mut self, _ctx: &mut Context<Self>) -> Outcome {
+        self.totals.moves += 1;
         Ok(())
     }
 

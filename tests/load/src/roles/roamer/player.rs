@@ -55,7 +55,8 @@ pub(super) struct Shared {
     pub(super) slice: RefCell<(u64, u64)>,
     /// Something of the above, or of the settling, has changed.
     pub(super) changed: Notify,
-    pub(super) settled: RefCell<u64>,
+    /// Clients that said all they will: their sessions told their totals, or have ended.
+    pub(super) done: RefCell<u64>,
 }
 
 /// What a client is told at its start.
@@ -67,6 +68,8 @@ pub(super) struct Plan {
     pub(super) login: String,
     /// How often it says something of its own accord.
     pub(super) every: Option<Duration>,
+    /// Whether it logs in again when its session has ended.
+    pub(super) rejoins: bool,
 }
 
 /// One client.
@@ -152,7 +155,12 @@ impl Player {
             tokio::select! {
                 event = client.next() => {
                     if self.handle(&mut client, event)? {
-                        return Ok(());
+                        if !plays || !self.plan.rejoins {
+                            *self.shared.done.borrow_mut() += 1;
+                            self.shared.changed.notify_one();
+                            return Ok(());
+                        }
+                        client = self.connect().await?;
                     }
                 }
                 _ = ticks.tick(), if plays && self.plan.every.is_some() => {
@@ -293,11 +301,12 @@ impl Player {
         counts.up += Counts { sent: self.sent, ..totals.up };
         counts.down += Counts { sent: totals.sent, ..self.down };
         counts.moves += totals.moves;
-        *self.shared.settled.borrow_mut() += 1;
+        *self.shared.done.borrow_mut() += 1;
         self.shared.changed.notify_one();
     }
 
-    /// The session has ended. What came before must have come without a gap.
+    /// The session has ended. What came before must have come without a gap. What comes next is
+    /// another session's.
     fn end(&mut self, reason: String) {
         let mut counts = self.shared.counts.borrow_mut();
         *counts.ended.entry(reason).or_default() += 1;
@@ -305,8 +314,9 @@ impl Player {
             let Counts { delivered, .. } = self.down;
             counts.down += Counts { sent: delivered + self.checker.gaps(), ..self.down };
         }
+        (self.checker, self.down, self.sent) = (Checker::default(), Counts::default(), 0);
+        (self.broken_at, self.awaits_answer) = (None, false);
         let mut waiting = u64::from(self.hop.take().is_some());
-        self.hops.close();
         while self.hops.try_recv().is_ok() {
             waiting += 1;
         }
