@@ -188,6 +188,7 @@ pub(crate) fn facts(
     let config = &worker.node.config;
     let facts = Facts {
         session_id: id,
+        node: config.cluster.node,
         peer,
         may_simulate: config.development.simulate_link,
         message_max: (config.link.max_frame as usize)

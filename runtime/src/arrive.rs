@@ -197,7 +197,7 @@ pub(crate) async fn arrive<S: Session>(
         let _ = holding.held.handle_resume(resume.attempt);
     }
     if let Err(why) = holding.run().await {
-        log::debug!("{}: not started here: {why:?}", holding.held.header().id);
+        log::debug!("{}: not started here: {why}", holding.held.header().id);
         return no(client, later(CloseCode::NotYet, "the session went elsewhere"));
     }
     node.cluster.counts.taken.fetch_add(1, Ordering::Relaxed);

@@ -128,6 +128,15 @@ impl Cluster {
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }
 
+    /// One node as it stands now.
+    fn see(&self, entry: Entry) {
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = View::clone(&view);
+        seen.nodes.retain(|other| other.member != entry.member);
+        seen.nodes.push(entry);
+        *view = Arc::new(seen);
+    }
+
     /// This node's incarnation.
     pub(crate) fn member(&self) -> Member {
         self.view().me.member

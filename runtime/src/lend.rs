@@ -25,7 +25,7 @@ enum LendError {
     SecretFile { path: PathBuf, source: std::io::Error },
     #[error("--secret-file {}: {source}", path.display())]
     Secret { path: PathBuf, source: SecretTooShort },
-    #[error("--secret-file {}: more than {SECRET_BYTES_MAX} bytes: is this the file?", .0.display())]
+    #[error("--secret-file {}: over {SECRET_BYTES_MAX} bytes: is this the file?", .0.display())]
     SecretTooLong(PathBuf),
     #[error("{0} (the path is set with --path)")]
     Open(#[from] OpenError),

@@ -38,6 +38,8 @@
 //! - `session`: what a game implements and is given; `codec`: how its messages become bytes
 //! - `node`: a server process; `config`: its settings; `prelude`: what a game imports
 //! - `listen`, `transport`, `handshake`, `admission`: how connections come in
+//! - `arrive`: how a session comes to this node; `cluster`: who may act for it, and the store
+//! - `peers`: connections between nodes; `lend`, `local`: the hub and the local cluster
 //! - `balancer`: spreads connections over nodes, for development
 //! - `actor`: one session's actor; `kinds`: their types, erased; `directory`: where each one is
 //! - `operator`: what operators may ask; `admin`: the HTTP listener through which they do

@@ -15,6 +15,7 @@ use throughline_client::{Options, TestClient};
 use throughline_store::{MemoryStore, Store};
 
 pub(crate) use lender::Lender;
+use wall::SharedWall;
 pub(crate) use wall::{Gate, Wall, header_of, holds_key, is_in};
 
 use crate::{game, player, watch};
@@ -108,7 +109,7 @@ fn free_port() -> u16 {
 
 /// Nodes, by their numbers from 1.
 pub(crate) struct Cluster {
-    nodes: Vec<Option<RunningNode>>,
+    nodes: Vec<Option<Arc<RunningNode>>>,
     plan: Plan,
     ports: Vec<Option<u16>>,
     walls: Option<Vec<Arc<Wall>>>,
@@ -164,15 +165,16 @@ impl Cluster {
     ) {
         let mut builder = kinds(number, self.config(number));
         if let Some(walls) = &self.walls {
-            builder = builder.store(Arc::clone(&walls[index(number)]) as Arc<dyn Store>);
+            let wall = Arc::clone(&walls[index(number)]);
+            builder = builder.store(Arc::new(SharedWall(wall)));
         }
         let started = tokio::task::spawn_blocking(move || builder.start());
-        self.nodes[index(number)] = Some(started.await.unwrap().unwrap());
+        self.nodes[index(number)] = Some(Arc::new(started.await.unwrap().unwrap()));
     }
 
     /// The node of this number, from 1.
     pub(crate) fn node(&self, number: u32) -> &RunningNode {
-        self.nodes[index(number)].as_ref().unwrap()
+        self.nodes[index(number)].as_deref().unwrap()
     }
 
     /// What is between this node and its store.
@@ -191,7 +193,7 @@ impl Cluster {
 
     /// Drains a node and ends it.
     pub(crate) async fn stop(&mut self, number: u32) -> StopReport {
-        let node = self.nodes[index(number)].take().unwrap();
+        let node = self.take(number);
         watch::soon("the stop of a node", tokio::task::spawn_blocking(move || node.stop()))
             .await
             .unwrap()
@@ -199,15 +201,20 @@ impl Cluster {
 
     /// Ends a node without a word to anybody.
     pub(crate) async fn kill(&mut self, number: u32) {
-        let node = self.nodes[index(number)].take().unwrap();
+        let node = self.take(number);
         let killed = tokio::task::spawn_blocking(move || drop(node));
         watch::soon("the end of a node", killed).await.unwrap();
     }
 
     /// Begins to drain a node, and leaves it running.
     pub(crate) fn drain(&self, number: u32) -> tokio::task::JoinHandle<StopReport> {
-        let drain = self.node(number).draining();
-        tokio::task::spawn_blocking(drain)
+        let node = Arc::clone(self.nodes[index(number)].as_ref().unwrap());
+        tokio::task::spawn_blocking(move || node.drain())
+    }
+
+    fn take(&mut self, number: u32) -> RunningNode {
+        let node = self.nodes[index(number)].take().unwrap();
+        Arc::into_inner(node).expect("a drain that was begun has ended")
     }
 
     /// A player who logged in at this node and was greeted; all nodes are known to its client.

@@ -297,6 +297,16 @@ impl Placement {
         }
     }
 
+    /// The owner surely was not asked: it cannot be reached. Then the store is asked at once, not
+    /// after [`ASK_TIMEOUT`].
+    pub fn handle_unreachable(&mut self, request: u64) {
+        if let (true, Stage::Asking { owner, epoch, .. }) = (request == self.request, &self.stage) {
+            self.silent = Some((*owner, *epoch));
+            self.requested = false;
+            self.read_again();
+        }
+    }
+
     /// The store has answered a commit. After an unknown outcome the record is read again, and
     /// whatever is done then is a commit of its own, which settles it: the one that may still land
     /// checks a header that is no more.

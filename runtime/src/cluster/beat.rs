@@ -10,7 +10,9 @@ use throughline_cluster::{
 use throughline_link::Instant;
 use tokio::sync::{mpsc, watch};
 
-use super::{Cluster, Stage, View, random_number, rows, serve, sweep};
+use super::{
+    Cluster, Stage, View, message, message::Tell, random_number, rows, serve, sweep,
+};
 use crate::{actor::ToSession, clock::wall_ms, node::Shared};
 
 /// What is ordered of the lease.
@@ -145,6 +147,7 @@ impl Beats {
                     log::info!("cluster: joined as {}", cluster.member());
                     cluster.set_stage(Stage::Serving);
                     self.joined.send_replace(true);
+                    message::tell_all(&self.node, &Tell::LookAgain);
                 }
                 MemberAction::Waiting(member) if self.waiting != Some(member) => {
                     log::warn!("cluster: {member} is alive; this process waits for its end");
@@ -155,6 +158,7 @@ impl Beats {
                 MemberAction::Draining => {
                     cluster.set_stage(Stage::Draining);
                     cluster.drain.lease_says(Stage::Draining);
+                    message::tell_all(&self.node, &Tell::LookAgain);
                 }
                 MemberAction::NotLeft => cluster.drain.lease_says(Stage::Serving),
                 MemberAction::Left => {

@@ -150,13 +150,16 @@ impl Holding {
 }
 
 /// Why a commit was not made.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum NotMade {
     /// A check other than the header did not hold.
+    #[error("a check did not hold")]
     Refused,
     /// The record is no longer this node's.
+    #[error("it is no longer this node's: {0:?}")]
     Gone(Gone),
     /// The law does not allow it now.
+    #[error("{0}")]
     NotNow(NotNow),
 }
 
@@ -193,7 +196,10 @@ pub(crate) async fn create(
     let mut holding = Holding::new(&cluster.store, header);
     match holding.run().await {
         Ok(()) => Ok(holding),
-        Err(_) => Err(store_down()),
+        Err(why) => {
+            log::debug!("session {id}: not begun: {why}");
+            Err(store_down())
+        }
     }
 }
 

@@ -34,6 +34,26 @@ pub(super) enum Call {
     EndForKey { id: SessionId },
 }
 
+/// A word to another node, which may be lost.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Tell {
+    /// The teller's standing has changed: it has joined, drains or leaves.
+    #[serde(rename = "look-again")]
+    LookAgain,
+}
+
+/// Tells all other nodes.
+pub(super) fn tell_all(node: &Shared, tell: &Tell) {
+    let (cluster, view) = (&node.cluster, node.cluster.view());
+    let Some(peers) = cluster.peers() else { return };
+    let payload = encode(tell);
+    for other in view.nodes.iter().filter(|e| !e.is_gone() && e.member != view.me.member) {
+        if let Some(address) = view.address(other.member) {
+            peers.tell(other.member, &address, payload.clone());
+        }
+    }
+}
+
 /// The answer to a call.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
@@ -85,16 +105,17 @@ pub(super) async fn call(node: &Shared, to: Member, call: &Call) -> Result<Answe
     decode(&answer).ok_or(false)
 }
 
-/// Asks the owner of a record. Never ready if no answer comes.
-pub(super) fn ask(node: &Arc<Shared>, ask: Ask) -> BoxFuture<'static, Reply> {
+/// Asks the owner of a record. `None`: it surely was not asked. Never ready if no answer comes.
+pub(super) fn ask(node: &Arc<Shared>, ask: Ask) -> BoxFuture<'static, Option<Reply>> {
     let node = Arc::clone(node);
     Box::pin(async move {
         let id = Bytes::copy_from_slice(ask.id.as_bytes());
         let Ask { epoch, request, attempt, to, .. } = ask;
         match call(&node, to, &Call::Ask { id, epoch, request, attempt }).await {
-            Ok(answer) => reply(answer),
+            Ok(answer) => Some(reply(answer)),
+            Err(true) => None,
             // The placement has a time of its own for an owner that does not answer.
-            Err(_) => std::future::pending().await,
+            Err(false) => std::future::pending().await,
         }
     })
 }

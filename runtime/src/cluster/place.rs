@@ -68,7 +68,10 @@ pub(crate) async fn place(
         tokio::select! {
             reply = &mut driver.asked => {
                 driver.asked = Box::pin(pending());
-                placement.handle_reply(request, reply);
+                match reply {
+                    Some(reply) => placement.handle_reply(request, reply),
+                    None => placement.handle_unreachable(request),
+                }
             }
             () = tokio::time::sleep_until(at) => {}
         }
@@ -84,7 +87,7 @@ struct Driver<'a> {
     request: u64,
     /// The session's key, as last read.
     key: Option<String>,
-    asked: BoxFuture<'static, Reply>,
+    asked: BoxFuture<'static, Option<Reply>>,
 }
 
 impl Driver<'_> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use throughline_cluster::{Ask, Entry, Law, Member, RecordId, Reply, Request};
 use throughline_link::CloseCode;
 
-use super::{message, message::Answer, message::Call, rows, unheld};
+use super::{message, message::Answer, message::Call, message::Tell, rows, unheld};
 use crate::{
     actor::ToSession,
     node::Shared,
@@ -78,8 +78,11 @@ impl Serve for Server {
         }
     }
 
-    fn handle_tell(&self, from: Member, _payload: Bytes) {
-        log::debug!("cluster: {from} says something that this build does not know");
+    fn handle_tell(&self, from: Member, payload: Bytes) {
+        match message::decode(&payload) {
+            Some(Tell::LookAgain) => look_again(&self.0, from),
+            None => log::debug!("cluster: {from} says something that this build does not know"),
+        }
     }
 
     fn refuses(&self, from: Member) -> bool {
@@ -102,6 +105,17 @@ async fn asked(node: Arc<Shared>, ask: Ask, answer: Option<Answerer>) {
             Asked::say(answer, reply);
         }
     }
+}
+
+/// The standing of another node has changed: what is given to it is decided by what is read now,
+/// not with the next beat. The lease does not hear of it: only reads that follow a beat count there.
+fn look_again(node: &Arc<Shared>, from: Member) {
+    let node = Arc::clone(node);
+    node.cluster.handle().clone().spawn(async move {
+        if let Ok(entry) = rows::entry(&node.cluster.store, from).await {
+            node.cluster.see(entry);
+        }
+    });
 }
 
 /// Requests that are looked at with one beat, at most.

@@ -103,18 +103,13 @@ impl Ports {
         let [http, link] = self.balancer();
         let front = [(http, "the balancer's HTTP", HTTP_PORT), (link, "its TCP link", LINK_PORT)];
         let node = |number| self.node(number).map(|address| (address, "a node's", NODE_PORTS));
-        // Held until all are there: two uses of one port are found, too.
-        let mut held = Vec::new();
-        for (address, whose, flag) in front.into_iter().chain((1..=nodes).flat_map(node)) {
-            let listener = TcpListener::bind(address);
-            held.push(listener.map_err(|source| PortError::Taken {
-                address,
-                whose,
-                flag,
-                source,
-            })?);
-        }
-        Ok(())
+        // All are held until the last is there: two uses of one port are found, too.
+        let uses = front.into_iter().chain((1..=nodes).flat_map(node));
+        let listen = |(address, whose, flag)| {
+            TcpListener::bind(address)
+                .map_err(|source| PortError::Taken { address, whose, flag, source })
+        };
+        uses.map(listen).collect::<Result<Vec<_>, _>>().map(drop)
     }
 }
 

@@ -125,9 +125,8 @@ fn last_words(report: &StopReport, is_durable: bool) -> String {
         format!(", pause p99 {pause_p99_ms:.1} ms")
     };
     let has_left = if report.has_left { "" } else { "; the cluster does not know yet" };
-    format!(
-        "stopped: {moved} sessions moved, {parked} parked, {ended} ended, {left} left{pause}{has_left}"
-    )
+    let all = format!("{moved} sessions moved, {parked} parked, {ended} ended, {left} left");
+    format!("stopped: {all}{pause}{has_left}")
 }
 
 fn greeting(node: &RunningNode) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::DrainStatus;
-use crate::{cluster::Stage, node::Shared};
+use crate::{cluster::Stage, node::Shared, peers::PeerCounts};
 
 /// What a node does. Counts are since its start.
 #[derive(Debug, Serialize)]
@@ -31,6 +31,8 @@ pub(crate) struct Status {
     uptime_s: u64,
     maintenance: bool,
     store: String,
+    /// Connections with the other nodes.
+    peers: PeerCounts,
     drain: Option<DrainStatus>,
 }
 
@@ -67,6 +69,7 @@ impl Shared {
             uptime_s: self.clock.now().as_micros() / 1_000_000,
             maintenance: self.operator.maintenance().is_some(),
             store: cluster.store_name().to_owned(),
+            peers: cluster.peers().map(|peers| peers.counts()).unwrap_or_default(),
             drain: self.drain_status(),
         }
     }

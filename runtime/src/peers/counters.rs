@@ -8,7 +8,7 @@ use throughline_link::Instant;
 use crate::peers::limits::REFUSAL_LOG_PERIOD;
 
 /// Counts of the connections between nodes, since the start of this one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct PeerCounts {
     /// Authenticated connections that stand now, dialed and accepted.
     pub(crate) connections: usize,

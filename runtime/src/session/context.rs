@@ -16,6 +16,8 @@ use crate::codec::{self, Codec, Outgoing};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) session_id: SessionId,
+    /// The number of the node.
+    pub(crate) node: u32,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) may_simulate: bool,
     /// Bytes of a message to the client, at most.
@@ -149,6 +151,13 @@ impl<S: Session> Context<S> {
     #[must_use]
     pub fn session_id(&self) -> SessionId {
         self.shared.facts.get().session_id
+    }
+
+    /// The number of the node that runs this turn, `cluster.node` of its configuration. It changes
+    /// when the session moves, so it is for people to look at, not for a game to decide by.
+    #[must_use]
+    pub fn node(&self) -> u32 {
+        self.shared.facts.get().node
     }
 
     /// Where the client is connected from; `None` without a connection.

@@ -5,6 +5,7 @@
 //! and ends with it.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -24,9 +25,13 @@ pub fn arena<R>(act: impl FnOnce(&mut Arena) -> R) -> R {
     act(&mut ARENA.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// The number of a match, never used twice by a node.
+/// Names a match. Sessions take it along to other nodes, where it must not mean another match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct MatchId(u64);
+pub struct MatchId {
+    /// A random number of the process that the match lives in.
+    process: u64,
+    number: u64,
+}
 
 /// A match that has just begun, and the session of the one who waited for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +46,14 @@ pub struct Paired {
 pub struct Arena {
     lobby: Lobby,
     matches: BTreeMap<MatchId, Match>,
-    last_id: u64,
+    /// Drawn with the first match.
+    process: Option<u64>,
+    last_number: u64,
 }
 
 impl Arena {
     pub const fn new() -> Self {
-        Self { lobby: Lobby::new(), matches: BTreeMap::new(), last_id: 0 }
+        Self { lobby: Lobby::new(), matches: BTreeMap::new(), process: None, last_number: 0 }
     }
 
     /// The guest gets the first seat.
@@ -64,6 +71,11 @@ impl Arena {
     /// The guest waits for whoever knows the code that comes back.
     pub fn create_code(&mut self, guest: Guest) -> String {
         self.lobby.create_code(guest)
+    }
+
+    /// The guest waits again, with the same code if that is free.
+    pub fn keep_code(&mut self, code: String, guest: Guest) -> String {
+        self.lobby.keep_code(code, guest)
     }
 
     pub fn join_code(&mut self, code: &str, guest: Guest, now_ms: u64) -> Result<Paired, Denial> {
@@ -98,8 +110,9 @@ impl Arena {
     }
 
     fn begin(&mut self, first: Sitter, second: Sitter, now_ms: u64) -> MatchId {
-        self.last_id += 1;
-        let id = MatchId(self.last_id);
+        self.last_number += 1;
+        let process = *self.process.get_or_insert_with(|| RandomState::new().hash_one(()));
+        let id = MatchId { process, number: self.last_number };
         self.matches.insert(id, Match::new(first, second, now_ms));
         id
     }

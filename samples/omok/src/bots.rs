@@ -186,6 +186,9 @@ fn next(bot: &mut Bot, remote: &Remote, tell: &Tell) -> Option<Ask> {
         }
         Tell::Over(_) => Some(Ask::Rematch),
         Tell::PartnerLeft => Some(Ask::Leave),
-        Tell::RematchOffered { .. } | Tell::Refused { .. } => None,
+        Tell::RematchOffered { .. }
+        | Tell::MatchEndedWithServer
+        | Tell::Announced { .. }
+        | Tell::Refused { .. } => None,
     }
 }

@@ -43,6 +43,15 @@ impl Lobby {
         code
     }
 
+    /// Lets `guest` wait again, as at another node: with the same code, unless that is in use here.
+    pub fn keep_code(&mut self, code: String, guest: Guest) -> String {
+        if self.codes.contains_key(&code) {
+            return self.create_code(guest);
+        }
+        self.codes.insert(code.clone(), guest);
+        code
+    }
+
     /// Whoever waits with this code. Case and blanks at its ends do not matter.
     pub fn join_code(&mut self, code: &str) -> Result<Guest, Denial> {
         self.codes.remove(&code.trim().to_ascii_uppercase()).ok_or(Denial::NoSuchCode)

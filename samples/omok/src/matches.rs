@@ -150,8 +150,8 @@ impl Match {
         Ok(true)
     }
 
-    /// The player of this seat goes; in the middle of a game it loses it. What comes back is
-    /// for the one who stays.
+    /// The player of this seat goes; in the middle of a game it loses it, unless its session was
+    /// moved. What comes back is for the one who stays.
     pub fn leave(&mut self, seat: Seat, how: How) -> Vec<Tell> {
         let mut tells = self.lose(seat, how).unwrap_or_default();
         let sitter = &mut self.sitters[seat as usize];
@@ -226,7 +226,7 @@ impl Match {
         if self.over.is_some() {
             return Err(Denial::GameOver);
         }
-        let winner = Some(self.stone(seat.other()));
+        let winner = (how != How::Moved).then(|| self.stone(seat.other()));
         Ok(vec![self.end(Ending { winner, how, row: Vec::new() })])
     }
 

@@ -66,6 +66,12 @@ pub enum Tell {
         by: Stone,
     },
     PartnerLeft,
+    /// The session has gone on at another node, and its match could not: back to the lobby.
+    MatchEndedWithServer,
+    /// A word of the operators to all players.
+    Announced {
+        text: String,
+    },
     /// What was asked is not possible, and has changed nothing.
     Refused {
         why: Denial,
@@ -77,6 +83,8 @@ pub enum Tell {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct View {
     pub name: String,
+    /// The number of the node that serves the player: only to be shown.
+    pub node: u32,
     #[serde(flatten)]
     pub place: Seen,
 }
@@ -129,6 +137,8 @@ pub enum How {
     Left,
     /// The loser's connection did not come back within the session timeout.
     Away,
+    /// The session of one player went to another node, which nobody loses by.
+    Moved,
 }
 
 /// Why something asked was refused. The text of the error is for the player.
@@ -147,7 +157,7 @@ pub enum Denial {
     NotWaiting,
     #[error("a partner has just been found")]
     JustPaired,
-    #[error("nobody waits with this code")]
+    #[error("nobody waits with this code at this node")]
     NoSuchCode,
     #[error("it is not your turn")]
     NotYourTurn,

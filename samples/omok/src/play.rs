@@ -109,13 +109,18 @@ fn tell(remote: &Remote, news: News) {
         News::RepairFailed => println!("The connection is still broken: retry, or quit."),
         News::Told(Tell::Refused { text, .. }) => println!("Sorry: {text}."),
         News::Told(Tell::PartnerLeft) => println!("Your partner has left: leave."),
+        News::Told(Tell::MatchEndedWithServer) => {
+            println!("This match ended with its server. You are at another one.");
+        }
+        News::Told(Tell::Announced { text }) => println!("Announcement: {}", printable(&text)),
         News::Told(Tell::RematchOffered { by }) => {
             let mine = remote.view().game().is_some_and(|game| game.mine == by);
             println!("{}", if mine { "Asked." } else { "Your partner offers a rematch: rematch?" });
         }
         News::Told(Tell::View(_) | Tell::Placed { .. } | Tell::Over(_)) => {
+            let node = remote.view().node;
             match &remote.view().place {
-                Seen::Lobby => println!("In the lobby: bot, find, code, join CODE."),
+                Seen::Lobby => println!("In the lobby of n{node}: bot, find, code, join CODE."),
                 Seen::Waiting { code: None } => println!("Looking for a partner.."),
                 Seen::Waiting { code: Some(code) } => println!("Waiting. The code is {code}."),
                 Seen::Game(game) => print!("{}", draw(game, remote)),
@@ -138,6 +143,11 @@ fn draw(game: &Game, remote: &Remote) -> String {
         (None, None) => String::new(),
     };
     text
+}
+
+/// What others wrote must not steer the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 /// The board with its coordinates; the last stone in brackets.
@@ -177,8 +187,10 @@ fn result(game: &Game, ending: &Ending) -> String {
         How::Time => "out of time",
         How::Left => "left",
         How::Away => "did not come back in time",
+        How::Moved => "a player went to another server",
     };
     match ending.winner {
+        None if ending.how == How::Moved => format!("No result ({how})"),
         None => format!("A draw ({how})"),
         Some(winner) if winner == game.mine => format!("You win ({how})"),
         Some(_) => format!("You lose ({how})"),

@@ -27,11 +27,13 @@ const LOSS_PERCENT_MAX: u8 = 50;
 /// The number of a refused name, for clients: Throughline carries it in the refusal.
 const BAD_NAME: u16 = 1;
 
-/// One player. This is all that belongs to the session; the match is the arena's.
+/// One player. This is all that belongs to the session, and what travels when it goes to another
+/// node; the match is the arena's, and stays.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Player {
     name: String,
     place: Place,
+    link: Option<WorseLink>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +43,14 @@ enum Place {
     Match { id: MatchId, seat: Seat },
 }
 
+/// The link that a player has asked for, instead of a good one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct WorseLink {
+    delay: Duration,
+    /// 0 to 1.
+    loss: f64,
+}
+
 /// What the session of one player tells the session of the other.
 #[derive(Debug, Serialize, Deserialize)]
 enum Note {
@@ -48,6 +58,8 @@ enum Note {
     Begins { id: MatchId, seat: Seat },
     /// Something happened in this match.
     Happened { id: MatchId, tell: Tell },
+    /// I was moved before this match began for me: do not wait.
+    Missed { id: MatchId },
 }
 
 impl Session for Player {
@@ -62,11 +74,11 @@ impl Session for Player {
         if !(1..=NAME_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
             return Err(Refusal::new(BAD_NAME, "a name has 1 to 24 characters, all printable"));
         }
-        Ok(Self { name: name.to_owned(), place: Place::Lobby })
+        Ok(Self { name: name.to_owned(), place: Place::Lobby, link: None })
     }
 
     async fn started(&mut self, ctx: &mut Context<Self>) -> Outcome {
-        ctx.send(self.view());
+        self.show(ctx);
         Ok(())
     }
 
@@ -84,14 +96,19 @@ impl Session for Player {
 
     async fn server_message(&mut self, message: ServerMessage, ctx: &mut Context<Self>) -> Outcome {
         match message.decode()? {
-            Note::Begins { id, seat } => self.begin(id, seat, ctx),
-            Note::Happened { id, tell } => {
-                // A player who has left meanwhile is not interested any more.
-                if matches!(self.place, Place::Match { id: mine, .. } if mine == id) {
-                    ctx.send(tell);
-                    self.wind_clock(ctx);
-                }
+            Note::Begins { id, seat } if self.expects(id) => {
+                // Who was moved, and came back, waits anew.
+                arena(|arena| arena.stop_waiting(ctx.session_id())).ok();
+                self.begin(id, seat, ctx);
             }
+            Note::Begins { id, .. } => ctx.send_to_session(message.from(), &Note::Missed { id }),
+            // A player who has left meanwhile is not interested any more.
+            Note::Happened { id, .. } | Note::Missed { id } if !self.is_in(id) => {}
+            Note::Happened { tell, .. } => {
+                ctx.send(tell);
+                self.wind_clock(ctx);
+            }
+            Note::Missed { .. } => self.partner_is_gone(How::Moved, ctx),
         }
         Ok(())
     }
@@ -107,13 +124,51 @@ impl Session for Player {
             && arena(|arena| arena.find(id)?.partner(seat).ok_or(Denial::PartnerLeft)).map(Recipient::from)
                 == Ok(to)
         {
-            self.partner_is_gone(ctx);
+            self.partner_is_gone(How::Away, ctx);
         }
         Ok(())
     }
 
+    async fn swap_out(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        // What is shared stays here. The place travels as it is: the next node does what it can.
+        match self.place {
+            Place::Lobby => {}
+            Place::Waiting { .. } => self.stop_waiting(ctx),
+            Place::Match { id, seat } => Self::leave_match(id, seat, How::Moved, ctx),
+        }
+        Ok(())
+    }
+
+    async fn restored(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        if let Some(WorseLink { delay, loss }) = self.link {
+            // This node may not simulate links; then the link is good.
+            ctx.simulate_link(delay, loss).ok();
+        }
+        match std::mem::replace(&mut self.place, Place::Lobby) {
+            Place::Lobby => self.show(ctx),
+            Place::Waiting { code: None } => self.find_partner(ctx),
+            Place::Waiting { code: Some(code) } => {
+                let guest = self.guest(ctx);
+                let code = arena(|arena| arena.keep_code(code, guest));
+                self.wait(Some(code), ctx);
+            }
+            Place::Match { .. } => {
+                self.show(ctx);
+                ctx.send(Tell::MatchEndedWithServer);
+                // Its timers have come along.
+                self.wind_clock(ctx);
+            }
+        }
+        Ok(())
+    }
+
+    async fn announced(&mut self, text: &str, ctx: &mut Context<Self>) -> Outcome {
+        ctx.send(Tell::Announced { text: text.to_owned() });
+        Ok(())
+    }
+
     async fn repaired(&mut self, ctx: &mut Context<Self>) -> Outcome {
-        ctx.send(self.view());
+        self.show(ctx);
         Ok(())
     }
 
@@ -124,7 +179,7 @@ impl Session for Player {
             BOT => self.play(ctx, |game, _| game.bot_moves(now_ms())),
             _ => {
                 if self.next() == Next::Theirs(Duration::ZERO) {
-                    self.partner_is_gone(ctx);
+                    self.partner_is_gone(How::Away, ctx);
                 } else {
                     self.wind_clock(ctx);
                 }
@@ -144,7 +199,7 @@ impl Player {
     fn answer(&mut self, ask: Ask, ctx: &mut Context<Self>) -> Result<(), Denial> {
         let now = now_ms();
         match ask {
-            Ask::Look => ctx.send(self.view()),
+            Ask::Look => self.show(ctx),
             Ask::PlayBot => {
                 self.check_lobby()?;
                 let guest = self.guest(ctx);
@@ -153,11 +208,7 @@ impl Player {
             }
             Ask::FindPartner => {
                 self.check_lobby()?;
-                let guest = self.guest(ctx);
-                match arena(|arena| arena.find_partner(guest, now)) {
-                    Some(paired) => self.begin_with(paired.with, paired.id, Seat::Second, ctx),
-                    None => self.wait(None, ctx),
-                }
+                self.find_partner(ctx);
             }
             Ask::CreateCode => {
                 self.check_lobby()?;
@@ -175,7 +226,7 @@ impl Player {
                 let Place::Waiting { .. } = self.place else { return Err(Denial::NotWaiting) };
                 arena(|arena| arena.stop_waiting(ctx.session_id()))?;
                 self.place = Place::Lobby;
-                ctx.send(self.view());
+                self.show(ctx);
             }
             Ask::Place { x, y } => {
                 let at = Point::new(x, y).ok_or(Denial::OffBoard)?;
@@ -186,11 +237,12 @@ impl Player {
             Ask::Leave => {
                 self.seat()?;
                 self.leave(How::Left, ctx);
-                ctx.send(self.view());
+                self.show(ctx);
             }
             Ask::Link { delay_ms, loss_percent } => {
-                let (delay, loss) = worse_link(delay_ms, loss_percent)?;
-                ctx.simulate_link(delay, loss).map_err(|_| Denial::LinkNotSimulated)?;
+                let link = WorseLink::new(delay_ms, loss_percent)?;
+                ctx.simulate_link(link.delay, link.loss).map_err(|_| Denial::LinkNotSimulated)?;
+                self.link = Some(link);
             }
         }
         Ok(())
@@ -238,13 +290,21 @@ impl Player {
 
     fn begin(&mut self, id: MatchId, seat: Seat, ctx: &mut Context<Self>) {
         self.place = Place::Match { id, seat };
-        ctx.send(self.view());
+        self.show(ctx);
         self.wind_clock(ctx);
+    }
+
+    fn find_partner(&mut self, ctx: &mut Context<Self>) {
+        let guest = self.guest(ctx);
+        match arena(|arena| arena.find_partner(guest, now_ms())) {
+            Some(paired) => self.begin_with(paired.with, paired.id, Seat::Second, ctx),
+            None => self.wait(None, ctx),
+        }
     }
 
     fn wait(&mut self, code: Option<String>, ctx: &mut Context<Self>) {
         self.place = Place::Waiting { code };
-        ctx.send(self.view());
+        self.show(ctx);
     }
 
     fn check_lobby(&self) -> Result<(), Denial> {
@@ -259,27 +319,32 @@ impl Player {
     fn leave(&mut self, how: How, ctx: &mut Context<Self>) {
         match self.place {
             Place::Lobby => {}
-            Place::Waiting { .. } => {
-                // If a partner has just been found, this is refused; the partner's note about
-                // it will not be delivered, and that ends the match.
-                let _ = arena(|arena| arena.stop_waiting(ctx.session_id()));
-            }
-            Place::Match { id, seat } => {
-                if let Some((partner, tells)) = arena(|arena| arena.leave(id, seat, how)) {
-                    for tell in tells {
-                        ctx.send_to_local_session(partner, &Note::Happened { id, tell });
-                    }
-                }
-            }
+            Place::Waiting { .. } => self.stop_waiting(ctx),
+            Place::Match { id, seat } => Self::leave_match(id, seat, how, ctx),
         }
         self.place = Place::Lobby;
         self.wind_clock(ctx);
     }
 
-    /// Whatever became of the partner, this player wins, and goes on.
-    fn partner_is_gone(&self, ctx: &mut Context<Self>) {
+    fn stop_waiting(&self, ctx: &Context<Self>) {
+        // If a partner has just been found, this is refused. The partner's note about it then goes
+        // after this session to its next node, which answers that the match was missed; or it
+        // is not delivered, since the session has ended. Either ends the match.
+        arena(|arena| arena.stop_waiting(ctx.session_id())).ok();
+    }
+
+    fn leave_match(id: MatchId, seat: Seat, how: How, ctx: &mut Context<Self>) {
+        if let Some((partner, tells)) = arena(|arena| arena.leave(id, seat, how)) {
+            for tell in tells {
+                ctx.send_to_local_session(partner, &Note::Happened { id, tell });
+            }
+        }
+    }
+
+    /// Whatever became of the partner, this player goes on.
+    fn partner_is_gone(&self, how: How, ctx: &mut Context<Self>) {
         let Ok((id, seat)) = self.seat() else { return };
-        let told = arena(|arena| arena.leave(id, seat.other(), How::Away));
+        let told = arena(|arena| arena.leave(id, seat.other(), how));
         for tell in told.into_iter().flat_map(|(_, tells)| tells) {
             ctx.send(tell);
         }
@@ -305,7 +370,7 @@ impl Player {
             .unwrap_or(Next::Nothing)
     }
 
-    fn view(&self) -> Tell {
+    fn show(&self, ctx: &mut Context<Self>) {
         let place = match &self.place {
             Place::Lobby => Seen::Lobby,
             Place::Waiting { code } => Seen::Waiting { code: code.clone() },
@@ -314,7 +379,18 @@ impl Player {
                 Err(_) => Seen::Lobby,
             }),
         };
-        Tell::View(View { name: self.name.clone(), place })
+        ctx.send(Tell::View(View { name: self.name.clone(), node: ctx.node(), place }));
+    }
+
+    /// Whether a match that is said to begin is here, and this player waits for it: in the lobby,
+    /// or after a game for another one.
+    fn expects(&self, id: MatchId) -> bool {
+        let waits = matches!(self.place, Place::Waiting { .. }) || self.is_in(id);
+        waits && arena(|arena| arena.find(id).is_ok())
+    }
+
+    fn is_in(&self, id: MatchId) -> bool {
+        matches!(self.place, Place::Match { id: mine, .. } if mine == id)
     }
 
     fn seat(&self) -> Result<(MatchId, Seat), Denial> {
@@ -329,12 +405,15 @@ impl Player {
     }
 }
 
-/// The link that a player asks for, unless it is worse than one may be.
-fn worse_link(delay_ms: u64, loss_percent: u8) -> Result<(Duration, f64), Denial> {
-    if delay_ms > DELAY_MS_MAX || loss_percent > LOSS_PERCENT_MAX {
-        return Err(Denial::LinkTooBad);
+impl WorseLink {
+    /// The link that a player asks for, unless it is worse than one may be.
+    fn new(delay_ms: u64, loss_percent: u8) -> Result<Self, Denial> {
+        if delay_ms > DELAY_MS_MAX || loss_percent > LOSS_PERCENT_MAX {
+            return Err(Denial::LinkTooBad);
+        }
+        let delay = Duration::from_millis(delay_ms);
+        Ok(Self { delay, loss: f64::from(loss_percent) / 100.0 })
     }
-    Ok((Duration::from_millis(delay_ms), f64::from(loss_percent) / 100.0))
 }
 
 #[cfg(test)]
@@ -343,9 +422,10 @@ mod tests {
 
     #[test]
     fn a_link_is_made_as_bad_as_the_sliders_go_and_no_worse() {
-        assert_eq!(worse_link(1_000, 50), Ok((Duration::from_secs(1), 0.5)));
-        assert_eq!(worse_link(1_001, 0), Err(Denial::LinkTooBad));
-        assert_eq!(worse_link(u64::MAX, 0), Err(Denial::LinkTooBad));
-        assert_eq!(worse_link(0, 51), Err(Denial::LinkTooBad));
+        let worst = WorseLink { delay: Duration::from_secs(1), loss: 0.5 };
+        assert_eq!(WorseLink::new(1_000, 50), Ok(worst));
+        assert_eq!(WorseLink::new(1_001, 0), Err(Denial::LinkTooBad));
+        assert_eq!(WorseLink::new(u64::MAX, 0), Err(Denial::LinkTooBad));
+        assert_eq!(WorseLink::new(0, 51), Err(Denial::LinkTooBad));
     }
 }

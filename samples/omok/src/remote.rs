@@ -48,7 +48,7 @@ impl Remote {
     pub async fn connect(node: &str, name: &str) -> Result<Self, RemoteError> {
         let login = serde_json::to_vec(&Joining { name: name.to_owned() })?;
         let client = Client::connect(Options::new([node]).kind(Player::KIND).login(login)).await?;
-        Ok(Self { client, view: View { name: name.to_owned(), place: Seen::Lobby } })
+        Ok(Self { client, view: View { name: name.to_owned(), node: 0, place: Seen::Lobby } })
     }
 
     pub async fn ask(&mut self, ask: &Ask) -> Result<(), RemoteError> {
@@ -124,7 +124,11 @@ impl View {
                 game.rematch = None;
                 game.partner_left = true;
             }
-            Tell::View(_) | Tell::Refused { .. } => {}
+            // The match has gone with the view that came before.
+            Tell::View(_)
+            | Tell::MatchEndedWithServer
+            | Tell::Announced { .. }
+            | Tell::Refused { .. } => {}
         }
         Ok(())
     }

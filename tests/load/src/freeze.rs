@@ -81,6 +81,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     }
     report.add_latency("pause", &roamed.pause());
     report.add("refused_commits", store.refused);
+    report.add("audited_changes", store.audited);
     report.add_zero("stale_accepted", store.stale_accepted);
     roamed.add_to(&mut report);
     report.finish(&options.common).map_err(Error::io("printing the report"))

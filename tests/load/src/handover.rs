@@ -121,6 +121,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     report.add("commits", store.commits);
     report.add("syncs", store.groups);
     report.add("refused_commits", store.refused);
+    report.add("audited_changes", store.audited);
     report.add_zero("stale_accepted", store.stale_accepted);
     report.finish(&options.common).map_err(Error::io("printing the report"))
 }

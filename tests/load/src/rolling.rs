@@ -79,6 +79,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     report.add_zero("ended", roamed.ended_in_all());
     roamed.add_to(&mut report);
     report.add("refused_commits", store.refused);
+    report.add("audited_changes", store.audited);
     report.add_zero("stale_accepted", store.stale_accepted);
     report.finish(&options.common).map_err(Error::io("printing the report"))
 }

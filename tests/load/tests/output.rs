@@ -81,6 +81,7 @@ fn cluster_report(arguments: &[&str]) -> Value {
     for field in ["ended", "unsettled", "stale_accepted"] {
         assert_eq!(count(&report, field), 0, "{field}: {report}");
     }
+    assert!(count(&report, "audited_changes") >= count(&report, "clients"), "{report}");
     report
 }
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::super::{ask::Probe, process::Process, role::Role};
 use super::{Happening, Supervisor};
 
-/// The balancer reaches the nodes from here, so that they take clients' addresses from it alone, and
-/// still serve who opens a node's own page. Not every system has a second loopback address.
+/// The balancer reaches the nodes from here, so that they take clients' addresses from it alone,
+/// and still serve who opens a node's own page. Not every system has a second loopback address.
 const BALANCER_AT: &str = if cfg!(target_os = "linux") { "127.0.0.2" } else { "127.0.0.1" };
 
 impl Supervisor {

@@ -80,6 +80,37 @@ fn codes_in_use_at_once_differ() {
 }
 
 #[test]
+fn who_comes_from_another_node_waits_with_the_same_code_if_it_is_free() {
+    let (mut here, mut there) = (Arena::new(), Arena::new());
+    let code = there.create_code(guest(1));
+    assert_eq!(here.keep_code(code.clone(), guest(1)), code);
+    assert_eq!(here.join_code(&code, guest(2), NOW).unwrap().with, guest(1).session);
+    // Somebody else waits with it here.
+    assert_eq!(here.keep_code(code.clone(), guest(3)), code);
+    assert_ne!(here.keep_code(code.clone(), guest(1)), code);
+    assert_eq!(here.join_code(&code, guest(2), NOW).unwrap().with, guest(3).session);
+}
+
+#[test]
+fn a_match_of_another_process_is_not_taken_for_one_of_this() {
+    let (mut here, mut there) = (Arena::new(), Arena::new());
+    let id = pair(&mut there);
+    pair(&mut here);
+    assert_eq!(here.find(id).unwrap_err(), Denial::NoGame);
+    assert_eq!(here.leave(id, Seat::First, How::Moved), None);
+}
+
+#[test]
+fn nobody_loses_by_a_session_that_is_moved() {
+    let mut arena = Arena::new();
+    let id = pair(&mut arena);
+    let (told, tells) = arena.leave(id, Seat::First, How::Moved).unwrap();
+    assert_eq!(told, guest(2).session);
+    assert_eq!(ending(&tells), (None, How::Moved));
+    assert_eq!(tells.last(), Some(&Tell::PartnerLeft));
+}
+
+#[test]
 fn who_stops_waiting_is_not_found() {
     let mut arena = Arena::new();
     assert_eq!(arena.find_partner(guest(1), NOW), None);

@@ -50,6 +50,15 @@ fn what_happens_is_told_in_these_words() {
     );
     golden(Tell::RematchOffered { by: Stone::White }, r#"{"tell":"rematch-offered","by":"white"}"#);
     golden(Tell::PartnerLeft, r#"{"tell":"partner-left"}"#);
+    golden(Tell::MatchEndedWithServer, r#"{"tell":"match-ended-with-server"}"#);
+    golden(
+        Tell::Announced { text: "back at nine".into() },
+        r#"{"tell":"announced","text":"back at nine"}"#,
+    );
+    golden(
+        Tell::Over(Ending { winner: None, how: How::Moved, row: vec![] }),
+        r#"{"tell":"over","winner":null,"how":"moved","row":[]}"#,
+    );
     golden(
         Tell::from(Denial::NotYourTurn),
         r#"{"tell":"refused","why":"not-your-turn","text":"it is not your turn"}"#,
@@ -58,11 +67,11 @@ fn what_happens_is_told_in_these_words() {
 
 #[test]
 fn a_view_holds_all_that_a_reloaded_page_needs() {
-    let view = |place| Tell::View(View { name: "ann".into(), place });
-    golden(view(Seen::Lobby), r#"{"tell":"view","name":"ann","place":"lobby"}"#);
+    let view = |place| Tell::View(View { name: "ann".into(), node: 2, place });
+    golden(view(Seen::Lobby), r#"{"tell":"view","name":"ann","node":2,"place":"lobby"}"#);
     golden(
         view(Seen::Waiting { code: Some("ABCDE".into()) }),
-        r#"{"tell":"view","name":"ann","place":"waiting","code":"ABCDE"}"#,
+        r#"{"tell":"view","name":"ann","node":2,"place":"waiting","code":"ABCDE"}"#,
     );
     golden(
         view(Seen::Game(Game {
@@ -76,7 +85,7 @@ fn a_view_holds_all_that_a_reloaded_page_needs() {
             partner_left: false,
         })),
         concat!(
-            r#"{"tell":"view","name":"ann","place":"game","mine":"white","black":"ben","#,
+            r#"{"tell":"view","name":"ann","node":2,"place":"game","mine":"white","black":"ben","#,
             r#""white":"ann","moves":[[7,7],[0,0]],"turn":null,"over":{"winner":"black","#,
             r#""how":"time","row":[]},"rematch":"black","partner_left":false}"#
         ),

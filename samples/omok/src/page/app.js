@@ -14,6 +14,7 @@ const TURN_MS = 30_000;
 const HURRY_MS = 10_000;
 const CLOCK_EVERY_MS = 100;
 const GONE = "Your game is over: the server does not know it any more. It may have restarted.";
+const MATCH_ENDED = "This match ended with its server. You are at another one now.";
 /** What the player is told at an end, by its close code; otherwise the text that came with it. */
 const ENDED = {
   101: "",
@@ -70,8 +71,18 @@ function open(name) {
 function hear(tell) {
   if (tell.tell === "refused") {
     board.refused();
+    // It was asked in a match that had ended with its server meanwhile.
+    if (tell.why === "no-game" && view.place !== "game") return;
     if (tell.why === "link-not-simulated") network.reset();
     note(`Sorry: ${tell.text}.`);
+    return;
+  }
+  if (tell.tell === "match-ended-with-server") {
+    note(MATCH_ENDED);
+    return;
+  }
+  if (tell.tell === "announced") {
+    announce(tell.text);
     return;
   }
   // A new session begins with a view of the lobby: why it is new stays readable.
@@ -112,12 +123,19 @@ function note(text) {
   $("note").textContent = text;
 }
 
+/** An operator's word stays until it was read. */
+function announce(text) {
+  $("announcement").querySelector("p").textContent = text;
+  $("announcement").hidden = text === "";
+}
+
 function speak(text) {
   $("spoken").textContent = text;
 }
 
 function show() {
   document.body.dataset.screen = view.place;
+  $("node").textContent = view.node ? `n${view.node}` : "";
   for (const place of ["lobby", "waiting", "game"]) $(place).hidden = view.place !== place;
   if (view.place === "waiting") showWaiting();
   if (view.place === "game") showGame();
@@ -126,8 +144,8 @@ function show() {
 function showWaiting() {
   $("waiting-title").textContent = view.code ? "Waiting for your friend" : "Looking for a partner";
   $("waiting-text").textContent = view.code
-    ? "Tell your friend this code. The game begins when it is entered."
-    : "The game begins as soon as somebody else looks for one, too.";
+    ? `Tell your friend this code. The game begins when it is entered at server n${view.node}.`
+    : `The game begins as soon as somebody else at server n${view.node} looks for one, too.`;
   $("code").value = view.code ?? "";
   $("code").hidden = !view.code;
 }
@@ -208,6 +226,7 @@ $("retry").addEventListener("click", () => {
   link("repairing", "repairing the connection");
   session?.retry();
 });
+$("dismiss").addEventListener("click", () => announce(""));
 $("give-up").addEventListener("click", () => session?.leave());
 // Escape must not close the question: it is answered, or the connection comes back.
 $("question").addEventListener("cancel", (event) => event.preventDefault());

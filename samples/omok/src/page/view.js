@@ -58,7 +58,7 @@ export function result(view) {
   const { winner, how } = view.over;
   const won = winner === view.mine;
   const they = partner(view);
-  const headline = winner === null ? "A draw" : won ? "You win" : `${they} wins`;
+  const headline = how === "moved" ? "No result" : winner === null ? "A draw" : won ? "You win" : `${they} wins`;
   const who = won ? they : "You";
   const why = {
     "five": "Five in a row.",
@@ -67,8 +67,9 @@ export function result(view) {
     "time": `${who} ran out of time.`,
     "left": `${who} left the game.`,
     "away": `${who} did not come back in time.`,
+    "moved": `${they} went to another server, which this match cannot.`,
   }[how] ?? "";
-  const next = view.partner_left && !["left", "away"].includes(how) ? ` ${they} has left.`
+  const next = view.partner_left && !["left", "away", "moved"].includes(how) ? ` ${they} has left.`
     : view.rematch === view.mine ? ` Waiting for ${they} to accept a rematch.`
     : view.rematch ? ` ${they} would like a rematch.`
     : "";

@@ -36,6 +36,8 @@ pub(crate) struct StoreCounts {
     pub(crate) commits: u64,
     /// Commits that were refused: stale headers, lost races.
     pub(crate) refused: u64,
+    /// Changes of records that were looked at after they were accepted.
+    pub(crate) audited: u64,
     /// Accepted commits that changed a record whose header was no longer what they had read.
     pub(crate) stale_accepted: u64,
     /// Syncs.
@@ -62,6 +64,7 @@ fn counts(sled: &SledStore, audited: &Audited) -> StoreCounts {
     StoreCounts {
         commits: stats.commits,
         refused: stats.refused,
+        audited: audited.audited(),
         stale_accepted: audited.stale_accepted(),
         groups: stats.groups,
     }

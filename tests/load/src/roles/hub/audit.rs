@@ -32,6 +32,12 @@ impl Audited {
         Self { sled, auditor: Arc::default() }
     }
 
+    /// Accepted changes of headers that were looked at.
+    pub(super) fn audited(&self) -> u64 {
+        self.auditor.audited.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that were stale.
     pub(super) fn stale_accepted(&self) -> u64 {
         self.auditor.stale.load(Ordering::Relaxed)
     }
@@ -42,6 +48,7 @@ impl Audited {
 struct Auditor {
     seen: Mutex<HashSet<u64>>,
     random: RandomState,
+    audited: AtomicU64,
     stale: AtomicU64,
 }
 
@@ -74,8 +81,10 @@ impl Auditor {
 
     /// These changes were accepted.
     fn accepted(&self, changes: &[Change]) {
-        let stale = changes.iter().filter(|change| self.is_stale(change)).count();
-        self.stale.fetch_add(u64::try_from(stale).unwrap_or(u64::MAX), Ordering::Relaxed);
+        for change in changes {
+            self.audited.fetch_add(1, Ordering::Relaxed);
+            self.stale.fetch_add(u64::from(self.is_stale(change)), Ordering::Relaxed);
+        }
     }
 
     fn is_stale(&self, change: &Change) -> bool {

@@ -1,0 +1,175 @@
+//! A store that kills its process at a step, or does other harm there.
+
+use std::collections::HashMap;
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use throughline_cluster::{Member, Row};
+use throughline_store::{
+    Batch, CloseError, CommitError, GetError, Outage, Page, Scan, ScanError, Scope, Store,
+    StoreFuture, Watch, WatchError,
+};
+
+use crate::step::{Step, Typed};
+
+/// When a process is killed at a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// The commit has not been sent.
+    Before,
+    /// The commit is in, and its node has not heard so.
+    After,
+}
+
+impl Moment {
+    pub(crate) const BOTH: [Self; 2] = [Self::Before, Self::After];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
+}
+
+/// What is done to the commits of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The process is killed at the next one; after it, only if it was taken.
+    Kill(Moment),
+    /// The store does not take them, until told otherwise.
+    Deny,
+    /// The outcome of the next one is unknown.
+    Unknown { lands: bool },
+    /// Nothing (any more).
+    Nothing,
+}
+
+impl Order {
+    const NAMES: [(Self, &'static str); 6] = [
+        (Self::Kill(Moment::Before), "kill-before"),
+        (Self::Kill(Moment::After), "kill-after"),
+        (Self::Deny, "deny"),
+        (Self::Unknown { lands: true }, "unknown-landed"),
+        (Self::Unknown { lands: false }, "unknown-lost"),
+        (Self::Nothing, "nothing"),
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(order, _)| *order == self).unwrap().1
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, own)| *own == name).map(|(order, _)| *order)
+    }
+}
+
+/// A store that does as ordered, and else what `inner` does.
+#[derive(Debug, Clone)]
+pub(crate) struct KillAt {
+    inner: Arc<dyn Store>,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whose store it is: learnt from its beats.
+    me: Mutex<Option<Member>>,
+    orders: Mutex<HashMap<Step, Order>>,
+}
+
+impl KillAt {
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, state: Arc::default() }
+    }
+
+    pub(crate) fn order(&self, step: Step, order: Order) {
+        self.state.orders.lock().unwrap().insert(step, order);
+    }
+}
+
+impl State {
+    /// What is to be done to this commit; what holds for one commit only is used up.
+    fn take(&self, batch: &Batch) -> Option<(Step, Order)> {
+        let mut me = self.me.lock().unwrap();
+        if let Some(Row::Beat(member)) = Typed::of(batch)
+            .and_then(|typed| typed.writes.into_keys().find(|row| matches!(row, Row::Beat(_))))
+            && Step::of(batch, None) == Some(Step::Beat)
+        {
+            *me = Some(member);
+        }
+        let step = Step::of(batch, *me)?;
+        let mut orders = self.orders.lock().unwrap();
+        let order = *orders.get(&step)?;
+        if matches!(order, Order::Unknown { .. }) {
+            orders.remove(&step);
+        }
+        Some((step, order))
+    }
+}
+
+/// Ends this process as a power cut would: nothing is closed, nobody is told.
+fn die(step: Step, moment: Moment) -> ! {
+    let mut output = io::stdout().lock();
+    let line = format!("died {} {}\n", step.name(), moment.name());
+    let _ = output.write_all(line.as_bytes()).and_then(|()| output.flush());
+    let _ = rustix::process::kill_process(
+        rustix::process::getpid(),
+        rustix::process::Signal::KILL,
+    );
+    // The signal has been sent, and cannot be caught.
+    loop {
+        std::thread::park();
+    }
+}
+
+impl Store for KillAt {
+    fn scope(&self) -> Scope {
+        self.inner.scope()
+    }
+
+    fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
+        self.inner.get(key)
+    }
+
+    fn scan(&self, scan: Scan) -> StoreFuture<Result<Page, ScanError>> {
+        self.inner.scan(scan)
+    }
+
+    fn commit(&self, batch: Batch) -> StoreFuture<Result<(), CommitError>> {
+        let Self { inner, state } = self.clone();
+        Box::pin(async move {
+            match state.take(&batch) {
+                Some((step, Order::Kill(Moment::Before))) => die(step, Moment::Before),
+                Some((step, Order::Kill(Moment::After))) => {
+                    let answer = inner.commit(batch).await;
+                    if answer.is_ok() {
+                        die(step, Moment::After);
+                    }
+                    answer
+                }
+                Some((_, Order::Deny)) => {
+                    let reason = "the test denies it".to_owned();
+                    Err(CommitError::Down(Outage { reason, retry_after: Duration::ZERO }))
+                }
+                Some((_, Order::Unknown { lands })) => {
+                    if lands {
+                        inner.commit(batch).await?;
+                    }
+                    Err(CommitError::Unknown { reason: "the test does not say".to_owned() })
+                }
+                Some((_, Order::Nothing)) | None => inner.commit(batch).await,
+            }
+        })
+    }
+
+    fn watch(&self, prefix: Bytes) -> Result<Watch, WatchError> {
+        self.inner.watch(prefix)
+    }
+
+    fn close(&self) -> StoreFuture<Result<(), CloseError>> {
+        self.inner.close()
+    }
+}

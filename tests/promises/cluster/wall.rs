@@ -1,0 +1,171 @@
+//! What stands between one node and its store: it holds up calls, and counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use throughline_cluster::{Header, Row, State, Value, keys};
+use throughline_store::{
+    Batch, CloseError, CommitError, GetError, Page, Scan, ScanError, Scope, Store, StoreFuture,
+    Watch, WatchError, Write,
+};
+use tokio::sync::watch as cell;
+
+use crate::watch;
+
+/// What a wall holds up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Gate {
+    /// Nothing.
+    Open,
+    /// Every call, until it is opened; then they go on as if nothing had happened.
+    Shut,
+    /// Commits of which this is true.
+    Holding(fn(&Batch) -> bool),
+    /// Commits are made, and their answers held up.
+    Deaf(fn(&Batch) -> bool),
+}
+
+impl Gate {
+    fn holds(self, batch: Option<&Batch>) -> bool {
+        match (self, batch) {
+            (Self::Shut, _) => true,
+            (Self::Holding(which), Some(batch)) => which(batch),
+            _ => false,
+        }
+    }
+
+    fn is_deaf_to(self, batch: &Batch) -> bool {
+        matches!(self, Self::Deaf(which) if which(batch))
+    }
+}
+
+/// A node's own way to the store of all.
+#[derive(Debug)]
+pub(crate) struct Wall {
+    inner: Arc<dyn Store>,
+    gate: cell::Sender<Gate>,
+    held: AtomicUsize,
+    refused: AtomicU64,
+}
+
+impl Wall {
+    pub(super) fn new(inner: &Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            gate: cell::Sender::new(Gate::Open),
+            held: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn set(&self, gate: Gate) {
+        self.gate.send_replace(gate);
+    }
+
+    /// Waits until a call is held up.
+    pub(crate) async fn holds_something(&self) {
+        let held = || self.held.load(Ordering::Relaxed) > 0;
+        watch::until("a call that is held up", held).await;
+    }
+
+    /// Commits that the store refused to this node.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn handle(&self) -> (Arc<dyn Store>, cell::Receiver<Gate>) {
+        (Arc::clone(&self.inner), self.gate.subscribe())
+    }
+}
+
+/// Passes the gate.
+async fn pass(gate: &mut cell::Receiver<Gate>, batch: Option<&Batch>) {
+    // The sender outlives every call, but for those at the end of a test.
+    if gate.wait_for(|gate| !gate.holds(batch)).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+impl Store for SharedWall {
+    fn scope(&self) -> Scope {
+        Scope::Machine
+    }
+
+    fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
+        let (inner, mut gate) = self.0.handle();
+        Box::pin(async move {
+            pass(&mut gate, None).await;
+            inner.get(key).await
+        })
+    }
+
+    fn scan(&self, scan: Scan) -> StoreFuture<Result<Page, ScanError>> {
+        let (inner, mut gate) = self.0.handle();
+        Box::pin(async move {
+            pass(&mut gate, None).await;
+            inner.scan(scan).await
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> StoreFuture<Result<(), CommitError>> {
+        let (inner, mut gate) = self.0.handle();
+        let wall = Arc::clone(&self.0);
+        Box::pin(async move {
+            if gate.borrow().holds(Some(&batch)) {
+                wall.held.fetch_add(1, Ordering::Relaxed);
+                pass(&mut gate, Some(&batch)).await;
+                wall.held.fetch_sub(1, Ordering::Relaxed);
+            }
+            let answer = inner.commit(batch.clone()).await;
+            if matches!(answer, Err(CommitError::Refused(_))) {
+                wall.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            if gate.borrow().is_deaf_to(&batch) {
+                wall.held.fetch_add(1, Ordering::Relaxed);
+                // Without a sender no test is there to be deceived.
+                let _ = gate.wait_for(|gate| !gate.is_deaf_to(&batch)).await;
+                wall.held.fetch_sub(1, Ordering::Relaxed);
+            }
+            answer
+        })
+    }
+
+    fn watch(&self, prefix: Bytes) -> Result<Watch, WatchError> {
+        self.0.inner.watch(prefix)
+    }
+
+    /// The store is there for the other nodes, and for this one when it starts again.
+    fn close(&self) -> StoreFuture<Result<(), CloseError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// What a node is given.
+#[derive(Debug)]
+pub(super) struct SharedWall(pub(super) Arc<Wall>);
+
+/// The header that a commit writes, if it does.
+pub(crate) fn header_of(batch: &Batch) -> Option<Header> {
+    batch.writes().iter().find_map(|write| {
+        let Write::Put { key, value } = write else { return None };
+        let row = keys::row_of(key)?;
+        match Value::decode(&row, value) {
+            Ok(Value::Header(header)) => Some(header),
+            _ => None,
+        }
+    })
+}
+
+/// Whether a commit brings a record into a state like this.
+pub(crate) fn is_in(batch: &Batch, is_so: fn(State) -> bool) -> bool {
+    header_of(batch).is_some_and(|header| is_so(header.state))
+}
+
+/// Whether a commit takes a session key.
+pub(crate) fn holds_key(batch: &Batch) -> bool {
+    batch.writes().iter().any(|write| match write {
+        Write::Put { key, .. } => matches!(keys::row_of(key), Some(Row::Key(_))),
+        Write::Delete { .. } => false,
+    })
+}

@@ -1,0 +1,1 @@
+//! P3: at most one node acts for a session.

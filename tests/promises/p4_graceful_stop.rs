@@ -1,0 +1,1 @@
+//! P4: a graceful stop loses nothing.

@@ -1,0 +1,1 @@
+//! P8: what leaves a node was committed before.
