@@ -12,7 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use throughline::{Config, NodeBuilder, RunningNode, StopReport};
 use throughline_client::{Options, TestClient};
-use throughline_store::{MemoryStore, Store};
+use throughline_store::{Faults, FaultyStore, MemoryStore, Store};
 
 pub(crate) use lender::Lender;
 use wall::SharedWall;
@@ -27,6 +27,7 @@ pub(crate) struct Plan {
     walled: bool,
     quick: bool,
     advertised: bool,
+    faults: Option<(Faults, u64)>,
     change: Box<dyn Fn(&mut Config)>,
     kinds: fn(u32, Config) -> NodeBuilder,
 }
@@ -40,6 +41,7 @@ impl Plan {
             walled: false,
             quick: false,
             advertised: false,
+            faults: None,
             change: Box::new(|_| {}),
             kinds: |_, config| game::builder(|own| *own = config),
         }
@@ -81,11 +83,20 @@ impl Plan {
         self
     }
 
+    /// The store fails and delays as this seed says.
+    pub(crate) fn faulty(mut self, faults: Faults, seed: u64) -> Self {
+        self.faults = Some((faults, seed));
+        self.walled()
+    }
+
     pub(crate) async fn start(self) -> Cluster {
         let dir = TempDir::new().unwrap();
         std::fs::write(dir.path().join("secret"), "no secret at all, but long").unwrap();
         let walls = self.walled.then(|| {
-            let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+            let mut store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+            if let Some((faults, seed)) = self.faults {
+                store = Arc::new(FaultyStore::new(store, faults, seed));
+            }
             (0..self.nodes).map(|_| Wall::new(&store)).collect::<Vec<_>>()
         });
         let lender = match self.walled {

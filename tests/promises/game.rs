@@ -18,6 +18,8 @@ pub(crate) struct Parrot {
     /// What it carries about, to be large.
     baggage: String,
     mood: Mood,
+    /// Who hears of its end.
+    heir: Option<SessionId>,
 }
 
 /// What it does when it is to leave, or has come.
@@ -73,6 +75,8 @@ pub(crate) enum Ask {
     /// Carries so many bytes in its state.
     Carry(usize),
     Be(Mood),
+    /// Who is told 13 when it is destroyed, wherever that one is.
+    Heir(SessionId),
     Key(String),
     Simulate(u64),
     /// Sends something, sets a timer, registers a key and tells a session, then fails.
@@ -164,6 +168,10 @@ impl Session for Parrot {
                 self.baggage = "x".repeat(bytes);
                 ctx.send(Answer::Said(0));
             }
+            Ask::Heir(heir) => {
+                self.heir = Some(heir);
+                ctx.send(Answer::Said(0));
+            }
             Ask::Be(mood) => {
                 self.mood = mood;
                 ctx.send(Answer::Said(0));
@@ -245,6 +253,9 @@ impl Session for Parrot {
     }
 
     async fn destroyed(&mut self, reason: EndReason, ctx: &mut Context<Self>) -> Outcome {
+        if let Some(heir) = self.heir {
+            ctx.send_to_session(heir, &13_u64);
+        }
         journal::note(ctx.session_id(), format!("destroyed {reason:?}"));
         Ok(())
     }
@@ -252,7 +263,7 @@ impl Session for Parrot {
 
 impl Parrot {
     fn new(name: String) -> Self {
-        Self { name, heard: 0, baggage: String::new(), mood: Mood::Willing }
+        Self { name, heard: 0, baggage: String::new(), mood: Mood::Willing, heir: None }
     }
 }
 

@@ -43,6 +43,8 @@ pub const ENDED_KEPT: Duration = Duration::from_secs(600);
 pub const CRASHES_MAX: u8 = 2;
 /// Sessions that a drain tells to come back elsewhere, in a second.
 pub const DRAIN_RATE: u32 = 500;
+/// What could not go is tried again after so long: mostly it waits for a node or a turn.
+pub const DRAIN_AGAIN: Duration = Duration::from_secs(1);
 /// A drain leaves behind what is not gone by then.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(60);
 /// Records that one node works on for resumes at the same time; more are told to try again.

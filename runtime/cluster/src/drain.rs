@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use throughline_link::Instant;
 
 use crate::{
-    defaults::{DRAIN_DEADLINE, DRAIN_RATE},
+    defaults::{DRAIN_AGAIN, DRAIN_DEADLINE, DRAIN_RATE},
     id::RecordId,
 };
 
@@ -118,6 +118,8 @@ pub struct Drain {
     pauses: Vec<Duration>,
     /// When the next record may be begun.
     next: Instant,
+    /// When records that could not go may be tried again.
+    again: Instant,
     actions: VecDeque<DrainAction>,
 }
 
@@ -137,6 +139,7 @@ impl Drain {
             counts: [0; 3],
             pauses: Vec::new(),
             next: now,
+            again: now,
             actions: VecDeque::from([DrainAction::Begin]),
         }
     }
@@ -169,6 +172,7 @@ impl Drain {
         if self.leaving.remove(id) {
             self.failures.insert(id.clone(), why.to_owned());
             self.waiting.insert(id.clone());
+            self.again = now + DRAIN_AGAIN;
             self.go_on(now);
         }
     }
@@ -225,7 +229,8 @@ impl Drain {
         while !self.paused && now >= self.next {
             // What failed before comes after what was not tried yet.
             let untried = self.waiting.iter().find(|id| !self.failures.contains_key(*id));
-            let Some(id) = untried.or_else(|| self.waiting.first()).cloned() else { break };
+            let failed = self.waiting.first().filter(|_| now >= self.again);
+            let Some(id) = untried.or(failed).cloned() else { break };
             self.waiting.remove(&id);
             self.leaving.insert(id.clone());
             self.next = self.next + gap;
@@ -282,7 +287,9 @@ impl Drain {
         match self.phase {
             Phase::Over => None,
             Phase::Releasing if !self.paused && !self.waiting.is_empty() => {
-                Some(self.next.min(deadline))
+                let all_failed = self.waiting.iter().all(|id| self.failures.contains_key(id));
+                let next = if all_failed { self.next.max(self.again) } else { self.next };
+                Some(next.min(deadline))
             }
             _ => Some(deadline),
         }

@@ -60,7 +60,8 @@ pub enum Gone {
 /// What a snapshot is wanted for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Goal {
-    Yield(Ask, Entry),
+    /// To this node; if it cannot read the version, its client is sent to these addresses.
+    Yield(Ask, Entry, Vec<String>),
     Park { expires: u64 },
 }
 
@@ -197,7 +198,7 @@ impl Held {
         };
         match reply {
             Some(reply) => self.actions.push_back(HeldAction::Reply(ask, reply)),
-            None => self.swap_out(Goal::Yield(ask, to)),
+            None => self.swap_out(Goal::Yield(ask, to, elsewhere.to_vec())),
         }
     }
 
@@ -233,7 +234,7 @@ impl Held {
             Goal::Park { expires } => {
                 self.law.park(&self.header, body.clone(), state_version, self.attempt, *expires)
             }
-            Goal::Yield(ask, to) => {
+            Goal::Yield(ask, to, _) => {
                 self.law.yield_to(&self.header, to, body.clone(), state_version, ask.attempt)
             }
         };
@@ -243,15 +244,25 @@ impl Held {
                 let snapshot = Snapshot { life: self.header.life, version, body };
                 self.commit(step, Doing::Leaving(goal, snapshot));
             }
+            Err(NotNow::Unreadable { .. } | NotNow::NotAlive(_)) => {
+                let elsewhere = match &goal {
+                    Goal::Yield(_, _, elsewhere) => elsewhere.clone(),
+                    Goal::Park { .. } => Vec::new(),
+                };
+                self.stay_and_say(goal, Refusal::GoElsewhere(elsewhere));
+            }
             Err(_) => self.stay(goal),
         }
     }
 
     /// It was to leave and cannot.
     fn stay(&mut self, goal: Goal) {
-        if let Goal::Yield(ask, _) = goal {
-            let reply = Reply::Refused(Refusal::NOT_YET);
-            self.actions.push_back(HeldAction::Reply(ask, reply));
+        self.stay_and_say(goal, Refusal::NOT_YET);
+    }
+
+    fn stay_and_say(&mut self, goal: Goal, refusal: Refusal) {
+        if let Goal::Yield(ask, ..) = goal {
+            self.actions.push_back(HeldAction::Reply(ask, Reply::Refused(refusal)));
         }
         self.actions.push_back(HeldAction::GoOn);
     }
@@ -389,7 +400,7 @@ impl Held {
             Doing::Leaving(Goal::Park { .. }, _) => {
                 self.actions.push_back(HeldAction::Gone(Gone::Parked));
             }
-            Doing::Leaving(Goal::Yield(ask, to), snapshot) => {
+            Doing::Leaving(Goal::Yield(ask, to, _), snapshot) => {
                 let epoch = self.header.epoch;
                 let header = Box::new(self.header.clone());
                 let snapshot = Snapshot { version: self.header.snapshot_version, ..snapshot };

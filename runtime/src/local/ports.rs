@@ -106,8 +106,12 @@ impl Ports {
         // All are held until the last is there: two uses of one port are found, too.
         let uses = front.into_iter().chain((1..=nodes).flat_map(node));
         let listen = |(address, whose, flag)| {
-            TcpListener::bind(address)
-                .map_err(|source| PortError::Taken { address, whose, flag, source })
+            TcpListener::bind(address).map_err(|source| PortError::Taken {
+                address,
+                whose,
+                flag,
+                source,
+            })
         };
         uses.map(listen).collect::<Result<Vec<_>, _>>().map(drop)
     }

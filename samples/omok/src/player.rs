@@ -121,7 +121,8 @@ impl Session for Player {
     ) -> Outcome {
         // A partner who cannot be told of a move must not be waited for.
         if let Ok((id, seat)) = self.seat()
-            && arena(|arena| arena.find(id)?.partner(seat).ok_or(Denial::PartnerLeft)).map(Recipient::from)
+            && arena(|arena| arena.find(id)?.partner(seat).ok_or(Denial::PartnerLeft))
+                .map(Recipient::from)
                 == Ok(to)
         {
             self.partner_is_gone(How::Away, ctx);

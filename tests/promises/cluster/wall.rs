@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use throughline_cluster::{Header, Row, State, Value, keys};
+use futures_util::FutureExt;
+use throughline_cluster::{Header, NodeState, Row, State, Value, keys};
 use throughline_store::{
     Batch, CloseError, CommitError, GetError, Page, Scan, ScanError, Scope, Store, StoreFuture,
     Watch, WatchError, Write,
@@ -13,30 +14,39 @@ use tokio::sync::watch as cell;
 
 use crate::watch;
 
-/// What a wall holds up.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Gate {
-    /// Nothing.
-    Open,
-    /// Every call, until it is opened; then they go on as if nothing had happened.
-    Shut,
+/// What a wall holds up, until it is set to something else.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Gate {
+    /// Every call; then they go on as if nothing had happened.
+    pub(crate) is_shut: bool,
     /// Commits of which this is true.
-    Holding(fn(&Batch) -> bool),
-    /// Commits are made, and their answers held up.
-    Deaf(fn(&Batch) -> bool),
+    pub(crate) before: Option<fn(&Batch) -> bool>,
+    /// The answers of such commits, once they are made.
+    pub(crate) after: Option<fn(&Batch) -> bool>,
 }
 
 impl Gate {
+    /// Nothing passes.
+    pub(crate) fn shut() -> Self {
+        Self { is_shut: true, ..Self::default() }
+    }
+
+    /// These commits are held up before they are made.
+    pub(crate) fn before(which: fn(&Batch) -> bool) -> Self {
+        Self { before: Some(which), ..Self::default() }
+    }
+
+    /// These commits are made, and their answers held up.
+    pub(crate) fn after(which: fn(&Batch) -> bool) -> Self {
+        Self { after: Some(which), ..Self::default() }
+    }
+
     fn holds(self, batch: Option<&Batch>) -> bool {
-        match (self, batch) {
-            (Self::Shut, _) => true,
-            (Self::Holding(which), Some(batch)) => which(batch),
-            _ => false,
-        }
+        self.is_shut || batch.is_some_and(|b| self.before.is_some_and(|which| which(b)))
     }
 
     fn is_deaf_to(self, batch: &Batch) -> bool {
-        matches!(self, Self::Deaf(which) if which(batch))
+        self.after.is_some_and(|which| which(batch))
     }
 }
 
@@ -53,7 +63,7 @@ impl Wall {
     pub(super) fn new(inner: &Arc<dyn Store>) -> Arc<Self> {
         Arc::new(Self {
             inner: Arc::clone(inner),
-            gate: cell::Sender::new(Gate::Open),
+            gate: cell::Sender::new(Gate::default()),
             held: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
         })
@@ -61,6 +71,40 @@ impl Wall {
 
     pub(crate) fn set(&self, gate: Gate) {
         self.gate.send_replace(gate);
+    }
+
+    pub(crate) fn open(&self) {
+        self.set(Gate::default());
+    }
+
+    /// How the incarnations of this node stand.
+    fn standings(&self, node: u32) -> Vec<NodeState> {
+        let range = keys::standings();
+        let scan = self.inner.scan(Scan::range(range.start, Some(range.end)));
+        // A store in memory answers at once.
+        let page = scan.now_or_never().unwrap().unwrap();
+        let rows = page.into_entries().into_iter().filter_map(|entry| {
+            let row = keys::row_of(&entry.key)?;
+            match (&row, Value::decode(&row, &entry.value)) {
+                (Row::Standing(member), Ok(Value::Standing(standing))) => {
+                    (member.node.0 == node).then_some(standing.state)
+                }
+                _ => None,
+            }
+        });
+        rows.collect()
+    }
+
+    /// Waits until an incarnation of this node was declared dead.
+    pub(crate) async fn sees_dead(&self, node: u32) {
+        let dead = || self.standings(node).contains(&NodeState::Dead);
+        watch::until("a node that is dead", dead).await;
+    }
+
+    /// Waits until this node is alive, with nothing left of an incarnation before.
+    pub(crate) async fn sees_alive(&self, node: u32) {
+        let alive = || self.standings(node) == [NodeState::Alive];
+        watch::until("a node that is alive", alive).await;
     }
 
     /// Waits until a call is held up.

@@ -7,10 +7,30 @@ type Point = [number, number];
 export interface View {
   place: "lobby" | "waiting" | "game";
   name?: string;
+  node?: number;
+  code?: string | null;
   mine?: "black" | "white";
   moves?: Point[];
   turn?: { stone: "black" | "white" } | null;
+  rematch?: "black" | "white" | null;
+  partner_left?: boolean;
   over?: { winner: "black" | "white" | null; how: string; row: Point[] } | null;
+}
+
+export interface Heard {
+  /** Messages received before the first one that is noted. */
+  before: number;
+  messages: number;
+  /** How often a match ended with its server. */
+  ended: number;
+  placed: number;
+  refused: string[];
+  codes: string[];
+  /** Clicks in the lobby that were answered. */
+  clicks: number;
+  announced: string[];
+  /** Errors and ends of the session. */
+  errors: string[];
 }
 
 declare global {
@@ -25,5 +45,8 @@ declare global {
     seen: { links: string[]; told: number[] };
     /** Begins to note the moves that the session tells. */
     watch(): void;
+    /** What cluster.test.mjs notes, and a switch: nothing more is done by itself. */
+    heard: Heard;
+    rests: boolean;
   }
 }

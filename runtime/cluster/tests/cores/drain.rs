@@ -77,8 +77,11 @@ fn what_could_not_go_is_tried_again_and_named_at_the_deadline() {
     let all = released(&mut drain);
     drain.handle_gone(&all[0], Went::Moved, Duration::ZERO, at(6));
     drain.handle_failed(&all[1], "snapshot of 300 KiB, at most 256", at(7));
+    assert_eq!(released(&mut drain), [], "not at once, or it would do nothing else");
+    assert_eq!(drain.poll_timeout(), Some(at(1_007)));
+    drain.handle_timeout(at(1_007));
     assert_eq!(released(&mut drain), [all[1].clone()]);
-    drain.handle_failed(&all[1], "snapshot of 300 KiB, at most 256", at(8));
+    drain.handle_failed(&all[1], "snapshot of 300 KiB, at most 256", at(1_008));
     drain.handle_timeout(at(10_000));
     let mut last = None;
     while let Some(action) = drain.poll_action() {

@@ -58,7 +58,10 @@ export function result(view) {
   const { winner, how } = view.over;
   const won = winner === view.mine;
   const they = partner(view);
-  const headline = how === "moved" ? "No result" : winner === null ? "A draw" : won ? "You win" : `${they} wins`;
+  const headline = how === "moved" ? "No result"
+    : winner === null ? "A draw"
+    : won ? "You win"
+    : `${they} wins`;
   const who = won ? they : "You";
   const why = {
     "five": "Five in a row.",

@@ -1,0 +1,92 @@
+//! Every step, in every role that takes it.
+
+use futures_util::future::BoxFuture;
+
+use crate::cluster::Settings;
+use crate::kill_at::Moment;
+use crate::run::Scene;
+use crate::situations as s;
+use crate::step::Step;
+
+/// How a step comes about, and how it ends: the situation plays up to the death, and says what
+/// must have become of its players.
+pub(crate) type Situation = for<'a> fn(&'a mut Scene) -> BoxFuture<'a, ()>;
+
+/// A kill.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) step: Step,
+    /// Who takes the step, and why.
+    pub(crate) role: &'static str,
+    pub(crate) moment: Moment,
+    pub(crate) settings: Settings,
+    pub(crate) situation: Situation,
+}
+
+impl Case {
+    /// The test's name.
+    pub(crate) fn name(&self) -> String {
+        let Self { step, role, moment, .. } = self;
+        let role = role.replace([' ', '-'], "_");
+        format!("step_{:02}_{}_by_{role}_{}", step.number(), step.name().replace('-', "_"), moment.name())
+    }
+}
+
+macro_rules! situations {
+    ($($step:ident, $role:literal, $settings:expr, $situation:path;)+) => {
+        [$((Step::$step, $role, $settings, (|scene| Box::pin($situation(scene))) as Situation),)+]
+    };
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<Case> {
+    let usual = Settings::default();
+    let mute = Settings { mute: true, ..usual };
+    let brief = Settings { session_timeout_ms: 1_000, ..usual };
+    let forgetful = Settings { ended_memory_ms: 1_000, ..usual };
+    let all = situations![
+        Create, "owner", usual, s::login::create;
+        TurnNew, "owner", usual, s::login::turn;
+        TurnHanded, "asker", usual, s::hop::first_turn_of_the_asker;
+        TurnHanded, "claimer", usual, s::park::first_turn_of_the_claimer;
+        TurnHanded, "taker", usual, s::take::first_turn_of_the_taker;
+        Settle, "asker, turn landed", usual, s::settle::turn_that_landed;
+        Settle, "asker, turn lost", usual, s::settle::turn_that_was_lost;
+        Settle, "owner, yield lost", usual, s::settle::yield_that_was_lost;
+        Settle, "owner, park lost", usual, s::settle::park_that_was_lost;
+        Settle, "owner, end lost", usual, s::settle::end_that_was_lost;
+        Settle, "owner, key landed", usual, s::settle::key_that_landed;
+        Settle, "owner, key lost", usual, s::settle::key_that_was_lost;
+        Park, "drainer", usual, s::park::by_a_drain;
+        Park, "asker that cannot load", usual, s::park::by_a_node_that_cannot_load;
+        End, "owner", usual, s::end::by_the_game;
+        End, "holder of a key", usual, s::end::by_the_holder_of_a_key;
+        End, "sweeper of its own", usual, s::end::by_the_sweep_of_a_node_itself;
+        Yield, "owner", usual, s::hop::yield_of_the_owner;
+        Yield, "drainer", usual, s::hop::yield_in_a_drain;
+        Yield, "owner asked through the store", mute, s::hop::yield_of_the_owner;
+        Claim, "claimer", usual, s::park::claim;
+        Claim, "sweeper of the expired", brief, s::park::claim_of_the_expired;
+        TakeHere, "taker", usual, s::take::by_a_resume;
+        TakePark, "sweeper", usual, s::take::by_a_sweep;
+        TakeLost, "sweeper", usual, s::take::of_the_lost;
+        Request, "asker", mute, s::hop::request;
+        Answered, "owner", mute, s::hop::answer_to_a_request;
+        Key, "taker", usual, s::key::that_nobody_holds;
+        Key, "taker from a parked one", usual, s::key::of_a_parked_session;
+        Key, "taker from a dead owner", usual, s::key::of_a_dead_owner;
+        Remove, "owner", usual, s::end::and_is_forgotten_at_once;
+        Remove, "sweeper", forgetful, s::end::and_is_swept;
+        Join, "joiner", usual, s::nodes::join;
+        Join, "joiner after a death", usual, s::nodes::join_again;
+        Beat, "owner", usual, s::nodes::beat;
+        Mark, "marker", usual, s::nodes::mark;
+        Drain, "drainer", usual, s::nodes::drain;
+        Leave, "drainer", usual, s::nodes::leave;
+        Forget, "sweeper", usual, s::nodes::forget;
+    ];
+    let both = |(step, role, settings, situation)| {
+        Moment::BOTH.map(|moment| Case { step, role, moment, settings, situation })
+    };
+    all.into_iter().flat_map(both).collect()
+}
