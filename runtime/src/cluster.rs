@@ -59,6 +59,8 @@ pub(crate) struct Cluster {
     view: RwLock<Arc<View>>,
     /// Until when this node may act, in microseconds of the lease clock; 0: not at all.
     lease: AtomicU64,
+    /// Which incarnation the lease is of.
+    incarnation: AtomicU64,
     stage: AtomicU8,
     orders: mpsc::Sender<Order>,
     peers: OnceLock<Arc<Peers>>,
@@ -87,6 +89,7 @@ impl Cluster {
             handle,
             view: RwLock::new(Arc::new(View::alone(me))),
             lease: AtomicU64::new(0),
+            incarnation: AtomicU64::new(me.incarnation),
             stage: AtomicU8::new(Stage::Starting as u8),
             orders,
             peers: OnceLock::new(),
@@ -154,6 +157,19 @@ impl Cluster {
     #[inline]
     pub(crate) fn may_act(&self, now: Instant) -> bool {
         now.as_micros() < self.lease.load(Ordering::Acquire)
+    }
+
+    /// Whether a record of this owner is this incarnation's. A session may come into being after
+    /// its node was declared dead: it is not among those that are told, and the next lease is not
+    /// its own. Asked after the lease, which is given after the incarnation.
+    #[inline]
+    pub(crate) fn is_mine(&self, owner: Option<Member>) -> bool {
+        let incarnation = self.incarnation.load(Ordering::Acquire);
+        owner.is_none_or(|owner| owner.incarnation == incarnation)
+    }
+
+    fn set_incarnation(&self, incarnation: u64) {
+        self.incarnation.store(incarnation, Ordering::Release);
     }
 
     fn set_lease(&self, until: Option<Instant>) {

@@ -27,8 +27,9 @@ impl Case {
     /// The test's name.
     pub(crate) fn name(&self) -> String {
         let Self { step, role, moment, .. } = self;
-        let role = role.replace([' ', '-'], "_");
-        format!("step_{:02}_{}_by_{role}_{}", step.number(), step.name().replace('-', "_"), moment.name())
+        let words = |text: &str| text.replace(", ", "_").replace([' ', '-'], "_");
+        let (number, name, role) = (step.number(), words(step.name()), words(role));
+        format!("step_{number:02}_{name}_by_{role}_{}", moment.name())
     }
 }
 
@@ -41,6 +42,7 @@ macro_rules! situations {
 /// All of them.
 pub(crate) fn all() -> Vec<Case> {
     let usual = Settings::default();
+    let smaller = Settings { nodes: 2, ..usual };
     let mute = Settings { mute: true, ..usual };
     let brief = Settings { session_timeout_ms: 1_000, ..usual };
     let forgetful = Settings { ended_memory_ms: 1_000, ..usual };
@@ -77,7 +79,7 @@ pub(crate) fn all() -> Vec<Case> {
         Key, "taker from a dead owner", usual, s::key::of_a_dead_owner;
         Remove, "owner", usual, s::end::and_is_forgotten_at_once;
         Remove, "sweeper", forgetful, s::end::and_is_swept;
-        Join, "joiner", usual, s::nodes::join;
+        Join, "joiner", smaller, s::nodes::join;
         Join, "joiner after a death", usual, s::nodes::join_again;
         Beat, "owner", usual, s::nodes::beat;
         Mark, "marker", usual, s::nodes::mark;

@@ -23,6 +23,8 @@ const SECRET: &[u8] = b"the secret of these processes";
 /// What differs from case to case.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
+    /// How many nodes are there at first.
+    pub(crate) nodes: usize,
     /// Nodes cannot reach each other.
     pub(crate) mute: bool,
     pub(crate) session_timeout_ms: u64,
@@ -31,12 +33,15 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mute: false, session_timeout_ms: 60_000, ended_memory_ms: 600_000 }
+        Self { nodes: NODES, mute: false, session_timeout_ms: 60_000, ended_memory_ms: 600_000 }
     }
 }
 
 /// Where each node serves clients.
 pub(crate) type Addresses = Arc<Mutex<[Option<SocketAddr>; NODES]>>;
+
+/// Incarnations that a test has ended.
+pub(crate) type Gone = Arc<Mutex<BTreeSet<Member>>>;
 
 /// The nodes, and what they stand on.
 #[derive(Debug)]
@@ -45,7 +50,7 @@ pub(crate) struct Cluster {
     pub(crate) addresses: Addresses,
     pub(crate) world: World,
     /// Incarnations that were killed, or sent away.
-    gone: BTreeSet<Member>,
+    pub(crate) gone: Gone,
     settings: Settings,
     hub: Address,
     secret_file: PathBuf,
@@ -66,7 +71,7 @@ impl Cluster {
             nodes: [const { None }; NODES],
             addresses: Addresses::default(),
             world,
-            gone: BTreeSet::new(),
+            gone: Gone::default(),
             settings,
             hub: hub.addresses()[0].clone(),
             secret_file,
@@ -168,13 +173,7 @@ impl Cluster {
 
     fn note_gone(&mut self, node: usize) {
         self.addresses.lock().unwrap()[node] = None;
-        self.gone.extend(self.world.rows().member(number(node)));
-    }
-
-    /// Nodes that run, and were declared dead all the same: the machine was too slow for their
-    /// terms, and what follows says nothing.
-    pub(crate) fn wronged(&self) -> Vec<Member> {
-        self.world.rows().marked().difference(&self.gone).copied().collect()
+        self.gone.lock().unwrap().extend(self.world.rows().member(number(node)));
     }
 
     /// The incarnations that run.

@@ -137,7 +137,8 @@ impl Typed {
         };
         let Some(Value::Header(after)) = after else { return Some(Step::Remove) };
         let Some(before) = before else { return Some(Step::Create) };
-        if Header { version: before.version, ..after.clone() } == *before {
+        let same = Header { version: before.version, ..after.clone() };
+        if same == *before {
             return Some(Step::Settle);
         }
         let is_mine = before.owner == me;

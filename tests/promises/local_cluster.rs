@@ -5,14 +5,13 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
+use throughline_tests::{
+    program::{omok, signal, status},
+    watch,
+};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdin, ChildStdout};
-
-use crate::{
-    process::{binary, signal, status},
-    watch,
-};
 
 /// A directory of this test's own, removed at the end.
 struct Dir(PathBuf);
@@ -50,7 +49,7 @@ struct Local {
 
 impl Local {
     fn start(dir: &Dir, args: &[&str]) -> Self {
-        let mut command = binary("cluster");
+        let mut command = omok("cluster");
         command.arg("--json").arg("--data").arg(&dir.0).args(FREE).args(args);
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let objects = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -158,7 +157,7 @@ async fn a_taken_port_of_a_local_cluster_is_refused_with_its_flag() {
     let port = taken.port().to_string();
     for flag in ["--http-port", "--link-port"] {
         let dir = Dir::new();
-        let mut command = binary("cluster");
+        let mut command = omok("cluster");
         command.arg("--data").arg(&dir.0).args(FREE).args([flag, &port]);
         let ended = watch::soon("the end of omok", command.output()).await.unwrap();
         let error = String::from_utf8(ended.stderr).unwrap();
@@ -177,7 +176,7 @@ async fn a_bad_command_line_is_refused_with_what_would_do() {
         ("hub", &["--path", "x"], &["--secret-file", "--socket"]),
     ];
     for (subcommand, args, texts) in cases {
-        let ended = watch::soon("the end of omok", binary(subcommand).args(args).output());
+        let ended = watch::soon("the end of omok", omok(subcommand).args(args).output());
         let ended = ended.await.unwrap();
         let error = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(2), "{error}");
@@ -194,7 +193,7 @@ async fn a_second_hub_on_one_store_is_refused_with_the_way_out() {
     let secret = dir.text("secret");
     std::fs::write(&secret, "sixteen bytes, and a line's end\n").unwrap();
     let hub = |socket: &str| {
-        let mut command = binary("hub");
+        let mut command = omok("hub");
         command.args(["--path", &dir.text("store"), "--secret-file", &secret]);
         command.args(["--socket", &dir.text(socket)]);
         command

@@ -4,7 +4,7 @@
 //! - `game`, `kinds`: what is played; `journal`: what its hooks saw
 //! - `player`: the client library's side; `raw`: frames written by hand, over TCP or WebSocket
 //! - `cluster`: several nodes in this process, over a hub or over stores that can be held up
-//! - `watch`: waiting for what other threads do; `logs`: what the node logs
+//! - `logs`: what the node logs
 //! - `p1_*` to `p10_*`: the promises; `bad_input`, `handover`, `session_life`, `node`,
 //!   `operators`, `process`: what else is documented
 
@@ -33,4 +33,5 @@ mod player;
 mod process;
 mod raw;
 mod session_life;
-mod watch;
+
+use throughline_tests::watch;

@@ -1,31 +1,19 @@
 //! A game's binary as an operator meets it: the sample omok.
 
-use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
+#[cfg(unix)]
+use throughline_tests::program::{signal, status};
+use throughline_tests::{program, watch};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::{raw::Wire, watch};
+use crate::raw::Wire;
 
 /// A node.
 fn omok() -> Command {
-    binary("node")
-}
-
-/// The binary, beside the folder of this test's own.
-pub(crate) fn binary(subcommand: &str) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let folder: PathBuf = test.ancestors().nth(2).unwrap().to_owned();
-    let path = folder.join("omok").with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(path.exists(), "{} is missing: cargo build -p omok", path.display());
-    let mut command = Command::new(path);
-    command.arg(subcommand);
-    // A configuration in the working directory or the environment is not this test's.
-    command.current_dir(std::env::temp_dir()).env_clear();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
+    program::omok("node")
 }
 
 const FREE: [&str; 6] = [
@@ -100,21 +88,6 @@ async fn sigterm_and_sigint_end_the_sessions_and_the_status_is_0() {
         assert_eq!(ended.await, CloseCode::NodeStopped, "{name}");
         assert_eq!(status(serving.child).await, Some(0), "{name}");
     }
-}
-
-/// Sends these signals, each at once behind the other.
-#[cfg(unix)]
-pub(crate) async fn signal(child: &Child, signals: &[&str]) {
-    let pid = child.id().unwrap();
-    let kills = signals.iter().map(|signal| format!("kill -s {signal} {pid}"));
-    let script = kills.collect::<Vec<_>>().join(" && ");
-    let killed = Command::new("sh").args(["-c", &script]).status().await.unwrap();
-    assert!(killed.success(), "{script}");
-}
-
-#[cfg(unix)]
-pub(crate) async fn status(mut child: Child) -> Option<i32> {
-    watch::soon("the end of omok", child.wait()).await.unwrap().code()
 }
 
 #[cfg(unix)]

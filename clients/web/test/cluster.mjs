@@ -73,7 +73,8 @@ export class Cluster {
    */
   async until(who, text) {
     for (;;) {
-      const at = this.#events.findIndex((event) => event.who === who && event.text.startsWith(text));
+      const at = this.#events.findIndex((event) =>
+        event.who === who && event.text.startsWith(text));
       const found = this.#events[at];
       if (found) {
         this.#events.splice(0, at + 1);

@@ -59,6 +59,9 @@ impl<S: Session> SessionActor<S> {
         let mut now = self.worker.node.clock.now();
         self.turns_left = TURNS_MAX;
         self.acts = self.may_act();
+        if !self.acts && self.is_stale() {
+            self.fence(now);
+        }
         for round in 0.. {
             let mut goes_on = self.own(cx, now);
             goes_on |= self.take_mail(now);

@@ -19,8 +19,16 @@ const KEY_COMMITS_MAX: u32 = 64;
 impl<S: Session> SessionActor<S> {
     /// Whether this node may act for the session at this moment.
     pub(super) fn may_act(&self) -> bool {
+        let Some(holding) = &self.holding else { return true };
         let node = &self.worker.node;
-        self.holding.is_none() || node.cluster.may_act(node.clock.lease_now())
+        node.cluster.may_act(node.clock.lease_now())
+            && node.cluster.is_mine(holding.held.header().owner)
+    }
+
+    /// Whether the record is an earlier incarnation's of this node.
+    pub(super) fn is_stale(&self) -> bool {
+        let owner = self.holding.as_ref().and_then(|holding| holding.held.header().owner);
+        !self.worker.node.cluster.is_mine(owner)
     }
 
     /// Whether nothing goes on: no turn begins, nothing is read or written.

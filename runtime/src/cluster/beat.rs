@@ -191,6 +191,7 @@ impl Beats {
             let _ = actor.try_send(ToSession::Fenced);
         }
         let incarnation = random_number(node);
+        cluster.set_incarnation(incarnation);
         self.membership.rejoin(incarnation, node.clock.lease_now());
         let me = self.membership.me().member;
         if let Some(peers) = cluster.peers() {

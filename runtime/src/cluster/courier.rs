@@ -42,7 +42,7 @@ enum Place {
 impl Sending {
     /// Delivers it into the mailbox of its receiver, wherever that is.
     pub(crate) async fn deliver(self, node: &Arc<Shared>) -> Result<(), Undelivered> {
-        let until = node.clock.at(node.clock.now() + DELIVER_TIME);
+        let until = node.clock.now() + DELIVER_TIME;
         let (mut pause, longest) = LOOK_AGAIN;
         loop {
             match self.find(node).await? {
@@ -67,7 +67,7 @@ impl Sending {
                 }
                 Place::Moving => {}
             }
-            if tokio::time::Instant::now() + pause >= until {
+            if node.clock.now() + pause >= until {
                 return Err(Undelivered::Unreachable);
             }
             tokio::time::sleep(pause).await;

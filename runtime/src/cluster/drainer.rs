@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use throughline_cluster::{Drain, DrainAction, DrainConfig, Gone, RecordId, Went};
+use throughline_link::Instant;
 use tokio::sync::mpsc;
 
 use super::{DrainOrder, Order, drain::News, rows, unheld};
@@ -16,6 +17,9 @@ const SPREAD_RATE: u32 = 2_000;
 /// A client that was told to come back elsewhere and has not come so long after its time is away:
 /// its session is parked for it.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// A drain says in the log how far it is, so often.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Rows of its own index that a draining node reads.
 const OWN_MAX: usize = 1_000_000;
@@ -54,6 +58,8 @@ struct Drainer<'a> {
     draw: u64,
     /// How long clients are spread.
     spread: Duration,
+    /// When the log was last told how far it is.
+    told: Instant,
 }
 
 impl<'a> Drainer<'a> {
@@ -63,7 +69,8 @@ impl<'a> Drainer<'a> {
         let drain = Drain::new(config, node.clock.now());
         let news = node.cluster.drain.begin();
         let draw = super::random_number(node);
-        Self { node, drain, rate, news, draw, spread: Duration::ZERO }
+        let told = node.clock.now();
+        Self { node, drain, rate, news, draw, spread: Duration::ZERO, told }
     }
 
     async fn run(mut self) {
@@ -89,7 +96,8 @@ impl<'a> Drainer<'a> {
                 self.act(action).await;
             }
             control.set_progress(self.drain.progress());
-            let at = self.drain.poll_timeout().map_or(self.node.clock.now(), |at| at);
+            let now = self.node.clock.now();
+            let at = self.drain.poll_timeout().unwrap_or(now).min(self.tell(now));
             tokio::select! {
                 news = self.news.recv() => if let Some(news) = news { self.take(news).await; },
                 () = control.ordered() => self.obey(),
@@ -98,6 +106,19 @@ impl<'a> Drainer<'a> {
                 }
             }
         }
+    }
+
+    /// Says in the log how far it is, once in a while; when it says so next.
+    fn tell(&mut self, now: Instant) -> Instant {
+        if now.since(self.told) >= TELL_EVERY {
+            self.told = now;
+            let progress = self.drain.progress();
+            let gone = progress.moved + progress.parked + progress.ended;
+            let left = progress.waiting + progress.leaving;
+            let paused = if progress.paused { ", paused" } else { "" };
+            log::info!("drain: {gone} sessions have gone, {left} are left{paused}");
+        }
+        self.told + TELL_EVERY
     }
 
     fn obey(&mut self) {

@@ -32,6 +32,9 @@ pub(crate) const NODES: u64 = 3;
 /// Clients of one run: each process has 20,000 open files.
 pub(crate) const CLIENTS_MAX: u64 = 15_000;
 
+/// Hops per second, at most.
+pub(crate) const RATE_MAX: u64 = 100_000;
+
 /// Clients behind proxies: each proxy has a port for each client, and the addresses must fit on the
 /// clients' command line.
 const PROXIED_MAX: u64 = 3_000;
@@ -187,6 +190,25 @@ impl Cluster {
         let question = Question::Hop { millis, per_s, at_once };
         let slice: crate::echo::Slice = self.clients.ask(&question, lasting + SLACK).await?;
         Ok(slice.handled)
+    }
+
+    /// Nodes that are worked on while the clients hop, for so long, if `per_s` is not 0.
+    pub(crate) async fn beside_hops<T>(
+        &mut self,
+        lasting: Duration,
+        per_s: u64,
+        work: impl AsyncFnOnce(&mut [Member]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let Self { clients, members, .. } = self;
+        let hops = async {
+            if per_s > 0 {
+                let millis = u64::try_from(lasting.as_millis()).unwrap_or(u64::MAX);
+                let question = Question::Hop { millis, per_s, at_once: 0 };
+                let _: crate::echo::Slice = clients.ask(&question, lasting + SLACK).await?;
+            }
+            Ok(())
+        };
+        Ok(tokio::try_join!(work(members), hops)?.0)
     }
 
     /// Tells the proxies to break nothing any more, then compares what both sides counted.

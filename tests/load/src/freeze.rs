@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use indicatif::ProgressBar;
 
-use crate::cluster::{self, Cluster, ClusterOptions, Shape};
+use crate::cluster::{self, Cluster, ClusterOptions, Member, Shape};
 use crate::error::Error;
-use crate::options::Common;
-use crate::parent::Question;
+use crate::options::{Common, within};
 use crate::roam::snake;
 
 /// How often a session sends of its own accord, in ms.
@@ -36,28 +36,24 @@ pub(crate) struct Options {
     /// Clients that play
     #[arg(long, default_value_t = 200)]
     clients: u64,
+
+    /// Hops to other nodes per second, beside
+    #[arg(long, default_value_t = 0)]
+    hops: u64,
 }
 
 /// Runs the scenario.
 pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     options.common.check()?;
     options.cluster.check(options.clients, false)?;
+    within("--hops", options.hops, 0, cluster::RATE_MAX)?;
     let own_ms = OWN_MS;
     let shape = Shape { clients: options.clients, own_ms, rejoin: true, ..Shape::default() };
     let mut cluster = Cluster::start(&options.cluster, shape).await?;
     let progress = options.common.progress(options.common.seconds);
-    let start = Instant::now();
-    let mut stops = 0;
-    while stops == 0 || start.elapsed() < Duration::from_secs(options.common.seconds) {
-        tokio::time::sleep(REST).await;
-        let nodes = cluster.members.len();
-        let member = &cluster.members[stops % nodes];
-        member.freeze(FROZEN).await?;
-        stops += 1;
-        let roamed = cluster.roamed(Question::Report).await?;
-        progress.set_position(start.elapsed().as_secs());
-        progress.set_message(format!("{stops} stops, {} sessions ended", roamed.ended_in_all()));
-    }
+    let lasting = Duration::from_secs(options.common.seconds);
+    let freeze = async |members: &mut [Member]| freeze(lasting, members, &progress).await;
+    let stops = cluster.beside_hops(lasting, options.hops, freeze).await?;
     progress.set_message("everything sent arrives");
     let (roamed, _) = cluster.settle().await?;
     let mut here = BTreeMap::<String, u64>::new();
@@ -79,10 +75,29 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     for (reason, count) in &here {
         report.add(format!("nodes_ended_{}", snake(reason)), *count);
     }
+    report.add("hops", roamed.hops);
     report.add_latency("pause", &roamed.pause());
     report.add("refused_commits", store.refused);
     report.add("audited_changes", store.audited);
     report.add_zero("stale_accepted", store.stale_accepted);
     roamed.add_to(&mut report);
     report.finish(&options.common).map_err(Error::io("printing the report"))
+}
+
+/// Freezes one node after the other until the time is over; at least one.
+async fn freeze(
+    lasting: Duration,
+    members: &[Member],
+    progress: &ProgressBar,
+) -> Result<usize, Error> {
+    let start = Instant::now();
+    let mut stops = 0;
+    while stops == 0 || start.elapsed() < lasting {
+        tokio::time::sleep(REST).await;
+        members[stops % members.len()].freeze(FROZEN).await?;
+        stops += 1;
+        progress.set_position(start.elapsed().as_secs());
+        progress.set_message(format!("{stops} stops"));
+    }
+    Ok(stops)
 }

@@ -24,8 +24,6 @@ const RATE: u64 = 2_500;
 /// With a proxy in between, which takes more of the machine than the nodes do.
 const RATE_FAULTS: u64 = 300;
 
-const RATE_MAX: u64 = 100_000;
-
 /// How often a session sends of its own accord with `--faults`, in ms: so that messages are on
 /// their way to a client whatever it does.
 const OWN_MS: u64 = 100;
@@ -77,7 +75,7 @@ impl Options {
         self.common.check()?;
         self.cluster.check(self.clients(), self.faults)?;
         within("--at-once", self.at_once, 1, cluster::CLIENTS_MAX)?;
-        within("--rate", self.rate.unwrap_or(RATE), 1, RATE_MAX)
+        within("--rate", self.rate.unwrap_or(RATE), 1, cluster::RATE_MAX)
     }
 }
 

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::ProgressBar;
 
-use crate::cluster::{self, Cluster, ClusterOptions, Shape};
+use crate::cluster::{self, Cluster, ClusterOptions, Member, Shape};
 use crate::error::Error;
-use crate::options::Common;
-use crate::parent::Question;
+use crate::options::{Common, within};
 
 /// How often a session sends of its own accord, in ms.
 const OWN_MS: u64 = 200;
@@ -33,6 +32,10 @@ pub(crate) struct Options {
     /// Break connections between clients and nodes, too
     #[arg(long)]
     faults: bool,
+
+    /// Hops to other nodes per second, beside
+    #[arg(long, default_value_t = 0)]
+    hops: u64,
 }
 
 /// What became of the nodes that were restarted.
@@ -50,6 +53,7 @@ struct Restarts {
 pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     options.common.check()?;
     options.cluster.check(options.clients, options.faults)?;
+    within("--hops", options.hops, 0, cluster::RATE_MAX)?;
     let shape = Shape {
         clients: options.clients,
         seed: options.common.seed,
@@ -60,7 +64,9 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     let mut cluster = Cluster::start(&options.cluster, shape).await?;
     let progress = options.common.progress(options.common.seconds);
     let start = Instant::now();
-    let restarts = roll(options, &mut cluster, &progress).await?;
+    let lasting = Duration::from_secs(options.common.seconds);
+    let roll = async |members: &mut [Member]| roll(lasting, members, &progress).await;
+    let restarts = cluster.beside_hops(lasting, options.hops, roll).await?;
     let took = start.elapsed();
     progress.set_message("everything sent arrives");
     let (roamed, faulted) = cluster.settle().await?;
@@ -74,6 +80,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     report.add_number("stop_max_s", restarts.longest.as_secs_f64());
     report.add("handovers", roamed.moves);
     report.add_number("handovers_per_s", roamed.moves as f64 / took.as_secs_f64());
+    report.add("hops", roamed.hops);
     report.add_latency("pause", &roamed.pause());
     report.add("cuts", faulted.breaks);
     report.add_zero("ended", roamed.ended_in_all());
@@ -86,18 +93,17 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
 
 /// Restarts one node after the other until the time is over; each at least once.
 async fn roll(
-    options: &Options,
-    cluster: &mut Cluster,
+    lasting: Duration,
+    members: &mut [Member],
     progress: &ProgressBar,
 ) -> Result<Restarts, Error> {
     let start = Instant::now();
-    let lasting = Duration::from_secs(options.common.seconds);
     let mut restarts = Restarts::default();
     let mut turn = 0;
-    while start.elapsed() < lasting || turn < cluster.members.len() {
+    while start.elapsed() < lasting || turn < members.len() {
         tokio::time::sleep(REST).await;
-        let nodes = cluster.members.len();
-        let member = &mut cluster.members[turn % nodes];
+        let nodes = members.len();
+        let member = &mut members[turn % nodes];
         let ended = member.stop().await?;
         if !ended.success {
             eprintln!("load: node {}: {:?} at its end", member.number(), ended.said);
@@ -108,9 +114,8 @@ async fn roll(
         restarts.failed += u64::from(!ended.success);
         restarts.longest = restarts.longest.max(ended.took);
         turn += 1;
-        let handled = cluster.roamed(Question::Report).await?.handled;
         progress.set_position(start.elapsed().as_secs());
-        progress.set_message(format!("{turn} restarts, {handled} messages to clients"));
+        progress.set_message(format!("{turn} restarts"));
     }
     Ok(restarts)
 }

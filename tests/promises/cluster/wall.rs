@@ -95,15 +95,15 @@ impl Wall {
         rows.collect()
     }
 
-    /// Waits until an incarnation of this node was declared dead.
+    /// Waits until this node, which was alive, was declared dead.
     pub(crate) async fn sees_dead(&self, node: u32) {
-        let dead = || self.standings(node).contains(&NodeState::Dead);
+        let dead = || !self.standings(node).contains(&NodeState::Alive);
         watch::until("a node that is dead", dead).await;
     }
 
-    /// Waits until this node is alive, with nothing left of an incarnation before.
+    /// Waits until this node, which was dead, is alive as another incarnation.
     pub(crate) async fn sees_alive(&self, node: u32) {
-        let alive = || self.standings(node) == [NodeState::Alive];
+        let alive = || self.standings(node).contains(&NodeState::Alive);
         watch::until("a node that is alive", alive).await;
     }
 

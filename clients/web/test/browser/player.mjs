@@ -49,9 +49,9 @@ export class Player {
   }
 
   /**
-   * Opens the page of a node.
+   * Opens the page of a node, or of a cluster.
    * @param {import("playwright-core").Browser} browser
-   * @param {import("../omok.mjs").Omok} node
+   * @param {{ readonly port: number }} node
    * @param {import("playwright-core").BrowserContextOptions & { host?: string }} [options]
    */
   static async open(browser, node, { host, ...options } = {}) {

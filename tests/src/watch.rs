@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Nothing in these tests takes so long, unless it never happens.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often a condition is looked at that nothing announces.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -12,7 +12,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 ///
 /// # Panics
 /// If it does not hold within [`PATIENCE`].
-pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let look = async {
         while !holds() {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -25,7 +25,7 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 ///
 /// # Panics
 /// If it does not.
-pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(value) => value,
         Err(_) => panic!("in vain: {what}"),

@@ -1,0 +1,235 @@
+//! Runs cases, and judges what became of each.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use throughline_cluster::State;
+use throughline_link::CloseCode;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::cases::Case;
+use crate::cluster::{Cluster, Gone, NODES, number};
+use crate::kill_at::{Moment, Order};
+use crate::player::Player;
+use crate::step::Step;
+use crate::world::World;
+
+/// Cases at once: most of their time is waiting for terms, and each has four processes' threads.
+const AT_ONCE: usize = 6;
+
+/// How often a case is tried in which a node that ran was declared dead: a machine that does not
+/// let a process run for a whole term does to it what the test did not mean to.
+const TRIES: u32 = 3;
+
+/// All nodes.
+pub(crate) const ALL: &[usize] = &[0, 1, 2];
+
+/// What must have become of a session.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fate {
+    /// It goes on with its whole state.
+    Kept,
+    /// It ended with one of these, and both sides say so.
+    Ended(&'static [CloseCode]),
+}
+
+/// It ran without a snapshot when its owner died.
+pub(crate) const LOST: Fate = Fate::Ended(&[CloseCode::Lost]);
+
+/// One case, while it is played.
+pub(crate) struct Scene {
+    pub(crate) cluster: Cluster,
+    step: Step,
+    moment: Moment,
+    players: Vec<(Player, Fate)>,
+    named: usize,
+}
+
+impl Scene {
+    /// A player that tries to log in at one of these nodes.
+    pub(crate) fn player(&mut self, nodes: &[usize]) -> Player {
+        self.named += 1;
+        Player::new(&format!("player {}", self.named), &self.cluster.addresses, nodes)
+    }
+
+    /// A player that has a session at this node.
+    pub(crate) async fn login(&mut self, node: usize) -> Player {
+        let player = self.player(&[node]);
+        player.plays().await;
+        player
+    }
+
+    /// These nodes die when they come to the case's step.
+    pub(crate) async fn arm(&mut self, nodes: &[usize]) {
+        for &node in nodes {
+            self.cluster.order(node, self.step, Order::Kill(self.moment)).await;
+        }
+    }
+
+    /// These nodes do not take this step until [`goes_on`](Self::goes_on).
+    pub(crate) async fn deny(&mut self, nodes: &[usize], step: Step) {
+        for &node in nodes {
+            self.cluster.order(node, step, Order::Deny).await;
+        }
+    }
+
+    /// Waits until one of these nodes has died at the case's step, and says which.
+    pub(crate) async fn dies(&mut self, nodes: &[usize]) -> usize {
+        let died = self.cluster.died(nodes, self.step, self.moment).await;
+        // The others do not follow it.
+        const DENIED: [Step; 4] = [Step::TakePark, Step::TakeHere, Step::TakeLost, Step::Mark];
+        self.cluster.clear(&[&DENIED[..], &[self.step]].concat()).await;
+        died
+    }
+
+    /// A node is started that dies when it joins.
+    pub(crate) fn begin_armed(&mut self, node: usize) {
+        self.cluster.begin(node, &[(self.step, Order::Kill(self.moment))]);
+    }
+
+    /// Which of two fates is right.
+    pub(crate) fn by_moment(&self, before: Fate, after: Fate) -> Fate {
+        match self.moment {
+            Moment::Before => before,
+            Moment::After => after,
+        }
+    }
+
+    /// From here on this player goes wherever it finds its session, which must have had this fate.
+    pub(crate) fn expect(&mut self, player: Player, fate: Fate) {
+        player.reaches(ALL);
+        self.players.push((player, fate));
+    }
+
+    /// The fate that ownership gives to a session, as it stands in the store.
+    pub(crate) fn as_it_stands(&self, player: &Player) -> Fate {
+        let rows = self.cluster.world.rows();
+        let state = rows.header(&player.id()).map(|header| header.state);
+        match state {
+            Some(State::Parked | State::Handed | State::Committed) => Fate::Kept,
+            _ => LOST,
+        }
+    }
+
+    /// What must hold once the node has died.
+    async fn judge(mut self) {
+        self.cluster.restart().await;
+        let world = self.cluster.world.clone();
+        for (player, fate) in &self.players {
+            match fate {
+                Fate::Kept => player.is_whole().await,
+                Fate::Ended(codes) => {
+                    let code = player.ends(codes).await;
+                    let state = world.rows().header(&player.id()).map(|header| header.state);
+                    let said = state.is_none_or(|state| state == State::Ended(code.number()));
+                    assert!(said, "its client heard {code:?}, its record says {state:?}");
+                }
+            }
+        }
+        // The cluster serves: a login, and a handover to each node.
+        let newcomer = self.login(0).await;
+        for node in 1..NODES {
+            newcomer.goes_to(&[node]);
+            newcomer.is_whole().await;
+            let (id, owner) = (newcomer.id(), number(node));
+            let at = world.rows().header(&id).and_then(|header| header.owner);
+            assert_eq!(at.map(|member| member.node.0), Some(owner), "where the newcomer is");
+        }
+        newcomer.leaves().await;
+        for (player, _) in self.players {
+            player.leaves().await;
+        }
+        let members = self.cluster.members();
+        assert_eq!(members.len(), NODES);
+        let happens = "nothing is left over of the dead, and nobody owns anything";
+        world.wait(happens, |rows| rows.left_over(&members).is_empty()).await;
+        assert_eq!(world.rows().breaches(), [""; 0]);
+    }
+}
+
+/// What became of a case.
+struct Outcome {
+    name: String,
+    tries: u32,
+    failure: Option<String>,
+}
+
+/// Runs these cases and prints a table of them.
+pub(crate) fn all(cases: Vec<Case>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let outcomes = runtime.block_on(async {
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let mut running = JoinSet::new();
+        for case in cases {
+            let places = Arc::clone(&places);
+            running.spawn(async move {
+                let _place = places.acquire().await.unwrap();
+                one(case).await
+            });
+        }
+        let mut outcomes = Vec::new();
+        while let Some(outcome) = running.join_next().await {
+            let outcome = outcome.unwrap();
+            if let Some(failure) = &outcome.failure {
+                println!("{}: {failure}\n", outcome.name);
+            }
+            outcomes.push(outcome);
+        }
+        outcomes.sort_by(|a, b| a.name.cmp(&b.name));
+        outcomes
+    });
+    for Outcome { name, tries, failure } in &outcomes {
+        let result = if failure.is_none() { "ok" } else { "FAILED" };
+        let again = if *tries > 1 { format!(" (try {tries})") } else { String::new() };
+        println!("test {name} ... {result}{again}");
+    }
+    let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
+    println!("{} kills, {failed} failed", outcomes.len());
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn one(case: Case) -> Outcome {
+    let name = case.name();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let cluster = Cluster::new(case.settings).await;
+        let (world, gone) = (cluster.world.clone(), Arc::clone(&cluster.gone));
+        let played = tokio::spawn(play(case, cluster)).await;
+        let wronged = wronged(&world, &gone);
+        let failure = match played {
+            Ok(()) => return Outcome { name, tries, failure: None },
+            Err(failed) => format!("{}\n{}", text(failed), world.rows().told()),
+        };
+        if wronged.is_empty() || tries == TRIES {
+            return Outcome { name, tries, failure: Some(format!("{failure}\n{wronged}")) };
+        }
+    }
+}
+
+async fn play(case: Case, mut cluster: Cluster) {
+    let nodes: Vec<_> = (0..case.settings.nodes).collect();
+    cluster.start(&nodes).await;
+    let Case { step, moment, .. } = case;
+    let mut scene = Scene { cluster, step, moment, players: Vec::new(), named: 0 };
+    (case.situation)(&mut scene).await;
+    scene.judge().await;
+}
+
+/// Nodes that ran, and were declared dead all the same.
+fn wronged(world: &World, gone: &Gone) -> String {
+    let wronged: Vec<_> =
+        world.rows().marked().difference(&gone.lock().unwrap()).map(ToString::to_string).collect();
+    if wronged.is_empty() {
+        return String::new();
+    }
+    format!("declared dead, and not killed: {}", wronged.join(", "))
+}
+
+fn text(failed: tokio::task::JoinError) -> String {
+    let Ok(panic) = failed.try_into_panic() else { return "cancelled".to_owned() };
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_default()
+}

@@ -1,0 +1,11 @@
+//! How each step comes about. A situation ends with the death of the node, and says what must have
+//! become of its players.
+
+pub(crate) mod end;
+pub(crate) mod hop;
+pub(crate) mod key;
+pub(crate) mod login;
+pub(crate) mod nodes;
+pub(crate) mod park;
+pub(crate) mod settle;
+pub(crate) mod take;

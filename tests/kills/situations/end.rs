@@ -1,0 +1,71 @@
+//! A session ends, and is forgotten.
+
+use throughline_cluster::State;
+use throughline_link::CloseCode;
+
+use crate::game::Up;
+use crate::kill_at::{Moment, Order};
+use crate::run::{Fate, LOST, Scene};
+use crate::situations::key;
+use crate::step::Step;
+
+const ENDED: Fate = Fate::Ended(&[CloseCode::Ended]);
+
+pub(crate) async fn by_the_game(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.arm(&[0]).await;
+    player.says(Up::End);
+    scene.dies(&[0]).await;
+    let fate = scene.by_moment(LOST, ENDED);
+    scene.expect(player, fate);
+}
+
+/// Another session, at another node, takes the key. If the holder's node dies first, a sweep or
+/// the taker ends the holder, whoever is faster.
+pub(crate) async fn by_the_holder_of_a_key(scene: &mut Scene) {
+    let holder = key::holder(scene).await;
+    let taker = scene.login(1).await;
+    scene.arm(&[0]).await;
+    taker.says(Up::Key(key::KEY.to_owned()));
+    scene.dies(&[0]).await;
+    let either = Fate::Ended(&[CloseCode::Lost, CloseCode::KeyTaken]);
+    let fate = scene.by_moment(either, Fate::Ended(&[CloseCode::KeyTaken]));
+    scene.expect(holder, fate);
+    scene.expect(taker, Fate::Kept);
+}
+
+/// A node does not learn that it has created a session, whose client logs in elsewhere; later it
+/// finds the record among its own.
+pub(crate) async fn by_the_sweep_of_a_node_itself(scene: &mut Scene) {
+    scene.cluster.order(0, Step::Create, Order::Unknown { lands: true }).await;
+    scene.arm(&[0]).await;
+    let player = scene.player(&[0]);
+    let is_there =
+        |rows: &crate::world::Rows| rows.headers().any(|header| header.state == State::New);
+    scene.cluster.world.wait("a session is created", is_there).await;
+    player.reaches(&[1, 2]);
+    scene.dies(&[0]).await;
+    scene.expect(player, Fate::Kept);
+}
+
+/// The client knows that it is over.
+pub(crate) async fn and_is_forgotten_at_once(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.arm(&[0]).await;
+    player.says(Up::End);
+    scene.dies(&[0]).await;
+    scene.expect(player, ENDED);
+}
+
+/// The client does not come back in time to hear it.
+pub(crate) async fn and_is_swept(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.arm(&[1, 2]).await;
+    scene.cluster.order(0, Step::End, Order::Kill(Moment::After)).await;
+    player.reaches(&[]);
+    player.says(Up::End);
+    scene.cluster.died(&[0], Step::End, Moment::After).await;
+    scene.dies(&[1, 2]).await;
+    let fate = Fate::Ended(&[CloseCode::Ended, CloseCode::Unknown]);
+    scene.expect(player, fate);
+}

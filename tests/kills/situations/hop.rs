@@ -1,0 +1,52 @@
+//! A player goes from one node to another, which asks the first for its session.
+
+use crate::run::{Fate, LOST, Scene};
+
+pub(crate) async fn yield_of_the_owner(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.arm(&[0]).await;
+    player.goes_to(&[1]);
+    scene.dies(&[0]).await;
+    let fate = scene.by_moment(LOST, Fate::Kept);
+    scene.expect(player, fate);
+}
+
+/// The node drains: the player is told to come back elsewhere, and does.
+pub(crate) async fn yield_in_a_drain(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.arm(&[0]).await;
+    player.reaches(&[1]);
+    scene.cluster.drain(0).await;
+    scene.dies(&[0]).await;
+    let fate = scene.by_moment(LOST, Fate::Kept);
+    scene.expect(player, fate);
+}
+
+pub(crate) async fn first_turn_of_the_asker(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.arm(&[1]).await;
+    player.goes_to(&[1]);
+    scene.dies(&[1]).await;
+    let fate = scene.by_moment(Fate::Kept, LOST);
+    scene.expect(player, fate);
+}
+
+/// The nodes do not reach each other: the second leaves a request, and dies. The owner has the
+/// session still, or gives it to the dead, from whom it is taken.
+pub(crate) async fn request(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.arm(&[1]).await;
+    player.goes_to(&[1]);
+    scene.dies(&[1]).await;
+    scene.expect(player, Fate::Kept);
+}
+
+/// The owner dies when it takes the request away: before it has yielded, or after.
+pub(crate) async fn answer_to_a_request(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.arm(&[0]).await;
+    player.goes_to(&[1]);
+    scene.dies(&[0]).await;
+    let fate = scene.as_it_stands(&player);
+    scene.expect(player, fate);
+}

@@ -1,0 +1,59 @@
+//! A session takes a session key.
+
+use throughline_link::CloseCode;
+
+use crate::game::Up;
+use crate::player::Player;
+use crate::run::{Fate, LOST, Scene};
+use crate::situations::park;
+use crate::step::Step;
+
+pub(crate) const KEY: &str = "key";
+
+/// A player at node 0 who holds the key.
+pub(crate) async fn holder(scene: &mut Scene) -> Player {
+    let holder = scene.login(0).await;
+    holder.says(Up::Key(KEY.to_owned()));
+    let id = holder.id();
+    let holds = |rows: &crate::world::Rows| {
+        rows.header(&id).is_some_and(|header| header.key.is_some())
+    };
+    scene.cluster.world.wait("the key is taken", holds).await;
+    // Its node has heard so.
+    holder.plays().await;
+    holder
+}
+
+pub(crate) async fn that_nobody_holds(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.arm(&[0]).await;
+    player.says(Up::Key(KEY.to_owned()));
+    scene.dies(&[0]).await;
+    scene.expect(player, LOST);
+}
+
+/// The taker's node dies; the parked session was ended in the same commit, or not at all.
+pub(crate) async fn of_a_parked_session(scene: &mut Scene) {
+    let holder = holder(scene).await;
+    park::park(scene, &holder).await;
+    takes_and_dies(scene, holder, Fate::Kept).await;
+}
+
+/// The holder's node is dead, and no sweep has ended the session yet.
+pub(crate) async fn of_a_dead_owner(scene: &mut Scene) {
+    let holder = holder(scene).await;
+    scene.deny(&[1, 2], Step::TakeLost).await;
+    holder.reaches(&[]);
+    scene.cluster.kill(0).await;
+    takes_and_dies(scene, holder, LOST).await;
+}
+
+async fn takes_and_dies(scene: &mut Scene, holder: Player, without: Fate) {
+    let taker = scene.login(1).await;
+    scene.arm(&[1]).await;
+    taker.says(Up::Key(KEY.to_owned()));
+    scene.dies(&[1]).await;
+    let fate = scene.by_moment(without, Fate::Ended(&[CloseCode::KeyTaken]));
+    scene.expect(holder, fate);
+    scene.expect(taker, LOST);
+}
