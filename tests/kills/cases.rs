@@ -52,6 +52,7 @@ pub(crate) fn all() -> Vec<Case> {
         TurnHanded, "asker", usual, s::hop::first_turn_of_the_asker;
         TurnHanded, "claimer", usual, s::park::first_turn_of_the_claimer;
         TurnHanded, "taker", usual, s::take::first_turn_of_the_taker;
+        TurnHanded, "sweeper of the expired", brief, s::park::last_turn_of_the_expired;
         Settle, "asker, turn landed", usual, s::settle::turn_that_landed;
         Settle, "asker, turn lost", usual, s::settle::turn_that_was_lost;
         Settle, "owner, yield lost", usual, s::settle::yield_that_was_lost;
@@ -61,12 +62,18 @@ pub(crate) fn all() -> Vec<Case> {
         Settle, "owner, key lost", usual, s::settle::key_that_was_lost;
         Park, "drainer", usual, s::park::by_a_drain;
         Park, "asker that cannot load", usual, s::park::by_a_node_that_cannot_load;
+        Park, "drainer that has not started it", usual, s::unheld::park_by_a_drain;
+        Park, "sweeper of its own", usual, s::unheld::park_by_a_sweep;
+        Park, "holder of a key that has not started it", usual, s::unheld::park_for_a_key;
         End, "owner", usual, s::end::by_the_game;
+        End, "owner whose client leaves", usual, s::end::by_the_client;
+        End, "sweeper of the expired", brief, s::park::end_of_the_expired;
         End, "holder of a key", usual, s::end::by_the_holder_of_a_key;
         End, "sweeper of its own", usual, s::end::by_the_sweep_of_a_node_itself;
         Yield, "owner", usual, s::hop::yield_of_the_owner;
         Yield, "drainer", usual, s::hop::yield_in_a_drain;
         Yield, "owner asked through the store", mute, s::hop::yield_of_the_owner;
+        Yield, "owner that has not started it", usual, s::unheld::passed_on;
         Claim, "claimer", usual, s::park::claim;
         Claim, "sweeper of the expired", brief, s::park::claim_of_the_expired;
         TakeHere, "taker", usual, s::take::by_a_resume;

@@ -82,7 +82,8 @@ impl Cluster {
 
     /// Starts a node that has `orders` from the start. It may not serve yet.
     pub(crate) fn begin(&mut self, node: usize, orders: &[(Step, Order)]) {
-        let name = |(step, order): &(Step, Order)| (step.name().to_owned(), order.name().to_owned());
+        let name =
+            |(step, order): &(Step, Order)| (step.name().to_owned(), order.name().to_owned());
         let told = Told {
             number: number(node),
             hub: self.hub.to_string(),

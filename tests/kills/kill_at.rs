@@ -115,10 +115,7 @@ fn die(step: Step, moment: Moment) -> ! {
     let mut output = io::stdout().lock();
     let line = format!("died {} {}\n", step.name(), moment.name());
     let _ = output.write_all(line.as_bytes()).and_then(|()| output.flush());
-    let _ = rustix::process::kill_process(
-        rustix::process::getpid(),
-        rustix::process::Signal::KILL,
-    );
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     // The signal has been sent, and cannot be caught.
     loop {
         std::thread::park();

@@ -40,11 +40,8 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
     env_logger::init();
     let told: Told = serde_json::from_str(&args[0]).unwrap();
     // The hub's connection lives here; the node has threads of its own.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let secret = std::fs::read(Path::new(&told.secret_file)).unwrap();
     let options = Options::new(told.hub.parse().unwrap(), Secret::new(secret).unwrap());
     let hub = runtime.block_on(HubStore::connect(options)).unwrap();

@@ -78,7 +78,8 @@ impl Scene {
     pub(crate) async fn dies(&mut self, nodes: &[usize]) -> usize {
         let died = self.cluster.died(nodes, self.step, self.moment).await;
         // The others do not follow it.
-        const DENIED: [Step; 4] = [Step::TakePark, Step::TakeHere, Step::TakeLost, Step::Mark];
+        const DENIED: [Step; 5] =
+            [Step::TurnHanded, Step::TakePark, Step::TakeHere, Step::TakeLost, Step::Mark];
         self.cluster.clear(&[&DENIED[..], &[self.step]].concat()).await;
         died
     }
@@ -230,6 +231,5 @@ fn wronged(world: &World, gone: &Gone) -> String {
 fn text(failed: tokio::task::JoinError) -> String {
     let Ok(panic) = failed.try_into_panic() else { return "cancelled".to_owned() };
     let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_default()
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }

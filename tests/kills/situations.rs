@@ -9,3 +9,4 @@ pub(crate) mod nodes;
 pub(crate) mod park;
 pub(crate) mod settle;
 pub(crate) mod take;
+pub(crate) mod unheld;

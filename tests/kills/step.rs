@@ -129,8 +129,7 @@ impl Typed {
     }
 
     fn of_record(&self, me: Option<Member>) -> Option<Step> {
-        let (row, after) =
-            self.writes.iter().find(|(row, _)| matches!(row, Row::Header(_)))?;
+        let (row, after) = self.writes.iter().find(|(row, _)| matches!(row, Row::Header(_)))?;
         let before = match self.checks.get(row) {
             Some(Some(Value::Header(header))) => Some(header),
             _ => None,

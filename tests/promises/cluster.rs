@@ -169,11 +169,7 @@ impl Cluster {
     }
 
     /// Starts a node of another build.
-    pub(crate) async fn start_with(
-        &mut self,
-        number: u32,
-        kinds: fn(u32, Config) -> NodeBuilder,
-    ) {
+    pub(crate) async fn start_with(&mut self, number: u32, kinds: fn(u32, Config) -> NodeBuilder) {
         let mut builder = kinds(number, self.config(number));
         if let Some(walls) = &self.walls {
             let wall = Arc::clone(&walls[index(number)]);

@@ -1,2 +1,8 @@
 //! Sessions that go from node to node: what travels, what does not, and what is said to whom.
 
+mod expiry;
+mod faults;
+mod hub;
+mod loads;
+mod messages;
+mod versions;

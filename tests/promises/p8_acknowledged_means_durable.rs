@@ -29,10 +29,11 @@ async fn walled(nodes: u32) -> Cluster {
 #[tokio::test]
 async fn no_welcome_leaves_before_the_record_is_committed() {
     let cluster = walled(1).await;
-    for which in [
-        (|batch: &_| is_in(batch, |state| state == State::New)) as fn(&_) -> bool,
-        |batch: &_| is_in(batch, |state| state == State::Running),
-    ] {
+    for which in
+        [(|batch: &_| is_in(batch, |state| state == State::New)) as fn(&_) -> bool, |batch: &_| {
+            is_in(batch, |state| state == State::Running)
+        }]
+    {
         cluster.wall(1).set(Gate::before(which));
         let mut wire = Wire::tcp(cluster.node(1).link_addresses()[0]).await;
         wire.write(&hello("parrot", b"ann")).await;

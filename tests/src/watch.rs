@@ -6,7 +6,7 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often a condition is looked at that nothing announces.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+pub const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Waits until `holds`, which counters and the like do not announce.
 ///

@@ -7,7 +7,7 @@ use throughline_cluster::{Drain, DrainAction, DrainConfig, Gone, RecordId, Went}
 use throughline_link::Instant;
 use tokio::sync::mpsc;
 
-use super::{DrainOrder, Order, drain::News, rows, unheld};
+use super::{DrainOrder, Order, Stage, drain::News, rows, unheld};
 use crate::{actor::ToSession, node::Shared};
 
 /// Clients that come back elsewhere in a second, when all are told at once: what two nodes on two
@@ -135,6 +135,10 @@ impl<'a> Drainer<'a> {
 
     async fn act(&mut self, action: DrainAction) {
         match action {
+            // An earlier drain left something: this node drains since then.
+            DrainAction::Begin if self.node.cluster.stage() == Stage::Draining => {
+                self.take(News::Draining).await;
+            }
             DrainAction::Begin => self.node.cluster.order(Order::Drain),
             DrainAction::Release(id) => self.release(id).await,
             DrainAction::Leave => {

@@ -42,7 +42,7 @@ impl Sweeper {
             if let Some(suspects) = own {
                 own_records(&node, &suspects).await;
             }
-            for gone in node.cluster.view().nodes.iter().filter(|entry| entry.is_gone()) {
+            for gone in node.cluster.view().gone() {
                 of_the_dead(&node, gone).await;
             }
             due(&node).await;

@@ -43,6 +43,14 @@ impl View {
         self.nodes.iter().filter(|entry| entry.is_alive())
     }
 
+    /// Nodes whose records may be taken, and whose entries forgotten. One that beats without a
+    /// standing is about to join: its beat stays while it changes.
+    pub(super) fn gone(&self) -> impl Iterator<Item = &Entry> {
+        let is_joining =
+            |entry: &Entry| entry.standing.is_none() && !self.refused.contains(&entry.member);
+        self.nodes.iter().filter(move |entry| entry.is_gone() && !is_joining(entry))
+    }
+
     /// Addresses for clients of the other nodes that may have this record.
     pub(super) fn others(&self, header: Option<&Header>) -> Vec<String> {
         let reads = |entry: &&Entry| {

@@ -20,6 +20,21 @@ pub(crate) async fn by_the_game(scene: &mut Scene) {
     scene.expect(player, fate);
 }
 
+/// Nobody asks any more what became of it.
+pub(crate) async fn by_the_client(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.arm(&[0]).await;
+    let id = player.id();
+    player.leaves().await;
+    scene.dies(&[0]).await;
+    let (lost, left) = (CloseCode::Lost.number(), CloseCode::Left.number());
+    let is_over = move |rows: &crate::world::Rows| {
+        let state = rows.header(&id).map(|header| header.state);
+        [lost, left].map(|code| Some(State::Ended(code))).contains(&state)
+    };
+    scene.cluster.world.wait("the session is over", is_over).await;
+}
+
 /// Another session, at another node, takes the key. If the holder's node dies first, a sweep or
 /// the taker ends the holder, whoever is faster.
 pub(crate) async fn by_the_holder_of_a_key(scene: &mut Scene) {

@@ -15,9 +15,8 @@ pub(crate) async fn holder(scene: &mut Scene) -> Player {
     let holder = scene.login(0).await;
     holder.says(Up::Key(KEY.to_owned()));
     let id = holder.id();
-    let holds = |rows: &crate::world::Rows| {
-        rows.header(&id).is_some_and(|header| header.key.is_some())
-    };
+    let holds =
+        |rows: &crate::world::Rows| rows.header(&id).is_some_and(|header| header.key.is_some());
     scene.cluster.world.wait("the key is taken", holds).await;
     // Its node has heard so.
     holder.plays().await;

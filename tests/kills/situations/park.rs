@@ -56,7 +56,7 @@ pub(crate) async fn first_turn_of_the_claimer(scene: &mut Scene) {
 }
 
 /// Nobody comes back in time: a node takes the session out once more, for its last hook.
-pub(crate) async fn claim_of_the_expired(scene: &mut Scene) {
+async fn expires(scene: &mut Scene) -> Player {
     let player = scene.login(0).await;
     scene.arm(&[1, 2]).await;
     player.goes_away();
@@ -64,9 +64,28 @@ pub(crate) async fn claim_of_the_expired(scene: &mut Scene) {
     scene.cluster.left(0).await;
     scene.dies(&[1, 2]).await;
     let id = player.id();
-    let is_over = |rows: &crate::world::Rows| {
-        rows.header(&id).is_none_or(|header| header.state.is_ended())
-    };
-    scene.cluster.world.wait("the session has expired", is_over).await;
-    scene.expect(player, Fate::Ended(&[CloseCode::Expired]));
+    let is_over =
+        |rows: &crate::world::Rows| rows.header(&id).is_none_or(|header| header.state.is_ended());
+    scene.cluster.world.wait("the session is over", is_over).await;
+    player
+}
+
+const EXPIRED: Fate = Fate::Ended(&[CloseCode::Expired]);
+
+/// Parked still, or again.
+pub(crate) async fn claim_of_the_expired(scene: &mut Scene) {
+    let player = expires(scene).await;
+    scene.expect(player, EXPIRED);
+}
+
+pub(crate) async fn last_turn_of_the_expired(scene: &mut Scene) {
+    let player = expires(scene).await;
+    let fate = scene.by_moment(EXPIRED, LOST);
+    scene.expect(player, fate);
+}
+
+pub(crate) async fn end_of_the_expired(scene: &mut Scene) {
+    let player = expires(scene).await;
+    let fate = scene.by_moment(LOST, EXPIRED);
+    scene.expect(player, fate);
 }

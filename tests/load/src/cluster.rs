@@ -45,6 +45,9 @@ const PACE: u64 = 2_000;
 const PACE_FAULTS: u64 = 4_000;
 const PACE_MAX: u64 = 1_000_000;
 
+/// Worker threads of a node.
+const WORKERS_MAX: u64 = 64;
+
 /// How long a question may take beyond what it was asked to last.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -70,6 +73,10 @@ pub(crate) struct ClusterOptions {
     #[arg(long, default_value_t = 1_024)]
     pub(crate) state: usize,
 
+    /// Worker threads of each node
+    #[arg(long, default_value_t = 1)]
+    pub(crate) workers: u64,
+
     /// Messages per second of all clients together, beside those of hops; 2,000 by default, with
     /// --faults 4,000
     #[arg(long)]
@@ -80,6 +87,7 @@ impl ClusterOptions {
     pub(crate) fn check(&self, clients: u64, faults: bool) -> Result<(), Error> {
         let max = if faults { PROXIED_MAX } else { CLIENTS_MAX };
         within("--clients", clients, 1, max)?;
+        within("--workers", self.workers, 1, WORKERS_MAX)?;
         let (state, state_max) = (self.state as u64, STATE_MAX as u64);
         within("--state", state, 0, state_max)?;
         within("--pace", self.pace(faults), 0, PACE_MAX)?;
@@ -148,6 +156,7 @@ impl Cluster {
                 link: ([127, 0, 0, 1], link).into(),
                 store: format!("hub:{at}"),
                 secret_file: secret.to_string(),
+                workers: options.workers,
                 drain: shape.drain,
             };
             members.push(Member::start(node).await?);

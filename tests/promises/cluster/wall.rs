@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use throughline_cluster::{Header, NodeState, Row, State, Value, keys};
+use throughline_cluster::{Header, NodeState, RecordId, Row, State, Value, keys};
+use throughline_link::SessionId;
 use throughline_store::{
     Batch, CloseError, CommitError, GetError, Page, Scan, ScanError, Scope, Store, StoreFuture,
     Watch, WatchError, Write,
@@ -75,6 +76,16 @@ impl Wall {
 
     pub(crate) fn open(&self) {
         self.set(Gate::default());
+    }
+
+    /// The record of a session, if there is one.
+    pub(crate) fn header(&self, id: SessionId) -> Option<Header> {
+        let row = Row::Header(RecordId::session(id));
+        let bytes = self.inner.get(row.key()).now_or_never().unwrap().unwrap()?;
+        match Value::decode(&row, &bytes) {
+            Ok(Value::Header(header)) => Some(header),
+            _ => panic!("not a header: {bytes:?}"),
+        }
     }
 
     /// How the incarnations of this node stand.

@@ -29,6 +29,7 @@ pub(super) struct Plan {
     pub(super) link: SocketAddr,
     pub(super) store: String,
     pub(super) secret_file: String,
+    pub(super) workers: u64,
     pub(super) drain: Option<(u32, Duration)>,
 }
 
@@ -124,7 +125,7 @@ async fn spawn(plan: &Plan) -> Result<(Child, Ready), Error> {
         ("link", &plan.link),
         ("store", &plan.store),
         ("secret-file", secret),
-        ("workers", &1),
+        ("workers", &plan.workers),
     ]);
     if let Some((rate, spread)) = plan.drain {
         options.extend(pass(&[("drain-rate", &rate), ("drain-spread-ms", &spread.as_millis())]));

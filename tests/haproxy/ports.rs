@@ -1,0 +1,27 @@
+//! Where HAProxy and the nodes are in a test, in place of the sample's ports.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Mutex;
+
+/// Below these ports of the system connections get none, so nobody takes a node's while it is away.
+const RANGE: std::ops::Range<u16> = 10_000..32_000;
+
+/// Tests that run at once in processes with numbers side by side begin so far from each other.
+const APART: usize = 61;
+
+/// The next port to look at; tests of one process go on from each other.
+static NEXT: Mutex<Option<usize>> = Mutex::new(None);
+
+/// An address on which nobody listens now, another one with each call.
+pub(crate) fn free() -> SocketAddr {
+    let mut next = NEXT.lock().unwrap();
+    let from = next.unwrap_or(std::process::id() as usize * APART);
+    let found = (from..from + RANGE.len()).find_map(|index| {
+        let port = RANGE.start + u16::try_from(index % RANGE.len()).unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", port)).ok()?;
+        Some((index, listener.local_addr().unwrap()))
+    });
+    let (index, address) = found.expect("a port of 22,000 is free");
+    *next = Some(index + 1);
+    address
+}

@@ -1,0 +1,66 @@
+//! A session was handed to a node, which has not started it: nobody there has it in memory.
+
+use throughline_cluster::State;
+use throughline_link::CloseCode;
+
+use crate::cluster::number;
+use crate::game::Up;
+use crate::player::Player;
+use crate::run::{Fate, Scene};
+use crate::situations::key;
+use crate::step::Step;
+
+/// The session of this player goes from node 0 to node 1, which cannot commit its first turn.
+async fn is_handed(scene: &mut Scene, player: &Player) {
+    scene.deny(&[1], Step::TurnHanded).await;
+    player.goes_to(&[1]);
+    let id = player.id();
+    let is_handed = |rows: &crate::world::Rows| {
+        let header = rows.header(&id).filter(|header| header.state == State::Handed);
+        header.and_then(|header| header.owner).is_some_and(|owner| owner.node.0 == number(1))
+    };
+    scene.cluster.world.wait("the session is handed over", is_handed).await;
+    player.goes_away();
+}
+
+/// The client goes on to node 2, which asks node 1.
+pub(crate) async fn passed_on(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    is_handed(scene, &player).await;
+    scene.arm(&[1]).await;
+    player.reaches(&[2]);
+    scene.dies(&[1]).await;
+    scene.expect(player, Fate::Kept);
+}
+
+pub(crate) async fn park_by_a_drain(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    is_handed(scene, &player).await;
+    scene.arm(&[1]).await;
+    scene.cluster.drain(1).await;
+    scene.dies(&[1]).await;
+    scene.expect(player, Fate::Kept);
+}
+
+/// Its client does not come back: the node finds it among its own.
+pub(crate) async fn park_by_a_sweep(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    is_handed(scene, &player).await;
+    scene.arm(&[1]).await;
+    scene.dies(&[1]).await;
+    scene.expect(player, Fate::Kept);
+}
+
+/// Its key is taken at node 2, which asks node 1 to end it.
+pub(crate) async fn park_for_a_key(scene: &mut Scene) {
+    let holder = key::holder(scene).await;
+    is_handed(scene, &holder).await;
+    let taker = scene.login(2).await;
+    scene.arm(&[1]).await;
+    taker.says(Up::Key(key::KEY.to_owned()));
+    scene.dies(&[1]).await;
+    // So that the taker is not kept waiting by a client that comes back to what it holds.
+    taker.is_whole().await;
+    scene.expect(holder, Fate::Ended(&[CloseCode::KeyTaken]));
+    scene.expect(taker, Fate::Kept);
+}

@@ -1,0 +1,160 @@
+//! Messages between sessions of different nodes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use throughline::{DeliverError, SessionId, Undelivered};
+use tokio::sync::watch as cell;
+
+use crate::{
+    cluster::{Cluster, Plan},
+    game::{Answer, Ask},
+    journal, player, watch,
+};
+
+#[tokio::test]
+async fn messages_to_another_node_come_in_order_by_id_and_by_key() {
+    let cluster = Cluster::of(2).await;
+    let (mut ann, mut bob) = (cluster.join(1, "ann").await, cluster.join(2, "bob").await);
+    let (to, from) = (ann.client().session_id(), bob.client().session_id());
+    player::ask(&mut ann, Ask::Key("ann".into())).await;
+    for number in 0..100 {
+        let ask = match number % 2 {
+            0 => Ask::Send(to, number),
+            _ => Ask::SendToKey("ann".into(), number),
+        };
+        bob.send(&ask).await.unwrap();
+    }
+    for number in 0..100 {
+        let told: Answer = ann.receive(watch::PATIENCE).await.unwrap();
+        assert_eq!(told, Answer::Told(from, number));
+    }
+    // To itself, too.
+    let told = player::ask(&mut ann, Ask::SendToKey("ann".into(), 7)).await;
+    assert_eq!(told, Answer::Told(to, 7));
+}
+
+#[tokio::test]
+async fn a_message_to_nobody_comes_back() {
+    let cluster = Cluster::of(2).await;
+    let (mut ann, mut bob) = (cluster.join(1, "ann").await, cluster.join(2, "bob").await);
+    let to = ann.client().session_id();
+    player::ask(&mut ann, Ask::Key("ann".into())).await;
+    ann.leave().await;
+    journal::noted(to, "destroyed Left").await;
+    let no = "NoSuchSession".to_owned();
+    for to in [to, SessionId([7; 16])] {
+        let answer = player::ask(&mut bob, Ask::Send(to, 1)).await;
+        assert_eq!(answer, Answer::Undelivered(to, no.clone()));
+    }
+    for key in ["ann", "nobody", ""] {
+        let answer = player::ask(&mut bob, Ask::SendToKey(key.into(), 1)).await;
+        assert_eq!(answer, Answer::Unfound(key.into(), no.clone()));
+    }
+}
+
+#[tokio::test]
+async fn a_message_to_a_parked_session_comes_back() {
+    let mut cluster = Cluster::of(2).await;
+    let (mut ann, mut bob) = (cluster.join(1, "ann").await, cluster.join(2, "bob").await);
+    let to = ann.client().session_id();
+    player::ask(&mut ann, Ask::Key("ann".into())).await;
+    assert!(cluster.stop(1).await.is_clean());
+    let answer = player::ask(&mut bob, Ask::Send(to, 1)).await;
+    assert_eq!(answer, Answer::Undelivered(to, "Parked".into()));
+    let answer = player::ask(&mut bob, Ask::SendToKey("ann".into(), 1)).await;
+    assert_eq!(answer, Answer::Unfound("ann".into(), "Parked".into()));
+    // Back, it is reached.
+    ann.client().move_to(cluster.at(2)).unwrap();
+    player::is_served(&mut ann).await;
+    bob.send(&Ask::SendToKey("ann".into(), 2)).await.unwrap();
+    let told: Answer = ann.receive(watch::PATIENCE).await.unwrap();
+    assert_eq!(told, Answer::Told(bob.client().session_id(), 2));
+}
+
+#[tokio::test]
+async fn a_message_to_a_node_that_cannot_be_reached_comes_back() {
+    // Nobody declares the node dead meanwhile.
+    let plan = Plan::new(2).with(|config| config.cluster.term = Duration::from_secs(120));
+    let mut cluster = plan.start().await;
+    let (mut ann, mut bob) = (cluster.join(1, "ann").await, cluster.join(2, "bob").await);
+    let to = ann.client().session_id();
+    bob.send(&Ask::Send(to, 1)).await.unwrap();
+    let told: Answer = ann.receive(watch::PATIENCE).await.unwrap();
+    assert_eq!(told, Answer::Told(bob.client().session_id(), 1));
+    cluster.kill(1).await;
+    let answer = player::ask(&mut bob, Ask::Send(to, 2)).await;
+    assert_eq!(answer, Answer::Undelivered(to, "Unreachable".into()));
+}
+
+#[tokio::test]
+async fn no_message_to_a_session_on_its_way_is_lost_in_silence_or_comes_twice() {
+    const MESSAGES: u64 = 300;
+    let cluster = Cluster::of(3).await;
+    let (mut ann, mut bob) = (cluster.join(1, "ann").await, cluster.join(2, "bob").await);
+    let to = ann.client().session_id();
+    let (tell, over) = cell::channel(false);
+    let places: Vec<_> = (1..=3).map(|number| cluster.at(number)).collect();
+    let hopping = tokio::spawn(async move {
+        let mut told = Vec::new();
+        for hop in 0.. {
+            if hop % 5 == 0 {
+                ann.client().move_to(&places[hop / 5 % 3]).unwrap();
+            }
+            ann.send(&Ask::Say(0)).await.unwrap();
+            loop {
+                match ann.receive::<Answer>(watch::PATIENCE).await.unwrap() {
+                    Answer::Told(_, number) => told.push(number),
+                    Answer::Said(_) => break,
+                    other => panic!("unasked: {other:?}"),
+                }
+            }
+            if *over.borrow() {
+                return told;
+            }
+        }
+        told
+    });
+    let mut returned = Vec::new();
+    for number in 0..MESSAGES {
+        bob.send(&Ask::Send(to, number)).await.unwrap();
+        // Counted, so that each message is done with before the end.
+        match player::ask(&mut bob, Ask::Say(0)).await {
+            Answer::Said(_) => {}
+            other => {
+                returned.push(other);
+                let said: Answer = bob.receive(watch::PATIENCE).await.unwrap();
+                assert_eq!(said, Answer::Said(0));
+            }
+        }
+    }
+    // A last one, behind all others, that is sure to arrive or to come back.
+    watch::soon("the last message", async {
+        let (node, last) = (cluster.node(2), MESSAGES);
+        while node.send_to_session(to, &last).await.is_err() {}
+    })
+    .await;
+    player::is_served(&mut bob).await;
+    tell.send_replace(true);
+    let mut told = watch::soon("the end of the hops", hopping).await.unwrap();
+    told.retain(|number| *number < MESSAGES);
+    let once: BTreeSet<_> = told.iter().copied().collect();
+    assert_eq!(once.len(), told.len(), "some came twice");
+    assert_eq!(once.len() + returned.len(), MESSAGES as usize, "returned: {returned:?}");
+}
+
+#[tokio::test]
+async fn a_message_from_outside_reaches_every_node() {
+    let cluster = Cluster::of(2).await;
+    let mut ann = cluster.join(1, "ann").await;
+    let id = ann.client().session_id();
+    player::ask(&mut ann, Ask::Key("ann".into())).await;
+    cluster.node(2).send_to_session(id, &5_u64).await.unwrap();
+    let told: Answer = ann.receive(watch::PATIENCE).await.unwrap();
+    assert_eq!(told, Answer::Told(id, 5));
+    cluster.node(2).send_to_session("ann", &6_u64).await.unwrap();
+    let told: Answer = ann.receive(watch::PATIENCE).await.unwrap();
+    assert!(matches!(told, Answer::Told(_, 6)), "{told:?}");
+    let nobody = cluster.node(2).send_to_session("bob", &7_u64).await.unwrap_err();
+    assert!(matches!(nobody, DeliverError::Undelivered(Undelivered::NoSuchSession)));
+}

@@ -1,0 +1,155 @@
+//! Nodes of different builds in one cluster.
+
+use throughline::prelude::*;
+use throughline::{Config, NodeBuilder};
+use throughline_client::{CloseCode, TestClient};
+
+use crate::{
+    cluster::{Cluster, Plan},
+    raw::{Seen, Wire},
+    watch,
+};
+
+/// Its state has a path since version 2: who read what. Version 2 reads version 1, and can write
+/// it; version 3 knows itself only.
+#[derive(Debug, Serialize, Deserialize)]
+struct Nomad<const VERSION: u32> {
+    heard: u64,
+    #[serde(default)]
+    path: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct First {
+    heard: u64,
+}
+
+impl<const VERSION: u32> Session for Nomad<VERSION> {
+    const KIND: &'static str = "nomad";
+    const CODEC: Codec = Codec::Json;
+    const STATE_VERSION: u32 = VERSION;
+    const OLDEST_VERSION: u32 = if VERSION == 2 { 1 } else { VERSION };
+    type In = ();
+    type Out = (u64, Vec<String>);
+
+    async fn login(_: Login<'_>) -> Result<Self, Refusal> {
+        Ok(Self { heard: 0, path: Vec::new() })
+    }
+
+    fn migrate(from: u32, state: &[u8]) -> Result<Self, HandlerError> {
+        let First { heard } = ciborium::from_reader(state)?;
+        Ok(Self { heard, path: vec![format!("{VERSION} read {from} at {heard}")] })
+    }
+
+    fn downgrade(&self, to: u32) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&First { heard: self.heard }, &mut bytes).unwrap();
+        ((VERSION, to) == (2, 1)).then_some(bytes)
+    }
+
+    async fn message(&mut self, (): (), ctx: &mut Context<Self>) -> Outcome {
+        self.heard += 1;
+        ctx.send((self.heard, self.path.clone()));
+        Ok(())
+    }
+}
+
+fn of<const VERSION: u32>(_: u32, config: Config) -> NodeBuilder {
+    Node::builder(config).sessions::<Nomad<VERSION>>()
+}
+
+/// Node 1 is older than the others.
+fn mixed<const OLD: u32, const NEW: u32>(number: u32, config: Config) -> NodeBuilder {
+    if number == 1 { of::<OLD>(number, config) } else { of::<NEW>(number, config) }
+}
+
+async fn join(cluster: &Cluster, number: u32) -> TestClient {
+    let options = cluster.options(number, "ann").kind("nomad");
+    watch::soon("a login", TestClient::connect(options)).await.unwrap()
+}
+
+/// What it heard, and its path.
+async fn ask(client: &mut TestClient) -> (u64, Vec<String>) {
+    client.send(&()).await.unwrap();
+    client.receive(watch::PATIENCE).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_session_goes_to_newer_nodes_and_back_while_older_ones_live() {
+    let cluster = Plan::new(3).kinds(mixed::<1, 2>).start().await;
+    // Also one that began at a newer node.
+    for begin in [1, 2] {
+        let mut ann = join(&cluster, begin).await;
+        let mut heard = 1;
+        assert_eq!(ask(&mut ann).await, (heard, vec![]));
+        for place in [2, 3, 1, 3].into_iter().filter(|place| *place != begin) {
+            ann.client().move_to(cluster.at(place)).unwrap();
+            let path = if place == 1 { vec![] } else { vec![format!("2 read 1 at {heard}")] };
+            heard += 1;
+            assert_eq!(ask(&mut ann).await, (heard, path), "at node {place}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn once_no_older_node_lives_the_new_version_is_written() {
+    let mut cluster = Plan::new(3).kinds(mixed::<1, 2>).start().await;
+    let mut ann = join(&cluster, 2).await;
+    ask(&mut ann).await;
+    assert!(cluster.stop(1).await.is_clean());
+    // What is read in its own version has no new path.
+    watch::soon("the new version", async {
+        for hop in 1_u32.. {
+            let (_, before) = ask(&mut ann).await;
+            ann.client().move_to(cluster.at(2 + hop % 2)).unwrap();
+            if ask(&mut ann).await.1 == before {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_never_gets_a_version_that_it_cannot_read() {
+    let cluster = Plan::new(3).kinds(mixed::<1, 3>).advertised().start().await;
+    let address = cluster.node(2).link_addresses()[0];
+    let (mut wire, seat) = Wire::session(address, "nomad", "ann").await;
+    wire.ask(1, 0, &()).await;
+    assert_eq!(wire.answer::<(u64, Vec<String>)>().await, (1, vec![]));
+    for attempt in 1..4 {
+        let mut other = Wire::tcp(cluster.node(1).link_addresses()[0]).await;
+        other.write(&seat.resume(attempt, 1, 0)).await;
+        assert_eq!(other.code().await, CloseCode::GoElsewhere.number());
+    }
+    // It stayed where it was, and goes where it is understood.
+    wire.ask(2, 1, &()).await;
+    let answer = wire.find(|seen| match seen {
+        Seen::Data { payload, .. } => Some(payload.clone()),
+        _ => None,
+    });
+    assert_eq!(serde_json::from_slice::<(u64, Vec<String>)>(&answer.await).unwrap(), (2, vec![]));
+    let mut other = Wire::tcp(cluster.node(3).link_addresses()[0]).await;
+    other.write(&seat.resume(9, 2, 2)).await;
+    assert!(other.welcome().await.resumed);
+}
+
+#[tokio::test]
+async fn a_client_that_is_sent_elsewhere_finds_the_node_that_reads_its_session() {
+    let mut cluster = Plan::new(2).kinds(mixed::<1, 3>).advertised().start().await;
+    let mut ann = join(&cluster, 2).await;
+    assert_eq!(ask(&mut ann).await, (1, vec![]));
+    ann.client().move_to(cluster.at(1)).unwrap();
+    assert_eq!(ask(&mut ann).await, (2, vec![]));
+    assert_eq!(cluster.sessions(), [0, 1]);
+    // Parked, with nobody left who reads it, it waits.
+    assert!(cluster.stop(2).await.is_clean());
+    let state = ann.client().export();
+    drop(ann);
+    cluster.start_with(2, of::<3>).await;
+    let options = cluster.options(1, "ann").kind("nomad");
+    let resumed = throughline_client::Client::resume(options, &state);
+    let ann = watch::soon("a resume", resumed).await.unwrap();
+    assert!(ann.is_live());
+    assert_eq!(cluster.sessions(), [0, 1]);
+}
