@@ -253,6 +253,7 @@ async fn connect(
 ) -> Option<(Transport, std::net::SocketAddr, ConnectionPermit)> {
     let Resuming { transport, peer, body, permit } = resuming;
     let resume = read_resume(&body).ok()?;
+    link.set_config(Arc::clone(node.link_over(&transport)));
     match link.handle_resume(&resume, node.clock.now(), wall_ms()) {
         Answer::Accepted { .. } => {
             let transport = transport.admitted(node.config.link.max_frame).await;
@@ -282,7 +283,7 @@ async fn load<S: Session>(
     let Coming { header, snapshot } = coming;
     let read: SessionSnapshot = codec::decode(Codec::Cbor, &snapshot.body)
         .map_err(|error| format!("its snapshot is {error}"))?;
-    let link = NodeLink::import(Arc::clone(&node.link), &read.link, now)
+    let link = NodeLink::import(Arc::clone(node.link_away()), &read.link, now)
         .map_err(|error| format!("its link cannot be read: {error}"))?;
     let version = header.state_version;
     let state = actor::read::<S>(&read.state, version)
@@ -323,7 +324,7 @@ pub(crate) fn tell_end<S: Session>(
 ) -> Result<(), Rejected> {
     let node = Arc::clone(&worker.node);
     let now = node.clock.now();
-    let Ok(link) = NodeLink::import(Arc::clone(&node.link), last, now) else {
+    let Ok(link) = NodeLink::import(Arc::clone(node.link_away()), last, now) else {
         return Err(reject(resuming, refusal(code, "")));
     };
     actix_rt::spawn(async move {

@@ -39,9 +39,9 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub(crate) use beat::Order;
 pub(crate) use counts::{ClusterCounts, Stage};
-pub(crate) use courier::Sending;
+pub(crate) use courier::{Sending, report};
 pub(crate) use drain::{DrainControl, DrainOrder};
-pub(crate) use holding::{Holding, create};
+pub(crate) use holding::{Holding, create, elsewhere};
 pub(crate) use key::{Keying, take as take_key};
 pub(crate) use open::{Opened, open};
 pub(crate) use place::{Found, Host, place};

@@ -9,11 +9,12 @@ use throughline_link::{
 };
 
 use crate::{
-    arrive,
     actor::Resuming,
     admission::{ConnectionPermit, Permit},
+    arrive,
+    cluster::elsewhere,
     kinds::{Newcomer, Rejected, later, overloaded, refusal},
-    node::Shared,
+    node::{Shared, suits},
     session::{Arrival, Refusal},
     transport::{Read, Transport},
     worker::Worker,
@@ -91,7 +92,11 @@ pub(crate) async fn meet(worker: Rc<Worker>, stranger: Stranger) {
 }
 
 pub(crate) async fn reject(node: &Shared, rejected: Rejected) {
-    let Rejected { mut transport, peer, refusal } = rejected;
+    let Rejected { mut transport, peer, mut refusal } = rejected;
+    if refusal.code == CloseCode::GoElsewhere {
+        let all = std::mem::take(&mut refusal.elsewhere);
+        refusal = elsewhere(suits(&all, transport.is_websocket()).cloned().collect());
+    }
     node.note_refused(peer, &refusal);
     let bytes = refusal_frame(&refusal);
     let last = async {

@@ -145,7 +145,7 @@ async fn start<S: Session>(
         Err(refusal) => return Err(rejected(transport, refusal)),
     };
     let transport = transport.admitted(node.config.link.max_frame).await;
-    let config = Arc::clone(&node.link);
+    let config = Arc::clone(node.link_over(&transport));
     let shared = facts(&worker, session_id, Some(peer));
     let beginning = Beginning {
         turns: Some(Turns::new(state, Rc::clone(&shared))),

@@ -17,6 +17,6 @@ pub(crate) use attached::ATTACHED;
 pub use builder::NodeBuilder;
 pub use error::{BuildError, StartError};
 pub use running::{DeliverError, RunningNode};
-pub(crate) use shared::{Admit, Shared};
+pub(crate) use shared::{Admit, Shared, suits};
 pub(crate) use signals::Signals;
 pub use stopping::StopReport;

@@ -55,6 +55,11 @@ pub(crate) enum Read {
 }
 
 impl Transport {
+    /// Whether frames come in WebSocket messages.
+    pub(crate) const fn is_websocket(&self) -> bool {
+        matches!(self, Self::WebSocket(_))
+    }
+
     /// A WebSocket over a connection whose upgrade was answered; `early` was read already.
     /// No message above `message_max` bytes is taken.
     pub(crate) async fn websocket(stream: TcpStream, early: Vec<u8>, message_max: usize) -> Self {

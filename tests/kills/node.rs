@@ -97,7 +97,7 @@ fn config(told: &Told) -> Config {
     config.node.workers = 1;
     config.listen.http = Vec::new();
     config.listen.link = vec![any];
-    config.listen.advertise.clone_from(&told.advertise);
+    config.listen.advertise = vec![told.advertise.clone()];
     config.admin.listen = Vec::new();
     config.cluster.node = told.number;
     config.cluster.secret_file.clone_from(&told.secret_file);

@@ -153,7 +153,7 @@ impl Cluster {
         if let Some(port) = self.ports[index(number)] {
             let address = format!("127.0.0.1:{port}");
             config.listen.link = vec![address.parse().unwrap()];
-            config.listen.advertise = address;
+            config.listen.advertise = vec![address];
         }
         (self.plan.change)(&mut config);
         config

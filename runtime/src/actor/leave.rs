@@ -11,9 +11,10 @@ use throughline_link::{CloseCode, Instant};
 use super::{Ending, Input, Resuming, SessionActor, turn};
 use crate::{
     arrive,
-    cluster::{Asked, Sending, drainer::Release, ms_from_now},
+    cluster::{self, Asked, Sending, drainer::Release, ms_from_now},
     codec::{self, Codec},
     counters::is_worth_a_line,
+    node::suits,
     peers::Answerer,
     session::Session,
     transport::Transport,
@@ -89,7 +90,9 @@ impl<S: Session> SessionActor<S> {
         if self.ending != Ending::No {
             return;
         }
-        let others = self.worker.node.cluster.others(None);
+        let all = self.worker.node.cluster.others(None);
+        let is_websocket = self.connection.as_ref().is_some_and(|c| c.transport.is_websocket());
+        let others: Vec<_> = suits(&all, is_websocket).cloned().collect();
         let wait = u32::try_from(release.reconnect_in.as_millis()).unwrap_or(u32::MAX);
         self.link.announce_restart(wait, &others);
         let is_there = self.connection.is_some();
@@ -288,7 +291,7 @@ impl<S: Session> SessionActor<S> {
                 drop(message);
                 let sending = Sending { from, to: id.into(), payload };
                 if let Err(why) = sending.deliver(&node).await {
-                    node.report_undelivered(from, id.into(), why);
+                    cluster::report(&node, from, id, why);
                 }
             }
         });

@@ -138,6 +138,7 @@ impl<S: Session> SessionActor<S> {
             self.refuse(transport, peer, permit, &refusal);
             return;
         }
+        self.link.set_config(Arc::clone(self.worker.node.link_over(&transport)));
         match self.link.handle_resume(&resume, now, wall_ms()) {
             Answer::Refused(code) => {
                 self.drop_connection(now);

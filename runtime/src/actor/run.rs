@@ -11,7 +11,7 @@ use super::{
     turn::{TurnEnd, Turns},
 };
 use crate::{
-    cluster::Sending,
+    cluster::{self, Sending},
     counters::is_worth_a_line,
     node::Shared,
     session::{Effect, Recipient, ServerMessage, Session, Undelivered},
@@ -323,7 +323,7 @@ impl<S: Session> SessionActor<S> {
     fn return_to_sender(&self, input: Input) {
         if let Input::Server(message) = input {
             let (node, id) = (&self.worker.node, self.link.session_id());
-            node.report_undelivered(message.from(), id.into(), Undelivered::NoSuchSession);
+            cluster::report(node, message.from(), id, Undelivered::NoSuchSession);
         }
     }
 

@@ -12,6 +12,7 @@ use throughline_link::SessionId;
 use crate::{
     codec::{self, Codec},
     node::Shared,
+    session::Undelivered,
 };
 
 /// A call to another node.
@@ -32,6 +33,44 @@ pub(super) enum Call {
     /// Another session wants the key that this one holds.
     #[serde(rename = "end-for-key")]
     EndForKey { id: SessionId },
+    /// A message of this session was not handled by that one after all.
+    #[serde(rename = "undelivered")]
+    Undelivered { sender: SessionId, to: SessionId, why: Why },
+}
+
+/// Why a message was not delivered.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Why {
+    NoSuchSession,
+    MailboxFull,
+    Parked,
+    Unreachable,
+    Unknown,
+}
+
+impl From<Undelivered> for Why {
+    fn from(why: Undelivered) -> Self {
+        match why {
+            Undelivered::NoSuchSession => Self::NoSuchSession,
+            Undelivered::MailboxFull => Self::MailboxFull,
+            Undelivered::Parked => Self::Parked,
+            Undelivered::Unreachable => Self::Unreachable,
+            Undelivered::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Why> for Undelivered {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::NoSuchSession => Self::NoSuchSession,
+            Why::MailboxFull => Self::MailboxFull,
+            Why::Parked => Self::Parked,
+            Why::Unreachable => Self::Unreachable,
+            Why::Unknown => Self::Unknown,
+        }
+    }
 }
 
 /// A word to another node, which may be lost.

@@ -61,6 +61,12 @@ impl Serve for Server {
                     Err(_) => Answer::ReadAgain,
                 }));
             }
+            Call::Undelivered { sender, to, why } => {
+                let is_here = node.directory.find(sender).is_some();
+                node.report_undelivered(sender, to.into(), why.into());
+                let said = if is_here { Answer::Done } else { Answer::ReadAgain };
+                answer.answer(message::encode(&said));
+            }
             Call::EndForKey { id } => match node.directory.find(id) {
                 Some(actor) => {
                     let told = actor.try_send(ToSession::End(CloseCode::KeyTaken)).is_ok();

@@ -12,6 +12,8 @@ use super::value::Value;
 pub(super) const LIST_ENTRIES_MAX: usize = 64;
 /// An address is told to clients in a field of this many bytes.
 const PUBLIC_ADDRESS_BYTES_MAX: usize = 255;
+/// A node tells the others of so many: what its entry in the store has room for.
+const PUBLIC_ADDRESSES_MAX: usize = 8;
 /// A session kind's name, as on the wire.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -29,6 +31,7 @@ pub(super) enum Kind {
     Switch,
     Addresses,
     PublicAddress,
+    PublicAddresses,
     Names,
     Networks,
     Name,
@@ -65,10 +68,8 @@ impl Kind {
             Self::PublicAddress | Self::LogFilter | Self::Name | Self::Path | Self::Store => {
                 Value::Text(text.to_owned())
             }
-            Self::Addresses | Self::Names | Self::Networks if text.is_empty() => {
-                self.parse_list(&[])?
-            }
-            Self::Addresses | Self::Names | Self::Networks => {
+            _ if self.is_list() && text.is_empty() => self.parse_list(&[])?,
+            Self::Addresses | Self::Names | Self::Networks | Self::PublicAddresses => {
                 self.parse_list(&text.split(',').map(str::trim).collect::<Vec<_>>())?
             }
         };
@@ -84,7 +85,7 @@ impl Kind {
                     .map(|entry| SocketAddr::from_str(entry).map_err(|_| Unfit))
                     .collect::<Result<_, _>>()?,
             ),
-            Self::Names | Self::Networks => {
+            Self::Names | Self::Networks | Self::PublicAddresses => {
                 Value::Names(entries.iter().map(|&entry| entry.to_owned()).collect())
             }
             _ => return Err(Unfit),
@@ -94,7 +95,7 @@ impl Kind {
 
     /// Whether the file writes this kind as an array.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Addresses | Self::Names | Self::Networks)
+        matches!(self, Self::Addresses | Self::Names | Self::Networks | Self::PublicAddresses)
     }
 
     /// Whether a whole number in the file is this kind: a byte size may be one, a time has a unit.
@@ -123,6 +124,10 @@ impl Kind {
             (Self::Name, Value::Text(text)) => (1..=NAME_BYTES_MAX).contains(&text.len()),
             (Self::Path, Value::Text(text)) => is_path(text),
             (Self::Store, Value::Text(text)) => is_store(text),
+            (Self::PublicAddresses, Value::Names(list)) => {
+                list.len() <= PUBLIC_ADDRESSES_MAX
+                    && list.iter().all(|text| !text.is_empty() && is_public_address(text))
+            }
             (Self::Networks, Value::Names(list)) => {
                 list.len() <= LIST_ENTRIES_MAX && list.iter().all(|entry| is_network(entry))
             }
@@ -161,6 +166,10 @@ impl Kind {
                 "nothing, host:port or a URL ws://.. or wss://.., at most \
                  {PUBLIC_ADDRESS_BYTES_MAX} bytes"
             ),
+            Self::PublicAddresses => format!(
+                "a list of host:port and of URLs ws://.. or wss://.., each of at most \
+                 {PUBLIC_ADDRESS_BYTES_MAX} bytes, at most {PUBLIC_ADDRESSES_MAX}"
+            ),
             Self::Names => format!(
                 "a list of session kinds, each of 1 to {NAME_BYTES_MAX} bytes, at most \
                  {LIST_ENTRIES_MAX}"
@@ -189,6 +198,9 @@ impl Kind {
             Self::Switch => "true or false".to_owned(),
             Self::Addresses => "IP:PORT, several with commas or as an array".to_owned(),
             Self::PublicAddress => "HOST:PORT or a ws:// or wss:// URL".to_owned(),
+            Self::PublicAddresses => {
+                "HOST:PORT and ws:// or wss:// URLs, with commas or as an array".to_owned()
+            }
             Self::Names => "names, several with commas or as an array".to_owned(),
             Self::Networks => "IP or IP/BITS, several with commas or as an array".to_owned(),
             Self::Name => "a name".to_owned(),
@@ -207,6 +219,7 @@ impl Kind {
             Self::Switch => "BOOL",
             Self::Addresses => "ADDRESSES",
             Self::PublicAddress => "ADDRESS",
+            Self::PublicAddresses => "ADDRESSES",
             Self::Names => "NAMES",
             Self::Networks => "NETWORKS",
             Self::Name => "NAME",

@@ -136,9 +136,10 @@ settings! {
         /// Addresses of the TCP link listener, for native clients. None: no TCP link.
         link: Vec<SocketAddr> = "127.0.0.1:7778", Kind::Addresses;
 
-        /// This node's own public address, told to clients for their next resume: `host:port`, or
-        /// a URL `ws://..` or `wss://..`. Empty: clients come back where they came in.
-        advertise: String = "", Kind::PublicAddress;
+        /// This node's own public addresses, told to clients for their next resume: `host:port` for
+        /// TCP links, a URL `ws://..` or `wss://..` for WebSockets. Each client is told the first
+        /// one of its own kind. None: clients come back where they came in.
+        advertise: Vec<String> = "", Kind::PublicAddresses;
 
         /// Session kinds served by the listeners of this node. Empty: all that the game registers.
         kinds: Vec<String> = "", Kind::Names;

@@ -109,6 +109,7 @@ fn other_value(setting: &Setting) -> &'static str {
         (_, Kind::Time { .. }) => "1s 1us",
         (_, Kind::Switch) => "true",
         (_, Kind::Addresses) => "0.0.0.0:9999",
+        (_, Kind::PublicAddresses) => "play.example:7778,wss://play.example/link",
         (_, Kind::PublicAddress) => "wss://play.example/link",
         (_, Kind::Names) => "omok,puzzle \"two\"",
         (_, Kind::Networks) => "10.0.0.0/8,::1",

@@ -123,10 +123,9 @@ pub(super) fn join(
         (advertised, _) => advertised.to_owned(),
     };
     cluster.set_peers(peers);
-    let advertised = Some(config.listen.advertise.clone()).filter(|text| !text.is_empty());
     let readable = shared.kinds.iter().map(|kind| kind.readable()).collect();
     let info = NodeInfo::new(&address, readable)
-        .and_then(|info| info.with_clients(advertised.into_iter().collect()))
+        .and_then(|info| info.with_clients(config.listen.advertise.clone()))
         .map_err(|error| StartError::Store { text: error.to_string() })?;
     let joined = watch::Sender::new(false);
     let (told, tells) = std_mpsc::sync_channel(1);

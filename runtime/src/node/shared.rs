@@ -26,6 +26,7 @@ use crate::{
     listen::Pages,
     operator::Operator,
     session::{Arrival, Recipient, Refusal, ServerMessage, Undelivered},
+    transport::Transport,
     worker::WeakWorker,
 };
 
@@ -35,7 +36,8 @@ pub(crate) type Admit = dyn Fn(&Arrival<'_>) -> Result<(), Refusal> + Send + Syn
 /// What all workers of a node share. Nothing here is locked for a frame.
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) link: Arc<LinkConfig>,
+    /// What links are told that run over TCP, and over WebSockets.
+    links: [Arc<LinkConfig>; 2],
     pub(crate) rate: Rate,
     pub(crate) clock: Clock,
     pub(crate) directory: Directory,
@@ -75,7 +77,7 @@ impl Shared {
             ack_timeout: link.ack_timeout,
             session_timeout: session.timeout,
             idle_limit: (!session.idle_limit.is_zero()).then_some(session.idle_limit),
-            advertise: Some(config.listen.advertise.clone()).filter(|text| !text.is_empty()),
+            advertise: None,
         };
         let rate = Rate {
             messages: session.messages_per_second,
@@ -84,7 +86,10 @@ impl Shared {
             patience: session.flood_time,
         };
         Arc::new(Self {
-            link: Arc::new(link_config),
+            links: [false, true].map(|is_websocket| {
+                let advertise = suits(&config.listen.advertise, is_websocket).next();
+                Arc::new(LinkConfig { advertise: advertise.cloned(), ..link_config.clone() })
+            }),
             rate,
             clock: Clock::start(),
             directory: Directory::default(),
@@ -104,6 +109,16 @@ impl Shared {
 
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    /// What a link over this connection is told.
+    pub(crate) fn link_over(&self, transport: &Transport) -> &Arc<LinkConfig> {
+        &self.links[usize::from(transport.is_websocket())]
+    }
+
+    /// What a link without a connection is told.
+    pub(crate) const fn link_away(&self) -> &Arc<LinkConfig> {
+        &self.links[0]
     }
 
     /// The number of a served kind.
@@ -196,6 +211,12 @@ impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// The addresses that a client can use who has come over a WebSocket, or not.
+pub(crate) fn suits(addresses: &[String], is_websocket: bool) -> impl Iterator<Item = &String> {
+    let is_url = |address: &str| address.starts_with("ws://") || address.starts_with("wss://");
+    addresses.iter().filter(move |address| is_url(address) == is_websocket)
 }
 
 /// Whether the system gives random numbers. After one success it does not stop doing so, on every

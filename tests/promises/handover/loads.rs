@@ -1,6 +1,8 @@
 //! Snapshots that cannot be written, or not be read.
 
-use throughline_client::CloseCode;
+use std::time::Duration;
+
+use throughline_client::{CloseCode, Options};
 use throughline_cluster::State;
 
 use crate::{
@@ -40,19 +42,20 @@ async fn a_session_that_cannot_be_loaded_stays_parked_as_it_was() {
 #[tokio::test]
 async fn a_client_waits_out_a_load_that_fails() {
     let mut cluster = Plan::new(2).start().await;
-    let mut ann = cluster.join(1, "ann").await;
+    let options = Options::new([cluster.at(1), cluster.at(2)]).kind("parrot").login("ann");
+    let quick = Duration::from_millis(10);
+    let mut ann = player::join_with(options.backoff(quick, quick)).await;
     let id = ann.client().session_id();
     player::ask(&mut ann, Ask::Say(1)).await;
     player::ask(&mut ann, Ask::Be(Mood::Brittle)).await;
     assert!(cluster.stop(1).await.is_clean());
-    ann.client().move_to(cluster.at(2)).unwrap();
     let mend = async {
         journal::noted(id, "restored").await;
         journal::note(id, "mended");
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        counted = player::ask(&mut ann, Ask::Count) => assert_eq!(counted, Answer::Counted(1)),
+        counted = player::ask_past(&mut ann, Ask::Count) => assert_eq!(counted, Answer::Counted(1)),
         () = mend => {}
     }
 }

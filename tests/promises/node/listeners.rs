@@ -45,7 +45,7 @@ async fn a_session_goes_from_one_listener_and_transport_to_another() {
 
 #[tokio::test]
 async fn the_advertised_address_is_told() {
-    let node = game::node(|config| config.listen.advertise = "node-1.example:7778".into());
+    let node = game::node(|config| config.listen.advertise = vec!["node-1.example:7778".into()]);
     for (_, mut wire) in Wire::each(&node).await {
         let seat = wire.log_in("parrot", "ann").await;
         assert_eq!(seat.address.as_deref(), Some("node-1.example:7778"));

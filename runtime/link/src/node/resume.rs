@@ -32,6 +32,11 @@ impl NodeLink {
         Ok(())
     }
 
+    /// What this link is told from here on: before a Resume over another kind of connection.
+    pub fn set_config(&mut self, config: std::sync::Arc<crate::LinkConfig>) {
+        self.config = config;
+    }
+
     /// Takes a Resume, over a new connection. Checks it again. `time` is the wall clock in
     /// milliseconds since 1970 UTC.
     pub fn handle_resume(&mut self, resume: &Resume<'_>, now: Instant, time: u64) -> Answer {

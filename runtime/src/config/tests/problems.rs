@@ -170,9 +170,9 @@ fn settings_that_contradict_each_other_are_refused_by_name() {
 fn a_field_set_by_a_program_is_checked_like_a_value_of_the_file() {
     let mut config = Config::default();
     config.session.mailbox = 0;
-    config.listen.advertise = "nowhere".to_owned();
+    config.cluster.advertise = "nowhere".to_owned();
     let error = config.validate().unwrap_err().to_string();
     let lines: Vec<&str> = error.lines().collect();
-    assert!(lines[0].starts_with("listen.advertise in the program: found \"nowhere\""), "{error}");
+    assert!(lines[0].starts_with("cluster.advertise in the program: found \"nowhere\""), "{error}");
     assert!(lines[1].starts_with("session.mailbox in the program: found 0"), "{error}");
 }

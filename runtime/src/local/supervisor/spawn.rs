@@ -55,9 +55,14 @@ impl Supervisor {
             ),
             Role::Node(number) => {
                 let [http, link, admin] = self.options.ports.node(number).map(|at| at.to_string());
+                // A client whose connection was cut comes back to its node, where its match is; not
+                // where the balancer's address is every client's, whose header all must then send.
+                let is_reached = BALANCER_AT != "127.0.0.1";
+                let advertise = is_reached.then(|| format!("{link},ws://{http}/link"));
                 (
                     [vec!["node".to_owned()], self.options.settings.clone()].concat(),
                     vec![
+                        ("listen.advertise", advertise.unwrap_or_default()),
                         ("cluster.node", number.to_string()),
                         ("store.at", format!("hub:unix:{socket}")),
                         ("cluster.secret-file", secret),
