@@ -41,7 +41,7 @@ pub(crate) use beat::Order;
 pub(crate) use counts::{ClusterCounts, Stage};
 pub(crate) use courier::{Sending, report};
 pub(crate) use drain::{DrainControl, DrainOrder};
-pub(crate) use holding::{Holding, create, elsewhere};
+pub(crate) use holding::{Holding, create};
 pub(crate) use key::{Keying, take as take_key};
 pub(crate) use open::{Opened, open};
 pub(crate) use place::{Found, Host, place};
@@ -197,6 +197,12 @@ impl Cluster {
     /// Addresses for clients that are sent elsewhere.
     pub(crate) fn others(&self, header: Option<&Header>) -> Vec<String> {
         self.view().others(header)
+    }
+
+    /// Whether there is another node that may have something.
+    fn has_others(&self) -> bool {
+        let view = self.view();
+        view.alive().any(|entry| entry.member != view.me.member)
     }
 
     /// Deletes the record of a session whose end nobody will ask for.

@@ -12,7 +12,6 @@ use crate::{
     actor::Resuming,
     admission::{ConnectionPermit, Permit},
     arrive,
-    cluster::elsewhere,
     kinds::{Newcomer, Rejected, later, overloaded, refusal},
     node::{Shared, suits},
     session::{Arrival, Refusal},
@@ -95,7 +94,7 @@ pub(crate) async fn reject(node: &Shared, rejected: Rejected) {
     let Rejected { mut transport, peer, mut refusal } = rejected;
     if refusal.code == CloseCode::GoElsewhere {
         let all = std::mem::take(&mut refusal.elsewhere);
-        refusal = elsewhere(suits(&all, transport.is_websocket()).cloned().collect());
+        refusal.elsewhere = suits(&all, transport.is_websocket()).cloned().collect();
     }
     node.note_refused(peer, &refusal);
     let bytes = refusal_frame(&refusal);

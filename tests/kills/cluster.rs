@@ -130,13 +130,23 @@ impl Cluster {
         self.node(node).fail_restored().await;
     }
 
-    /// Nothing is ordered of the nodes that run.
+    /// Nothing is ordered of the nodes that run. One that has come to its step meanwhile is gone,
+    /// too.
     pub(crate) async fn clear(&mut self, steps: &[Step]) {
-        for node in self.nodes.iter_mut().flatten() {
+        for node in 0..NODES {
             for &step in steps {
-                node.order(step, Order::Nothing).await;
+                let Some(process) = &mut self.nodes[node] else { continue };
+                if !process.order(step, Order::Nothing).await {
+                    self.note_gone(node);
+                    self.nodes[node] = None;
+                }
             }
         }
+    }
+
+    /// Whether a node has not died.
+    pub(crate) fn runs(&self, node: usize) -> bool {
+        self.nodes[node].is_some()
     }
 
     pub(crate) async fn drain(&mut self, node: usize) {
@@ -150,8 +160,8 @@ impl Cluster {
         process.stopped().await;
     }
 
-    /// Waits until one of these nodes has died at this step, and says which.
-    pub(crate) async fn died(&mut self, nodes: &[usize], step: Step, moment: Moment) -> usize {
+    /// Waits until one of these nodes has died at this step.
+    pub(crate) async fn died(&mut self, nodes: &[usize], step: Step, moment: Moment) {
         let waiting = self.nodes.iter_mut().enumerate().filter_map(|(node, process)| {
             let process = process.as_mut().filter(|_| nodes.contains(&node))?;
             Some(Box::pin(async move {
@@ -162,7 +172,6 @@ impl Cluster {
         let (died, ..) = futures_util::future::select_all(waiting).await;
         self.note_gone(died);
         self.nodes[died] = None;
-        died
     }
 
     /// Ends a node as a power cut would.

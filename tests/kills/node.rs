@@ -74,11 +74,14 @@ fn obey(store: &KillAt, node: &Mutex<Option<RunningNode>>) {
             ["fail-restored"] => FAIL_RESTORED.store(true, Ordering::SeqCst),
             ["drain"] => {
                 let node = node.lock().unwrap().take().unwrap();
+                // Before anything that the drain leads to is said.
+                say("done");
                 std::thread::spawn(move || {
                     let report = node.stop();
                     say(&format!("stopped {report:?}"));
                     std::process::exit(i32::from(!report.is_clean()));
                 });
+                continue;
             }
             _ => panic!("{line}"),
         }

@@ -17,6 +17,8 @@ pub(crate) struct NodeProcess {
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
+    /// What it said when it died, if that came before the answer to an order.
+    last: Option<String>,
 }
 
 impl NodeProcess {
@@ -28,7 +30,7 @@ impl NodeProcess {
         let mut child = command.spawn().unwrap();
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, input, output }
+        Self { child, input, output, last: None }
     }
 
     /// What it says next; `None` when it has ended.
@@ -43,15 +45,22 @@ impl NodeProcess {
         address.parse().unwrap()
     }
 
+    /// Tells it something; it may die of it, or have died before.
     async fn tell(&mut self, words: &str) {
-        self.input.write_all(format!("{words}\n").as_bytes()).await.unwrap();
-        self.input.flush().await.unwrap();
+        let written = self.input.write_all(format!("{words}\n").as_bytes()).await;
         let answer = self.line().await;
-        assert_eq!(answer.as_deref(), Some("done"), "{words}");
+        match answer {
+            Some(line) if line.starts_with("died ") => self.last = Some(line),
+            answer => assert_eq!(answer.as_deref(), Some("done"), "{words}: {written:?}"),
+        }
     }
 
-    pub(crate) async fn order(&mut self, step: Step, order: Order) {
-        self.tell(&format!("order {} {}", step.name(), order.name())).await;
+    /// False if it has died.
+    pub(crate) async fn order(&mut self, step: Step, order: Order) -> bool {
+        if self.last.is_none() {
+            self.tell(&format!("order {} {}", step.name(), order.name())).await;
+        }
+        self.last.is_none()
     }
 
     pub(crate) async fn fail_restored(&mut self) {
@@ -72,7 +81,10 @@ impl NodeProcess {
 
     /// Waits until it has died at this step.
     pub(crate) async fn died(&mut self, step: Step, moment: Moment) {
-        let last = self.line().await.unwrap_or_default();
+        let last = match self.last.clone() {
+            Some(last) => last,
+            None => self.line().await.unwrap_or_default(),
+        };
         assert_eq!(last, format!("died {} {}", step.name(), moment.name()));
         soon("the death of a node", self.child.wait()).await.unwrap();
     }

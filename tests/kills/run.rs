@@ -74,14 +74,13 @@ impl Scene {
         }
     }
 
-    /// Waits until one of these nodes has died at the case's step, and says which.
-    pub(crate) async fn dies(&mut self, nodes: &[usize]) -> usize {
-        let died = self.cluster.died(nodes, self.step, self.moment).await;
+    /// Waits until one of these nodes has died at the case's step.
+    pub(crate) async fn dies(&mut self, nodes: &[usize]) {
+        self.cluster.died(nodes, self.step, self.moment).await;
         // The others do not follow it.
         const DENIED: [Step; 5] =
             [Step::TurnHanded, Step::TakePark, Step::TakeHere, Step::TakeLost, Step::Mark];
         self.cluster.clear(&[&DENIED[..], &[self.step]].concat()).await;
-        died
     }
 
     /// A node is started that dies when it joins.

@@ -184,12 +184,12 @@ pub(crate) async fn create(
     let view = cluster.view();
     let step = match Law::default().create(&creation, &view.me) {
         Ok(step) => step,
-        Err(_) => return Err(elsewhere(cluster.others(None))),
+        Err(_) => return Err(elsewhere(cluster.others(None), cluster.has_others())),
     };
     match rows::commit(&cluster.store, &step.commit).await {
         Outcome::Done => {}
         // Whatever became of it, this id is used for nothing; the sweep ends it if it landed.
-        _ if !cluster.view().me.is_alive() => return Err(elsewhere(cluster.others(None))),
+        _ if !cluster.view().me.is_alive() => return Err(elsewhere(cluster.others(None), cluster.has_others())),
         _ => return Err(store_down()),
     }
     let Some(header) = step.after else { return Err(store_down()) };
@@ -203,14 +203,19 @@ pub(crate) async fn create(
     }
 }
 
-/// The client is to go to one of these; or, if there is none, to come again.
-pub(crate) fn elsewhere(addresses: Vec<String>) -> Refusal {
-    let wait = defaults::RETRY_AFTER;
-    if addresses.is_empty() {
+/// A client that is sent elsewhere without an address asks the next one that it knows, mostly the
+/// load balancer's, so soon: it has found the wrong node, and waits for nothing.
+const NEXT_AFTER: Duration = Duration::from_millis(20);
+
+/// The client is to go to one of these nodes, or, if none has an address for it, to ask wherever it
+/// came from for another node; `exists` is whether there is one.
+pub(crate) fn elsewhere(addresses: Vec<String>, exists: bool) -> Refusal {
+    if !exists {
+        let wait = defaults::RETRY_AFTER;
         return Refusal { retry_after: wait, ..later(CloseCode::NotYet, "no node takes it now") };
     }
     Refusal {
-        retry_after: wait,
+        retry_after: NEXT_AFTER,
         elsewhere: addresses,
         ..refusal(CloseCode::GoElsewhere, "this node takes nothing new")
     }

@@ -152,6 +152,9 @@ impl Driver<'_> {
             let last = last.filter(|last| last.body != Bytes::new());
             return Ok(Found::Over(CloseCode::from_number(number), last));
         }
+        if let No::GoElsewhere(addresses) = no {
+            return Err(elsewhere(addresses, self.node.cluster.has_others()));
+        }
         Err(said(no))
     }
 }
@@ -166,7 +169,8 @@ pub(super) fn said(no: No) -> Refusal {
         No::Banned => refusal(CloseCode::Banned, ""),
         No::UpgradeNeeded => refusal(CloseCode::UpgradeNeeded, ""),
         No::NotYet(after) => wait(CloseCode::NotYet, after),
-        No::GoElsewhere(addresses) => elsewhere(addresses),
+        // Its driver knows whether there is another node.
+        No::GoElsewhere(addresses) => elsewhere(addresses, true),
         No::StoreDown(after) => wait(CloseCode::StoreDown, after),
         No::Overloaded(after) => wait(CloseCode::Overloaded, after),
         No::LoadFailed(after) => wait(CloseCode::LoadFailed, after),

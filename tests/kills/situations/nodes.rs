@@ -58,7 +58,7 @@ pub(crate) async fn forget(scene: &mut Scene) {
     let player = scene.login(0).await;
     scene.arm(&[0, 1]).await;
     scene.cluster.kill(2).await;
-    let died = scene.dies(&[0, 1]).await;
-    let fate = if died == 0 { LOST } else { Fate::Kept };
+    scene.dies(&[0, 1]).await;
+    let fate = if scene.cluster.runs(0) { Fate::Kept } else { LOST };
     scene.expect(player, fate);
 }

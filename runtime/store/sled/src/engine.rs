@@ -123,6 +123,11 @@ impl Engine {
         })
     }
 
+    /// A handle that only reads. It holds the files: drop it before they are closed.
+    pub(crate) fn reader(&self) -> Option<Reader> {
+        self.db.clone().map(Reader)
+    }
+
     fn db(&self) -> Result<&sled::Db, EngineError> {
         self.db.as_ref().ok_or_else(|| EngineError::Damaged("closed".to_owned()))
     }
@@ -187,6 +192,16 @@ impl Engine {
             drop(db);
             Ok(())
         })
+    }
+}
+
+/// Reads from any thread.
+#[derive(Debug)]
+pub(crate) struct Reader(sled::Db);
+
+impl Reader {
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, EngineError> {
+        guard(|| Ok(self.0.get(key)?))
     }
 }
 

@@ -68,6 +68,11 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
+    /// What they change.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Bytes> {
+        self.writes.keys().cloned()
+    }
+
     /// Writes all of them; on the disk when it returns. After an error the files must be closed.
     pub(crate) fn write(self) -> Result<(), EngineError> {
         let mut batch = sled::Batch::default();

@@ -8,7 +8,7 @@
 //! # Layout
 //!
 //! - `options`, `store`: opening, and the handle; `queue`: calls on their way to the thread
-//! - `worker`: the thread; `group`: one group commit
+//! - `sight`: reads on the caller's thread; `worker`: the store's thread; `group`: one group commit
 //! - `opened`: opening and verifying; `layout`: the files; `engine`: the only user of sled
 //! - `record`, `seal`, `tail`: what is on disk
 //! - `error`: why a store does not open; `tools`: check, dump, compact, backup
@@ -25,6 +25,7 @@ mod options;
 mod queue;
 mod record;
 mod seal;
+mod sight;
 mod stats;
 mod store;
 mod tail;

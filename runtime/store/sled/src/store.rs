@@ -85,10 +85,13 @@ impl Store for SledStore {
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
-        let queue = self.queue();
+        let (queue, shared) = (self.queue(), self.shared.clone());
         Box::pin(async move {
             let queue = queue.ok_or(GetError::Closed)?;
             check_key(&key).map_err(GetError::Key)?;
+            if let Some(value) = shared.sight.get(&key) {
+                return Ok(value);
+            }
             let (answer, answered) = oneshot::channel();
             queue.push(Call::Get(key, answer)).await.map_err(|_| GetError::Closed)?;
             answered.await.unwrap_or(Err(GetError::Closed))

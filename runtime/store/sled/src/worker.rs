@@ -14,6 +14,7 @@ use crate::layout::Layout;
 use crate::limits::{GROUP_BYTES_MAX, GROUP_COMMITS_MAX, REOPEN_EVERY};
 use crate::opened::Opened;
 use crate::queue::{Call, Commit};
+use crate::sight::Sight;
 use crate::stats::{Counters, add};
 
 mod serve;
@@ -25,6 +26,7 @@ mod tests;
 pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) watches: Watches,
+    pub(crate) sight: Sight,
     /// Set when the store ends without a close: the thread stops after the group it writes.
     pub(crate) abandoned: AtomicBool,
 }
@@ -67,6 +69,7 @@ impl Worker {
         shared: Arc<Shared>,
     ) -> (Self, watch::Receiver<Ended>) {
         let (ended, receiver) = watch::channel(None);
+        shared.sight.open(&opened.engine);
         let state = State::Open(opened);
         (Self { layout, cache_bytes, state, calls, shared, ended }, receiver)
     }
@@ -135,6 +138,7 @@ impl Worker {
         let reason = reason(self.layout.root(), error);
         log::error!("{reason}");
         add(&self.shared.counters.failures, 1);
+        self.shared.sight.close();
         if let State::Open(opened) = std::mem::replace(&mut self.state, State::Failed(reason)) {
             opened.engine.close_failed();
         }
@@ -155,6 +159,7 @@ impl Worker {
             Ok(opened) => {
                 log::warn!("the store at {} works again", self.layout.root().display());
                 add(&self.shared.counters.reopened, 1);
+                self.shared.sight.open(&opened.engine);
                 self.state = State::Open(opened);
             }
             Err(error) => {
@@ -187,6 +192,7 @@ impl Worker {
             answer_closed(call);
         }
         self.shared.watches.close();
+        self.shared.sight.close();
         let closed = match self.state {
             State::Open(opened) => opened.close().map_err(|error| error.to_string()),
             State::Failed(reason) => Err(reason),

@@ -126,12 +126,14 @@ pub(super) fn commits(
             return Err(error);
         }
     }
+    shared.sight.begin(group.keys());
     if let Err(error) = group.write() {
         answer_failed(decided.into_iter(), &reason(&root, &error), |reason| CommitError::Unknown {
             reason: reason.to_owned(),
         });
         return Err(error);
     }
+    shared.sight.end();
     add(&shared.counters.groups, usize::from(opened.seal.generation != generation));
     for (commit, outcome) in decided {
         match &outcome {
