@@ -41,7 +41,7 @@ pub(crate) use beat::Order;
 pub(crate) use counts::{ClusterCounts, Stage};
 pub(crate) use courier::{Sending, report};
 pub(crate) use drain::{DrainControl, DrainOrder};
-pub(crate) use holding::{Holding, create};
+pub(crate) use holding::{Holding, create, elsewhere};
 pub(crate) use key::{Keying, take as take_key};
 pub(crate) use open::{Opened, open};
 pub(crate) use place::{Found, Host, place};
@@ -65,6 +65,8 @@ pub(crate) struct Cluster {
     orders: mpsc::Sender<Order>,
     peers: OnceLock<Arc<Peers>>,
     requests: AtomicU64,
+    /// Held by every message to another node that is under way.
+    errands: Arc<()>,
     /// Resumes that look for their session.
     places: Arc<Semaphore>,
     pub(crate) counts: ClusterCounts,
@@ -94,6 +96,7 @@ impl Cluster {
             orders,
             peers: OnceLock::new(),
             requests: AtomicU64::new(0),
+            errands: Arc::new(()),
             places: Arc::new(Semaphore::new(defaults::PLACEMENTS_MAX)),
             counts: ClusterCounts::default(),
             drain: DrainControl::new(),
@@ -182,6 +185,16 @@ impl Cluster {
         }
     }
 
+    /// For a message that goes to another node.
+    pub(crate) fn errand(&self) -> Arc<()> {
+        Arc::clone(&self.errands)
+    }
+
+    /// Whether messages to other nodes are under way.
+    pub(crate) fn has_errands(&self) -> bool {
+        Arc::strong_count(&self.errands) > 1
+    }
+
     fn next_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -200,7 +213,7 @@ impl Cluster {
     }
 
     /// Whether there is another node that may have something.
-    fn has_others(&self) -> bool {
+    pub(crate) fn has_others(&self) -> bool {
         let view = self.view();
         view.alive().any(|entry| entry.member != view.me.member)
     }

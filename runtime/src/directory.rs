@@ -12,7 +12,7 @@ use actix::Recipient;
 use throughline_link::SessionId;
 use tokio::sync::watch;
 
-use crate::{actor::ToSession, config::LinkSettings, session::Undelivered};
+use crate::{actor::ToSession, config::LinkSettings, session::{ServerMessage, Undelivered}};
 
 /// All sessions of a node, those that have ended and are remembered among them.
 #[derive(Debug, Default)]
@@ -117,21 +117,24 @@ impl Directory {
         self.lock().sessions.get(&id).map(|entry| entry.actor.clone())
     }
 
-    /// A session and a place in its mailbox, of which there are `limit`.
-    pub(crate) fn find_place(
+    /// Puts a message into the mailbox of a session, which has `limit` places. Under the lock, so
+    /// that nothing comes to a session that was removed.
+    pub(crate) fn deliver(
         &self,
         id: SessionId,
         limit: usize,
-    ) -> Result<(Recipient<ToSession>, Place), Undelivered> {
+        message: ServerMessage,
+    ) -> Result<(), Undelivered> {
         let tables = self.lock();
         let entry = tables.sessions.get(&id).ok_or(Undelivered::NoSuchSession)?;
-        // Under the lock: two senders do not take the last place together.
+        // Two senders do not take the last place together.
         if entry.waiting.load(Ordering::Relaxed) >= limit {
             return Err(Undelivered::MailboxFull);
         }
         entry.waiting.fetch_add(1, Ordering::Relaxed);
         let held = Arc::new(Held(Arc::clone(&entry.waiting)));
-        Ok((entry.actor.clone(), Place { _held: held }))
+        let message = ToSession::Server(message.placed(Place { _held: held }));
+        entry.actor.try_send(message).map_err(|_| Undelivered::NoSuchSession)
     }
 
     pub(crate) fn find_key(&self, key: &str) -> Option<SessionId> {

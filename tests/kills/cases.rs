@@ -15,6 +15,8 @@ pub(crate) type Situation = for<'a> fn(&'a mut Scene) -> BoxFuture<'a, ()>;
 /// A kill.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case {
+    /// Its place in the table.
+    pub(crate) place: usize,
     pub(crate) step: Step,
     /// Who takes the step, and why.
     pub(crate) role: &'static str,
@@ -65,15 +67,20 @@ pub(crate) fn all() -> Vec<Case> {
         Park, "drainer that has not started it", usual, s::unheld::park_by_a_drain;
         Park, "sweeper of its own", usual, s::unheld::park_by_a_sweep;
         Park, "holder of a key that has not started it", usual, s::unheld::park_for_a_key;
+        Park, "taker of its key", usual, s::unheld::taker_of_a_holder;
         End, "owner", usual, s::end::by_the_game;
         End, "owner whose client leaves", usual, s::end::by_the_client;
         End, "sweeper of the expired", brief, s::park::end_of_the_expired;
         End, "holder of a key", usual, s::end::by_the_holder_of_a_key;
+        End, "taker of its key", usual, s::key::taker_of_a_holder;
         End, "sweeper of its own", usual, s::end::by_the_sweep_of_a_node_itself;
         Yield, "owner", usual, s::hop::yield_of_the_owner;
         Yield, "drainer", usual, s::hop::yield_in_a_drain;
         Yield, "owner asked through the store", mute, s::hop::yield_of_the_owner;
         Yield, "owner that has not started it", usual, s::unheld::passed_on;
+        Yield, "asker", usual, s::hop::asker_of_the_owner;
+        Yield, "asker through the store", mute, s::hop::asker_of_the_owner;
+        Yield, "asker of who has not started it", usual, s::unheld::asker_of_the_unstarted;
         Claim, "claimer", usual, s::park::claim;
         Claim, "sweeper of the expired", brief, s::park::claim_of_the_expired;
         TakeHere, "taker", usual, s::take::by_a_resume;
@@ -81,6 +88,7 @@ pub(crate) fn all() -> Vec<Case> {
         TakeLost, "sweeper", usual, s::take::of_the_lost;
         Request, "asker", mute, s::hop::request;
         Answered, "owner", mute, s::hop::answer_to_a_request;
+        Answered, "asker", mute, s::hop::asker_of_the_owner;
         Key, "taker", usual, s::key::that_nobody_holds;
         Key, "taker from a parked one", usual, s::key::of_a_parked_session;
         Key, "taker from a dead owner", usual, s::key::of_a_dead_owner;
@@ -94,8 +102,8 @@ pub(crate) fn all() -> Vec<Case> {
         Leave, "drainer", usual, s::nodes::leave;
         Forget, "sweeper", usual, s::nodes::forget;
     ];
-    let both = |(step, role, settings, situation)| {
-        Moment::BOTH.map(|moment| Case { step, role, moment, settings, situation })
+    let both = |(place, (step, role, settings, situation))| {
+        Moment::BOTH.map(|moment| Case { place, step, role, moment, settings, situation })
     };
-    all.into_iter().flat_map(both).collect()
+    all.into_iter().enumerate().flat_map(both).collect()
 }

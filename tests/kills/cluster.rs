@@ -160,6 +160,11 @@ impl Cluster {
         process.stopped().await;
     }
 
+    /// Waits until a node is held up at this step.
+    pub(crate) async fn is_at(&mut self, node: usize, step: Step, moment: Moment) {
+        self.node(node).is_at(step, moment).await;
+    }
+
     /// Waits until one of these nodes has died at this step.
     pub(crate) async fn died(&mut self, nodes: &[usize], step: Step, moment: Moment) {
         let waiting = self.nodes.iter_mut().enumerate().filter_map(|(node, process)| {
@@ -181,7 +186,7 @@ impl Cluster {
         self.nodes[node] = None;
     }
 
-    fn note_gone(&mut self, node: usize) {
+    fn note_gone(&self, node: usize) {
         self.addresses.lock().unwrap()[node] = None;
         self.gone.lock().unwrap().extend(self.world.rows().member(number(node)));
     }

@@ -1,6 +1,6 @@
 //! A store that kills its process at a step, or does other harm there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use throughline_store::{
     Batch, CloseError, CommitError, GetError, Outage, Page, Scan, ScanError, Scope, Store,
     StoreFuture, Watch, WatchError,
 };
+use tokio::sync::Notify;
 
 use crate::step::{Step, Typed};
 
@@ -39,6 +40,8 @@ impl Moment {
 pub(crate) enum Order {
     /// The process is killed at the next one; after it, only if it was taken.
     Kill(Moment),
+    /// The next one says so, and waits until told otherwise.
+    Hold(Moment),
     /// The store does not take them, until told otherwise.
     Deny,
     /// The outcome of the next one is unknown.
@@ -48,9 +51,11 @@ pub(crate) enum Order {
 }
 
 impl Order {
-    const NAMES: [(Self, &'static str); 6] = [
+    const NAMES: [(Self, &'static str); 8] = [
         (Self::Kill(Moment::Before), "kill-before"),
         (Self::Kill(Moment::After), "kill-after"),
+        (Self::Hold(Moment::Before), "hold-before"),
+        (Self::Hold(Moment::After), "hold-after"),
         (Self::Deny, "deny"),
         (Self::Unknown { lands: true }, "unknown-landed"),
         (Self::Unknown { lands: false }, "unknown-lost"),
@@ -78,6 +83,10 @@ struct State {
     /// Whose store it is: learnt from its beats.
     me: Mutex<Option<Member>>,
     orders: Mutex<HashMap<Step, Order>>,
+    /// Steps that said they are held up: of several commits one does.
+    said: Mutex<HashSet<Step>>,
+    /// An order was given.
+    ordered: Notify,
 }
 
 impl KillAt {
@@ -87,6 +96,7 @@ impl KillAt {
 
     pub(crate) fn order(&self, step: Step, order: Order) {
         self.state.orders.lock().unwrap().insert(step, order);
+        self.state.ordered.notify_waiters();
     }
 }
 
@@ -110,11 +120,35 @@ impl State {
     }
 }
 
+impl State {
+    /// Waits while the step is held up at this moment.
+    async fn pass(&self, step: Step, moment: Moment) {
+        let is_held = || self.orders.lock().unwrap().get(&step) == Some(&Order::Hold(moment));
+        if !is_held() {
+            return;
+        }
+        if self.said.lock().unwrap().insert(step) {
+            say("at", step, moment);
+        }
+        loop {
+            let ordered = self.ordered.notified();
+            if !is_held() {
+                return;
+            }
+            ordered.await;
+        }
+    }
+}
+
+fn say(what: &str, step: Step, moment: Moment) {
+    let mut output = io::stdout().lock();
+    let line = format!("{what} {} {}\n", step.name(), moment.name());
+    let _ = output.write_all(line.as_bytes()).and_then(|()| output.flush());
+}
+
 /// Ends this process as a power cut would: nothing is closed, nobody is told.
 fn die(step: Step, moment: Moment) -> ! {
-    let mut output = io::stdout().lock();
-    let line = format!("died {} {}\n", step.name(), moment.name());
-    let _ = output.write_all(line.as_bytes()).and_then(|()| output.flush());
+    say("died", step, moment);
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     // The signal has been sent, and cannot be caught.
     loop {
@@ -145,6 +179,12 @@ impl Store for KillAt {
                     if answer.is_ok() {
                         die(step, Moment::After);
                     }
+                    answer
+                }
+                Some((step, Order::Hold(_))) => {
+                    state.pass(step, Moment::Before).await;
+                    let answer = inner.commit(batch).await;
+                    state.pass(step, Moment::After).await;
                     answer
                 }
                 Some((_, Order::Deny)) => {

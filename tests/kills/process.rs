@@ -89,6 +89,12 @@ impl NodeProcess {
         soon("the death of a node", self.child.wait()).await.unwrap();
     }
 
+    /// Waits until it is held up at this step.
+    pub(crate) async fn is_at(&mut self, step: Step, moment: Moment) {
+        let line = self.line().await.unwrap_or_default();
+        assert_eq!(line, format!("at {} {}", step.name(), moment.name()));
+    }
+
     /// Ends it as a power cut would.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();

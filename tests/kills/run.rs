@@ -67,7 +67,7 @@ impl Scene {
         }
     }
 
-    /// These nodes do not take this step until [`goes_on`](Self::goes_on).
+    /// These nodes do not take this step until somebody has died.
     pub(crate) async fn deny(&mut self, nodes: &[usize], step: Step) {
         for &node in nodes {
             self.cluster.order(node, step, Order::Deny).await;
@@ -78,9 +78,32 @@ impl Scene {
     pub(crate) async fn dies(&mut self, nodes: &[usize]) {
         self.cluster.died(nodes, self.step, self.moment).await;
         // The others do not follow it.
-        const DENIED: [Step; 5] =
-            [Step::TurnHanded, Step::TakePark, Step::TakeHere, Step::TakeLost, Step::Mark];
+        self.goes_on().await;
+    }
+
+    /// Nothing is held up or denied any more.
+    async fn goes_on(&mut self) {
+        const DENIED: [Step; 6] = [
+            Step::TurnHanded,
+            Step::Park,
+            Step::TakePark,
+            Step::TakeHere,
+            Step::TakeLost,
+            Step::Mark,
+        ];
         self.cluster.clear(&[&DENIED[..], &[self.step]].concat()).await;
+    }
+
+    /// This node waits when it comes to the case's step.
+    pub(crate) async fn hold(&mut self, node: usize) {
+        self.cluster.order(node, self.step, Order::Hold(self.moment)).await;
+    }
+
+    /// Waits until a node has come to the case's step; there `other` dies, and then it goes on.
+    pub(crate) async fn sees_die(&mut self, node: usize, other: usize) {
+        self.cluster.is_at(node, self.step, self.moment).await;
+        self.cluster.kill(other).await;
+        self.goes_on().await;
     }
 
     /// A node is started that dies when it joins.
@@ -102,30 +125,35 @@ impl Scene {
         self.players.push((player, fate));
     }
 
-    /// The fate that ownership gives to a session, as it stands in the store.
+    /// The fate that ownership gives to a session whose owner, as far as the store knows now, may
+    /// be the one that has died.
     pub(crate) fn as_it_stands(&self, player: &Player) -> Fate {
         let rows = self.cluster.world.rows();
-        let state = rows.header(&player.id()).map(|header| header.state);
-        match state {
-            Some(State::Parked | State::Handed | State::Committed) => Fate::Kept,
-            _ => LOST,
-        }
+        let header = rows.header(&player.id()).expect("its record is there");
+        let is_dead =
+            header.owner.is_some_and(|owner| self.cluster.gone.lock().unwrap().contains(&owner));
+        if is_dead && !header.state.has_snapshot() { LOST } else { Fate::Kept }
     }
 
-    /// What must hold once the node has died.
-    async fn judge(mut self) {
+    /// What must hold once the node has died. Gives what became of the players.
+    async fn judge(mut self) -> Vec<String> {
         self.cluster.restart().await;
         let world = self.cluster.world.clone();
+        let mut fates = Vec::new();
         for (player, fate) in &self.players {
-            match fate {
-                Fate::Kept => player.is_whole().await,
+            fates.push(match fate {
+                Fate::Kept => {
+                    player.is_whole().await;
+                    "kept".to_owned()
+                }
                 Fate::Ended(codes) => {
                     let code = player.ends(codes).await;
                     let state = world.rows().header(&player.id()).map(|header| header.state);
                     let said = state.is_none_or(|state| state == State::Ended(code.number()));
                     assert!(said, "its client heard {code:?}, its record says {state:?}");
+                    codes.iter().map(|code| code.name()).collect::<Vec<_>>().join(" or ")
                 }
-            }
+            });
         }
         // The cluster serves: a login, and a handover to each node.
         let newcomer = self.login(0).await;
@@ -145,14 +173,16 @@ impl Scene {
         let happens = "nothing is left over of the dead, and nobody owns anything";
         world.wait(happens, |rows| rows.left_over(&members).is_empty()).await;
         assert_eq!(world.rows().breaches(), [""; 0]);
+        fates
     }
 }
 
 /// What became of a case.
 struct Outcome {
-    name: String,
+    case: Case,
     tries: u32,
-    failure: Option<String>,
+    /// What became of its players, or why it failed.
+    judged: Result<Vec<String>, String>,
 }
 
 /// Runs these cases and prints a table of them.
@@ -171,26 +201,48 @@ pub(crate) fn all(cases: Vec<Case>) -> ExitCode {
         let mut outcomes = Vec::new();
         while let Some(outcome) = running.join_next().await {
             let outcome = outcome.unwrap();
-            if let Some(failure) = &outcome.failure {
-                println!("{}: {failure}\n", outcome.name);
+            if let Err(failure) = &outcome.judged {
+                println!("{}: {failure}\n", outcome.case.name());
             }
             outcomes.push(outcome);
         }
-        outcomes.sort_by(|a, b| a.name.cmp(&b.name));
+        outcomes.sort_by_key(|o| (o.case.place, o.case.moment == Moment::After));
         outcomes
     });
-    for Outcome { name, tries, failure } in &outcomes {
-        let result = if failure.is_none() { "ok" } else { "FAILED" };
+    for Outcome { case, tries, judged } in &outcomes {
+        let result = if judged.is_ok() { "ok" } else { "FAILED" };
         let again = if *tries > 1 { format!(" (try {tries})") } else { String::new() };
-        println!("test {name} ... {result}{again}");
+        println!("test {} ... {result}{again}", case.name());
     }
-    let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
+    tell(&outcomes);
+    let failed = outcomes.iter().filter(|outcome| outcome.judged.is_err()).count();
     println!("{} kills, {failed} failed", outcomes.len());
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Prints the table of `docs/cluster.md`.
+fn tell(outcomes: &[Outcome]) {
+    println!("\n| step | who is killed | before it | after it |\n|---|---|---|---|");
+    for Outcome { case, .. } in outcomes.iter().filter(|o| o.case.moment == Moment::Before) {
+        let at = |moment| {
+            let is_it = |o: &&Outcome| o.case.place == case.place && o.case.moment == moment;
+            outcomes.iter().find(is_it).map_or_else(
+                || "-".to_owned(),
+                |o| match &o.judged {
+                    Ok(fates) if fates.is_empty() => "nobody asks".to_owned(),
+                    Ok(fates) => fates.join(", "),
+                    Err(_) => "FAILED".to_owned(),
+                },
+            )
+        };
+        let (before, after) = (at(Moment::Before), at(Moment::After));
+        let (number, name) = (case.step.number(), case.step.name());
+        println!("| {number} {name} | {} | {before} | {after} |", case.role);
+    }
+    println!();
+}
+
 async fn one(case: Case) -> Outcome {
-    let name = case.name();
     let mut tries = 0;
     loop {
         tries += 1;
@@ -199,22 +251,22 @@ async fn one(case: Case) -> Outcome {
         let played = tokio::spawn(play(case, cluster)).await;
         let wronged = wronged(&world, &gone);
         let failure = match played {
-            Ok(()) => return Outcome { name, tries, failure: None },
+            Ok(fates) => return Outcome { case, tries, judged: Ok(fates) },
             Err(failed) => format!("{}\n{}", text(failed), world.rows().told()),
         };
         if wronged.is_empty() || tries == TRIES {
-            return Outcome { name, tries, failure: Some(format!("{failure}\n{wronged}")) };
+            return Outcome { case, tries, judged: Err(format!("{failure}\n{wronged}")) };
         }
     }
 }
 
-async fn play(case: Case, mut cluster: Cluster) {
+async fn play(case: Case, mut cluster: Cluster) -> Vec<String> {
     let nodes: Vec<_> = (0..case.settings.nodes).collect();
     cluster.start(&nodes).await;
     let Case { step, moment, .. } = case;
     let mut scene = Scene { cluster, step, moment, players: Vec::new(), named: 0 };
     (case.situation)(&mut scene).await;
-    scene.judge().await;
+    scene.judge().await
 }
 
 /// Nodes that ran, and were declared dead all the same.

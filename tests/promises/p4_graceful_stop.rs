@@ -44,12 +44,13 @@ async fn a_node_that_stops_moves_who_plays_and_parks_who_is_away() {
         idle.cut();
         away.push(idle);
     }
-    // One has ended before: it is told even so, and counts for nothing.
+    // One ends by itself, before or while the node stops.
     let mut gone = cluster.join(1, "gone").await;
     gone.leave().await;
     let report = cluster.stop(1).await;
     assert!(report.is_clean(), "{report:?}");
-    assert_eq!((report.moved + report.parked, report.ended), (20, 0), "{report:?}");
+    assert_eq!(report.moved + report.parked, 20, "{report:?}");
+    assert!(report.ended <= 1, "{report:?}");
     assert!(report.parked >= 10, "{report:?}");
     assert!(report.left_sessions.is_empty() && report.pause_p99_ms >= report.pause_p50_ms);
     tell.send_replace(true);

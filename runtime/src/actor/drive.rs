@@ -44,8 +44,17 @@ impl<S: Session> ActorFuture<SessionActor<S>> for Drive {
             let counters = &actor.worker.node.counters;
             counters.foreign_polls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
-        actor.drive(task);
+        if actor.ending != Ending::Forgotten {
+            actor.drive(task);
+        }
         if actor.ending == Ending::Forgotten {
+            if !std::mem::replace(&mut actor.leaving.last_look, true) {
+                // What was sent while it was still found is in its mailbox, which is polled first.
+                actor.unlist();
+                task.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            actor.send_on();
             ctx.stop();
             return Poll::Ready(());
         }

@@ -56,6 +56,8 @@ pub(super) struct Leaving {
     pub(super) park_at: Option<Instant>,
     /// Others have taken the session: nothing of it may leave here.
     pub(super) fenced: bool,
+    /// Nobody finds it any more, and its mailbox is looked at once more.
+    pub(super) last_look: bool,
     /// Why it could not leave.
     why: &'static str,
 }
@@ -261,37 +263,50 @@ impl<S: Session> SessionActor<S> {
             self.link.handle_disconnected(now);
             self.set_peer(None);
         }
-        self.inbox = Default::default();
+        // Who wrote to it hears that it is over.
+        self.send_on();
         self.link.end(CloseCode::Lost);
         if matches!(self.ending, Ending::Ended(_)) {
             self.ending = Ending::Forgotten;
         }
     }
 
-    /// Messages of other sessions that wait go after it.
-    fn send_on(&mut self) {
-        let mut waiting = Vec::new();
+    /// Messages of other sessions that wait go after it, and what it is to hear of its own.
+    pub(super) fn send_on(&mut self) {
+        let (node, id) = (Arc::clone(&self.worker.node), self.link.session_id());
+        let mut inputs = Vec::new();
         while let Some(input) = self.inbox.pop(false) {
-            if let Input::Server(message) = input {
-                waiting.push(message);
-            }
+            inputs.push(input);
         }
-        for mail in self.mail.drain(..) {
-            if let super::ToSession::Server(message) = mail {
-                waiting.push(message);
+        inputs.extend(self.mail.drain(..).filter_map(|mail| match mail {
+            super::ToSession::Server(message) => Some(Input::Server(message)),
+            super::ToSession::Undelivered(to, why) => Some(Input::Undelivered(to, why)),
+            super::ToSession::Asked(asked) => {
+                Asked::say(asked.answer, Reply::ReadAgain);
+                None
+            }
+            _ => None,
+        }));
+        let mut waiting = Vec::new();
+        for input in inputs {
+            match input {
+                Input::Server(message) => waiting.push(message),
+                Input::Undelivered(to, why) => cluster::report(&node, id, to, why),
+                _ => {}
             }
         }
         if waiting.is_empty() {
             return;
         }
-        let (node, id) = (Arc::clone(&self.worker.node), self.link.session_id());
+        let errand = node.cluster.errand();
         actix_rt::spawn(async move {
             for message in waiting {
                 let (from, payload) = (message.from(), message.payload());
                 drop(message);
-                let sending = Sending { from, to: id.into(), payload };
+                let errand = Arc::clone(&errand);
+                let sending = Sending { from, to: id.into(), payload, errand };
                 if let Err(why) = sending.deliver(&node).await {
-                    cluster::report(&node, from, id, why);
+                    cluster::report(&node, from, id.into(), why);
                 }
             }
         });

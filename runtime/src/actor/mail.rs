@@ -9,10 +9,11 @@ use throughline_link::{Answer, CloseCode, Frame, Instant};
 use super::{Connection, Ending, Hook, Input, SessionActor, outlet::CLOSE_TIME};
 use crate::{
     admission::ConnectionPermit,
-    cluster::{Asked, drainer::Release},
+    cluster::{Asked, drainer::Release, elsewhere},
     clock::wall_ms,
     handshake::refusal_frame,
     kinds::refusal,
+    node::suits,
     session::{Arrival, Recipient, Refusal, ServerMessage, Session, Undelivered},
     transport::{DetachedTransport, Transport},
 };
@@ -137,6 +138,13 @@ impl<S: Session> SessionActor<S> {
         if let Err(refusal) = self.worker.node.admit(&arrival) {
             self.refuse(transport, peer, permit, &refusal);
             return;
+        }
+        let cluster = &self.worker.node.cluster;
+        if self.park_at().is_some() && cluster.has_others() {
+            // It was told to go elsewhere, and a balancer has not heard of that yet.
+            let all = cluster.others(self.holding.as_ref().map(|holding| holding.held.header()));
+            let suiting = suits(&all, transport.is_websocket()).cloned().collect();
+            return self.refuse(transport, peer, permit, &elsewhere(suiting, true));
         }
         self.link.set_config(Arc::clone(self.worker.node.link_over(&transport)));
         match self.link.handle_resume(&resume, now, wall_ms()) {

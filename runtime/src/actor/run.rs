@@ -28,7 +28,7 @@ fn start_courier(node: &std::sync::Arc<Shared>) -> mpsc::Sender<Sending> {
         while let Some(sending) = messages.recv().await {
             let (from, to) = (sending.from, sending.to.clone());
             if let Err(why) = sending.deliver(&node).await {
-                node.report_undelivered(from, to, why);
+                cluster::report(&node, from, to, why);
             }
         }
     });
@@ -218,7 +218,8 @@ impl<S: Session> SessionActor<S> {
             return;
         }
         let courier = self.courier.get_or_insert_with(|| start_courier(node));
-        if courier.try_send(Sending { from, to: to.clone(), payload }).is_err() {
+        let errand = node.cluster.errand();
+        if courier.try_send(Sending { from, to: to.clone(), payload, errand }).is_err() {
             self.queue_undelivered(to, Undelivered::MailboxFull);
         }
     }
@@ -323,7 +324,7 @@ impl<S: Session> SessionActor<S> {
     fn return_to_sender(&self, input: Input) {
         if let Input::Server(message) = input {
             let (node, id) = (&self.worker.node, self.link.session_id());
-            cluster::report(node, message.from(), id, Undelivered::NoSuchSession);
+            cluster::report(node, message.from(), id.into(), Undelivered::NoSuchSession);
         }
     }
 

@@ -40,6 +40,7 @@ struct Beats {
     /// The incarnation that is waited for, said once.
     waiting: Option<Member>,
     swept: sweep::Sweeper,
+    requests: serve::Requests,
 }
 
 /// Keeps this node's lease until it is stopped. `joined` turns true when it has joined.
@@ -59,6 +60,7 @@ pub(super) async fn run(
         joined,
         waiting: None,
         swept: sweep::Sweeper::default(),
+        requests: serve::Requests::default(),
         node,
     };
     loop {
@@ -110,7 +112,7 @@ impl Beats {
             Answer::Commit(name, outcome) => {
                 self.membership.handle_commit(name, outcome, now);
                 if (name, outcome) == (StepName::Beat, Outcome::Done) {
-                    serve::look_for_requests(&self.node);
+                    self.requests.look(&self.node);
                 }
             }
             Answer::Entries(Some(entries)) => {
@@ -221,10 +223,11 @@ impl Beats {
         let refused = |member: &Member| self.membership.refuses(*member, now);
         let refused = nodes.iter().map(|e: &throughline_cluster::Entry| e.member).filter(refused);
         let wall = wall_ms();
+        let median = self.membership.wall_ms(wall);
         cluster.set_view(View {
             me: self.membership.me().clone(),
             refused: refused.collect(),
-            wall_offset: self.membership.wall_ms(wall).map(|median| median.wrapping_sub(wall) as i64),
+            wall_offset: median.map(|median| median.wrapping_sub(wall) as i64),
             nodes,
         });
     }

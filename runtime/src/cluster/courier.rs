@@ -29,6 +29,8 @@ pub(crate) struct Sending {
     pub(crate) from: SessionId,
     pub(crate) to: Target,
     pub(crate) payload: Bytes,
+    /// Counts it as under way: a node that stops waits for what its sessions sent.
+    pub(crate) errand: Arc<()>,
 }
 
 /// Where a receiver is, or why it surely does not get the message.
@@ -102,20 +104,20 @@ impl Sending {
 }
 
 /// Tells the sender of a message, wherever it is, that it was not handled after all. Best effort: a
-/// sender that has ended, or cannot be reached, is not told.
-pub(crate) fn report(node: &Arc<Shared>, sender: SessionId, to: SessionId, why: Undelivered) {
+/// sender that is parked or has ended, or cannot be reached, is not told.
+pub(crate) fn report(node: &Arc<Shared>, sender: SessionId, to: Recipient, why: Undelivered) {
     // A message from outside any session has nobody to tell.
-    if sender == to || sender == SessionId([0; 16]) {
+    if to == Recipient::Session(sender) || sender == SessionId([0; 16]) {
         return;
     }
     if node.directory.find(sender).is_some() {
-        return node.report_undelivered(sender, to.into(), why);
+        return node.report_undelivered(sender, to, why);
     }
     let node = Arc::clone(node);
     node.cluster.handle().clone().spawn(async move {
         let until = node.clock.at(node.clock.now() + DELIVER_TIME);
         let (mut pause, longest) = LOOK_AGAIN;
-        while !told(&node, sender, to, why).await && tokio::time::Instant::now() + pause < until {
+        while !told(&node, sender, &to, why).await && tokio::time::Instant::now() + pause < until {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(longest);
         }
@@ -123,16 +125,16 @@ pub(crate) fn report(node: &Arc<Shared>, sender: SessionId, to: SessionId, why: 
 }
 
 /// Whether the sender was told, or cannot be.
-async fn told(node: &Arc<Shared>, sender: SessionId, to: SessionId, why: Undelivered) -> bool {
+async fn told(node: &Arc<Shared>, sender: SessionId, to: &Recipient, why: Undelivered) -> bool {
     if node.directory.find(sender).is_some() {
-        node.report_undelivered(sender, to.into(), why);
+        node.report_undelivered(sender, to.clone(), why);
         return true;
     }
     let read = rows::header(&node.cluster.store, &RecordId::session(sender)).await;
     let Ok(header) = read else { return false };
     match header.and_then(|header| header.owner) {
         Some(owner) if owner != node.cluster.member() => {
-            let call = Call::Undelivered { sender, to, why: why.into() };
+            let call = Call::Undelivered { sender, to: to.clone().into(), why: why.into() };
             // Told perhaps is told: it must not hear of it twice.
             !matches!(message::call(node, owner, &call).await, Ok(Answer::ReadAgain) | Err(true))
         }

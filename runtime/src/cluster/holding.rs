@@ -182,14 +182,15 @@ pub(crate) async fn create(
         attempt: 0,
     };
     let view = cluster.view();
-    let step = match Law::default().create(&creation, &view.me) {
-        Ok(step) => step,
-        Err(_) => return Err(elsewhere(cluster.others(None), cluster.has_others())),
-    };
-    match rows::commit(&cluster.store, &step.commit).await {
+    let not_here = || elsewhere(cluster.others(None), cluster.has_others());
+    let Ok(step) = Law::default().create(&creation, &view.me) else { return Err(not_here()) };
+    let made = cluster.store.commit(rows::batch(&step.commit)).await;
+    // The store knows sooner than this node that it drains, or is gone.
+    let is_refused = matches!(made, Err(CommitError::Refused(_)));
+    match rows::outcome(&made) {
         Outcome::Done => {}
         // Whatever became of it, this id is used for nothing; the sweep ends it if it landed.
-        _ if !cluster.view().me.is_alive() => return Err(elsewhere(cluster.others(None), cluster.has_others())),
+        _ if is_refused || !cluster.view().me.is_alive() => return Err(not_here()),
         _ => return Err(store_down()),
     }
     let Some(header) = step.after else { return Err(store_down()) };

@@ -71,7 +71,7 @@ async fn find(node: &Arc<Shared>, key: &SessionKey, taker: SessionId) -> Option<
     let header = rows::header(&cluster.store, &holder.id).await.ok()?;
     let live = header.as_ref().filter(|h| h.life == holder.life && !h.state.is_ended());
     let owner = match live {
-        Some(live) => rows::owner(&cluster.store, &cluster.view(), live).await.ok()?,
+        Some(live) => rows::owner(&cluster.store, Some(&cluster.view()), live).await.ok()?,
         None => None,
     };
     let may_speak = live.is_some_and(|h| h.state != State::Parked)

@@ -12,7 +12,7 @@ use throughline_link::SessionId;
 use crate::{
     codec::{self, Codec},
     node::Shared,
-    session::Undelivered,
+    session::{Recipient, Undelivered},
 };
 
 /// A call to another node.
@@ -35,7 +35,33 @@ pub(super) enum Call {
     EndForKey { id: SessionId },
     /// A message of this session was not handled by that one after all.
     #[serde(rename = "undelivered")]
-    Undelivered { sender: SessionId, to: SessionId, why: Why },
+    Undelivered { sender: SessionId, to: Addressee, why: Why },
+}
+
+/// Who a message was for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Addressee {
+    Session(SessionId),
+    Key(String),
+}
+
+impl From<Recipient> for Addressee {
+    fn from(to: Recipient) -> Self {
+        match to {
+            Recipient::Session(id) => Self::Session(id),
+            Recipient::Key(key) => Self::Key(key),
+        }
+    }
+}
+
+impl From<Addressee> for Recipient {
+    fn from(to: Addressee) -> Self {
+        match to {
+            Addressee::Session(id) => Self::Session(id),
+            Addressee::Key(key) => Self::Key(key),
+        }
+    }
 }
 
 /// Why a message was not delivered.

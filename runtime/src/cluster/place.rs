@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use throughline_cluster::{
-    Header, Host as PlacementHost, Placed, Placement, PlacementAction, Proof, RecordId,
+    Header, Host as PlacementHost, Outcome, Placed, Placement, PlacementAction, Proof, RecordId,
     Refusal as No, Reply, Snapshot,
 };
 use throughline_link::{CloseCode, Resume};
@@ -54,8 +54,9 @@ pub(crate) async fn place(
     let request = cluster.next_request();
     let mut placement =
         Placement::new(own, id.clone(), resume.attempt, request, node.clock.now());
+    let asked = Box::pin(pending());
     let mut driver =
-        Driver { node, resume, host, id, request, key: None, asked: Box::pin(pending()) };
+        Driver { node, resume, host, id, request, key: None, asked, refused: false };
     loop {
         while let Some(action) = placement.poll_action() {
             match action {
@@ -88,6 +89,8 @@ struct Driver<'a> {
     /// The session's key, as last read.
     key: Option<String>,
     asked: BoxFuture<'static, Option<Reply>>,
+    /// A commit was refused, or its outcome is unknown.
+    refused: bool,
 }
 
 impl Driver<'_> {
@@ -99,7 +102,10 @@ impl Driver<'_> {
         let cluster = &self.node.cluster;
         match action {
             PlacementAction::Read => {
-                let read = rows::record(&cluster.store, &cluster.view(), &self.id).await;
+                // Once a commit was refused, what was last seen of the owner may be what changed:
+                // the next one would be refused for it, too, again and again until the next beat.
+                let view = Some(cluster.view()).filter(|_| !self.refused);
+                let read = rows::record(&cluster.store, view.as_deref(), &self.id).await;
                 if let Err(error) = &read {
                     log::warn!("cluster: cannot read {}: {error}", self.id);
                 }
@@ -120,6 +126,7 @@ impl Driver<'_> {
             }
             PlacementAction::Commit(step) => {
                 let outcome = rows::commit(&cluster.store, &step.commit).await;
+                self.refused |= outcome != Outcome::Done;
                 placement.handle_commit(outcome, self.node.clock.now());
             }
             PlacementAction::Ask(ask) => {

@@ -103,15 +103,16 @@ pub(super) async fn holder(
     })
 }
 
-/// The owner's entry: as last seen, since a commit checks it anyway.
+/// The owner's entry: as last seen, since a commit checks it anyway; as it stands now, without a
+/// view.
 pub(super) async fn owner(
     store: &Arc<dyn Store>,
-    view: &View,
+    view: Option<&View>,
     header: &Header,
 ) -> Result<Option<Entry>, Unread> {
     Ok(match header.owner {
         None => None,
-        Some(owner) => match view.entry(owner) {
+        Some(owner) => match view.and_then(|view| view.entry(owner)) {
             Some(entry) => Some(entry.clone()),
             None => Some(entry(store, owner).await?),
         },
@@ -121,7 +122,7 @@ pub(super) async fn owner(
 /// A record with what depends on its header.
 pub(super) async fn record(
     store: &Arc<dyn Store>,
-    view: &View,
+    view: Option<&View>,
     id: &RecordId,
 ) -> Result<Read, Unread> {
     let Some(header) = header(store, id).await? else { return Ok(Read::default()) };

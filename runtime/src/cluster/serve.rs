@@ -1,6 +1,9 @@
 //! What other nodes ask of this one, over a connection or through the store.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use throughline_cluster::{Ask, Entry, Law, Member, RecordId, Reply, Request};
@@ -114,7 +117,8 @@ async fn asked(node: Arc<Shared>, ask: Ask, answer: Option<Answerer>) {
 }
 
 /// The standing of another node has changed: what is given to it is decided by what is read now,
-/// not with the next beat. The lease does not hear of it: only reads that follow a beat count there.
+/// not with the next beat. The lease does not hear of it: only reads that follow a beat count
+/// there.
 fn look_again(node: &Arc<Shared>, from: Member) {
     let node = Arc::clone(node);
     node.cluster.handle().clone().spawn(async move {
@@ -127,18 +131,34 @@ fn look_again(node: &Arc<Shared>, from: Member) {
 /// Requests that are looked at with one beat, at most.
 const REQUESTS_MAX: usize = 256;
 
-/// Reads what others ask through the store. Once at a time.
-pub(super) fn look_for_requests(node: &Arc<Shared>) {
-    let node = Arc::clone(node);
-    node.cluster.handle().clone().spawn(async move {
-        let (store, me) = (&node.cluster.store, node.cluster.member());
-        let Ok(requests) = rows::requests(store, me, REQUESTS_MAX).await else { return };
-        for (id, request) in requests {
-            if let Some(Request { epoch, attempt, from }) = request {
-                let ask = Ask { id: id.clone(), epoch, request: 0, from, to: me, attempt };
-                asked(Arc::clone(&node), ask, None).await;
-            }
-            rows::commit(store, &Law::default().answered(me, &id).commit).await;
+/// Reads what others ask through the store, once at a time.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    running: Arc<AtomicBool>,
+}
+
+impl Requests {
+    /// Called after each beat that was committed.
+    pub(super) fn look(&self, node: &Arc<Shared>) {
+        if self.running.swap(true, Ordering::AcqRel) {
+            return;
         }
-    });
+        let (node, running) = (Arc::clone(node), Arc::clone(&self.running));
+        node.cluster.handle().clone().spawn(async move {
+            answer_requests(&node).await;
+            running.store(false, Ordering::Release);
+        });
+    }
+}
+
+async fn answer_requests(node: &Arc<Shared>) {
+    let (store, me) = (&node.cluster.store, node.cluster.member());
+    let Ok(requests) = rows::requests(store, me, REQUESTS_MAX).await else { return };
+    for (id, request) in requests {
+        if let Some(Request { epoch, attempt, from }) = request {
+            let ask = Ask { id: id.clone(), epoch, request: 0, from, to: me, attempt };
+            asked(Arc::clone(node), ask, None).await;
+        }
+        rows::commit(store, &Law::default().answered(me, &id).commit).await;
+    }
 }

@@ -145,7 +145,8 @@ impl Shared {
         snapshot: Snapshot,
         reserved: Reserved,
     ) {
-        let Some(workers) = self.workers.get().filter(|workers| !workers.is_empty()) else { return };
+        let Some(workers) = self.workers.get() else { return };
+        // A node has one worker at least.
         let next = self.next_worker.fetch_add(1, Ordering::Relaxed) % workers.len();
         let coming = Coming { header, snapshot };
         let arriving = Arriving { coming, client: None, reserved, began: self.clock.now() };
@@ -170,10 +171,7 @@ impl Shared {
 
     /// Sends a message to a session of this node.
     pub(crate) fn deliver(&self, to: SessionId, message: ServerMessage) -> Result<(), Undelivered> {
-        let (actor, place) = self.directory.find_place(to, self.config.session.mailbox)?;
-        actor
-            .try_send(ToSession::Server(message.placed(place)))
-            .map_err(|_| Undelivered::NoSuchSession)
+        self.directory.deliver(to, self.config.session.mailbox, message)
     }
 
     /// Tells a sender that its message did not arrive.

@@ -74,7 +74,8 @@ impl StopReport {
 impl RunningNode {
     /// Stops the node. With a store that outlives it: drains it, for `drain.deadline` (60 s) at
     /// most; what cannot go is named, and left. Else: ends every session with `NodeStopped`, and
-    /// waits for their `destroyed` hooks and last messages, for `node.shutdown-time` (10 s) at most.
+    /// waits for their `destroyed` hooks and last messages, for `node.shutdown-time` (10 s) at
+    /// most.
     pub fn stop(mut self) -> StopReport {
         let report = if self.shared.cluster.is_durable() && !self.has_drained() {
             self.drain()
@@ -135,7 +136,11 @@ impl RunningNode {
     fn wait_for_goodbyes(&self) {
         self.shared.stopping.send_replace(true);
         let deadline = Instant::now() + self.shared.config.node.shutdown_time;
-        while self.shared.admission.counts().0 > 0 && Instant::now() < deadline {
+        // What sessions sent to other nodes in their last turns is delivered, too.
+        let goes_on = || {
+            self.shared.admission.counts().0 > 0 || self.shared.cluster.has_errands()
+        };
+        while goes_on() && Instant::now() < deadline {
             thread::sleep(LOOK_EVERY);
         }
     }

@@ -50,3 +50,12 @@ pub(crate) async fn answer_to_a_request(scene: &mut Scene) {
     let fate = scene.as_it_stands(&player);
     scene.expect(player, fate);
 }
+
+/// The asker dies while the owner takes the step: the session is the dead's, and is taken.
+pub(crate) async fn asker_of_the_owner(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.hold(0).await;
+    player.goes_to(&[1]);
+    scene.sees_die(0, 1).await;
+    scene.expect(player, Fate::Kept);
+}

@@ -56,3 +56,14 @@ async fn takes_and_dies(scene: &mut Scene, holder: Player, without: Fate) {
     scene.expect(holder, fate);
     scene.expect(taker, LOST);
 }
+
+/// The taker's node dies while the holder's ends it.
+pub(crate) async fn taker_of_a_holder(scene: &mut Scene) {
+    let holder = holder(scene).await;
+    let taker = scene.login(1).await;
+    scene.hold(0).await;
+    taker.says(Up::Key(KEY.to_owned()));
+    scene.sees_die(0, 1).await;
+    scene.expect(holder, Fate::Ended(&[CloseCode::KeyTaken]));
+    scene.expect(taker, LOST);
+}

@@ -6,7 +6,7 @@ use throughline_link::CloseCode;
 use crate::cluster::number;
 use crate::game::Up;
 use crate::player::Player;
-use crate::run::{Fate, Scene};
+use crate::run::{Fate, LOST, Scene};
 use crate::situations::key;
 use crate::step::Step;
 
@@ -23,9 +23,10 @@ async fn is_handed(scene: &mut Scene, player: &Player) {
     player.goes_away();
 }
 
-/// The client goes on to node 2, which asks node 1.
+/// The client goes on to node 2, which asks node 1 before a sweep there finds the session.
 pub(crate) async fn passed_on(scene: &mut Scene) {
     let player = scene.login(0).await;
+    scene.deny(&[1], Step::Park).await;
     is_handed(scene, &player).await;
     scene.arm(&[1]).await;
     player.reaches(&[2]);
@@ -63,4 +64,27 @@ pub(crate) async fn park_for_a_key(scene: &mut Scene) {
     taker.is_whole().await;
     scene.expect(holder, Fate::Ended(&[CloseCode::KeyTaken]));
     scene.expect(taker, Fate::Kept);
+}
+
+/// The taker's node dies while the holder's parks it: nobody has the key but the holder.
+pub(crate) async fn taker_of_a_holder(scene: &mut Scene) {
+    let holder = key::holder(scene).await;
+    is_handed(scene, &holder).await;
+    let taker = scene.login(2).await;
+    scene.hold(1).await;
+    taker.says(Up::Key(key::KEY.to_owned()));
+    scene.sees_die(1, 2).await;
+    scene.expect(holder, Fate::Kept);
+    scene.expect(taker, LOST);
+}
+
+/// The asker's node dies while the session is passed on to it.
+pub(crate) async fn asker_of_the_unstarted(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.deny(&[1], Step::Park).await;
+    is_handed(scene, &player).await;
+    scene.hold(1).await;
+    player.reaches(&[2]);
+    scene.sees_die(1, 2).await;
+    scene.expect(player, Fate::Kept);
 }

@@ -201,7 +201,7 @@ impl Store for SharedWall {
 pub(super) struct SharedWall(pub(super) Arc<Wall>);
 
 /// The header that a commit writes, if it does.
-pub(crate) fn header_of(batch: &Batch) -> Option<Header> {
+fn header_of(batch: &Batch) -> Option<Header> {
     batch.writes().iter().find_map(|write| {
         let Write::Put { key, value } = write else { return None };
         let row = keys::row_of(key)?;

@@ -26,7 +26,8 @@ pub enum Found {
 }
 
 impl Law {
-    /// The session `mine` gets `key`, and gives back the one that it had. Another session that holds it and can speak for itself must
+    /// The session `mine` gets `key`, and gives back the one that it had. Another session that holds
+    /// it and can speak for itself must
     /// be asked first: its owner ends it with [`Law::end`], whose commit deletes the key. One that
     /// is parked, or whose owner is gone, ends as `loser` says, in this same commit.
     ///
