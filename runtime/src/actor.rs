@@ -256,6 +256,8 @@ impl<S: Session> SessionActor<S> {
             acts: true,
             courier: None,
         };
+        // Its end is told when its record says so.
+        actor.link.hold_end(actor.holding.is_some());
         if let Some(hook) = beginning.ran {
             actor.turn = Some(Turn { seq: None, hook, began: now, input: None, tries: 1 });
             actor.succeed(now);

@@ -12,7 +12,11 @@ use actix::Recipient;
 use throughline_link::SessionId;
 use tokio::sync::watch;
 
-use crate::{actor::ToSession, config::LinkSettings, session::{ServerMessage, Undelivered}};
+use crate::{
+    actor::ToSession,
+    config::LinkSettings,
+    session::{ServerMessage, Undelivered},
+};
 
 /// All sessions of a node, those that have ended and are remembered among them.
 #[derive(Debug, Default)]

@@ -215,3 +215,24 @@ async fn the_last_node_parks_everything() {
     ann.client().move_to(cluster.at(1)).unwrap();
     assert_eq!(player::ask(&mut ann, Ask::Count).await, Answer::Counted(1));
 }
+
+#[tokio::test]
+async fn what_a_session_sends_to_others_in_its_last_turn_leaves_before_its_node_ends() {
+    let mut cluster = Cluster::of(2).await;
+    let mut heir = cluster.join(2, "heir").await;
+    let mut ids = Vec::new();
+    for _ in 0..10 {
+        let mut ann = cluster.join(1, "ann").await;
+        player::ask(&mut ann, Ask::Heir(heir.client().session_id())).await;
+        player::ask(&mut ann, Ask::Be(Mood::Homesick)).await;
+        ids.push(ann.client().session_id());
+    }
+    let report = cluster.stop(1).await;
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(report.ended, 10);
+    for _ in 0..10 {
+        let told: Answer = heir.receive(watch::PATIENCE).await.unwrap();
+        let Answer::Told(from, 13) = told else { panic!("unasked: {told:?}") };
+        assert!(ids.contains(&from));
+    }
+}

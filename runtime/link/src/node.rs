@@ -62,6 +62,8 @@ pub struct NodeLink {
     /// A Ping was sent since something was last heard.
     pinged: bool,
     end: Option<End>,
+    /// The client is not told the end yet.
+    holds_end: bool,
     /// How the client last broke the rules; told to it, and to the log.
     violation: Option<Violation>,
     /// The present connection is being closed, with this code, and must say so first if `true`.
@@ -109,6 +111,7 @@ impl NodeLink {
             unacked_since: None,
             pinged: false,
             end: None,
+            holds_end: false,
             violation: None,
             closing: None,
             ended_event: None,
@@ -260,6 +263,12 @@ impl NodeLink {
         }
     }
 
+    /// Whether the client is not told the end of the session for now: it is told when it is durable.
+    /// Everything else goes on.
+    pub const fn hold_end(&mut self, holds: bool) {
+        self.holds_end = holds;
+    }
+
     /// Closes the connection with a code; the session stays.
     pub fn close(&mut self, code: CloseCode) {
         if self.connected && self.closing.is_none() {
@@ -300,7 +309,7 @@ impl NodeLink {
         if self.numbering.ack_due().is_some_and(|due| due <= now) {
             Frame::Ack(self.numbering.ack_told()).write(out);
         }
-        if self.closing.is_some() || self.end.is_some() {
+        if self.closing.is_some() || self.end.is_some() && !self.holds_end {
             self.write_close(out);
         }
     }
@@ -332,7 +341,8 @@ impl NodeLink {
         if self.closing.is_some() || self.numbering.has_unwritten() {
             return;
         }
-        if let Some(end) = self.end.as_mut().filter(|end| !end.told) {
+        let holds = self.holds_end;
+        if let Some(end) = self.end.as_mut().filter(|end| !end.told && !holds) {
             end.told = true;
             let ack = self.numbering.ack_told();
             Frame::Close(Close { code: end.code, ack, text: "" }).write(out);

@@ -89,9 +89,8 @@ impl<S: Session> SessionActor<S> {
             goes_on |= self.read(cx, now);
             goes_on |= self.handle_link_events(now);
             // A commit that this round began is polled by the next one; until it is in, nothing
-            // leaves. The end is committed before it is told, unless a last hook takes its time.
-            let ends = matches!(self.ending, Ending::Due(_)) && self.turn.is_none();
-            goes_on |= ends || self.is_suspended() || self.write(cx, now);
+            // leaves.
+            goes_on |= self.is_suspended() || self.write(cx, now);
             if !goes_on {
                 if self.arm(cx, now) {
                     return;

@@ -210,6 +210,7 @@ impl<S: Session> SessionActor<S> {
     pub(super) fn gone(&mut self, gone: Gone, now: Instant) {
         use std::sync::atomic::Ordering::Relaxed;
         let holding = self.holding.take();
+        self.link.hold_end(false);
         self.keying = None;
         let node = Arc::clone(&self.worker.node);
         let (counts, drain) = (&node.cluster.counts, &node.cluster.drain);
@@ -252,6 +253,7 @@ impl<S: Session> SessionActor<S> {
             return;
         }
         self.holding = None;
+        self.link.hold_end(false);
         self.keying = None;
         self.leaving.wanted = None;
         self.leaving.asked.clear();
@@ -304,7 +306,7 @@ impl<S: Session> SessionActor<S> {
                 let (from, payload) = (message.from(), message.payload());
                 drop(message);
                 let errand = Arc::clone(&errand);
-                let sending = Sending { from, to: id.into(), payload, errand };
+                let sending = Sending { from, to: id.into(), payload, _errand: errand };
                 if let Err(why) = sending.deliver(&node).await {
                     cluster::report(&node, from, id.into(), why);
                 }

@@ -92,6 +92,7 @@ impl<S: Session> SessionActor<S> {
         if let Err(error) = holding.held.end(&ending) {
             log::error!("session {}: its end is not written: {error}", self.link.session_id());
             self.holding = None;
+            self.link.hold_end(false);
         }
     }
 

@@ -219,7 +219,7 @@ impl<S: Session> SessionActor<S> {
         }
         let courier = self.courier.get_or_insert_with(|| start_courier(node));
         let errand = node.cluster.errand();
-        if courier.try_send(Sending { from, to: to.clone(), payload, errand }).is_err() {
+        if courier.try_send(Sending { from, to: to.clone(), payload, _errand: errand }).is_err() {
             self.queue_undelivered(to, Undelivered::MailboxFull);
         }
     }

@@ -30,7 +30,7 @@ pub(crate) struct Sending {
     pub(crate) to: Target,
     pub(crate) payload: Bytes,
     /// Counts it as under way: a node that stops waits for what its sessions sent.
-    pub(crate) errand: Arc<()>,
+    pub(crate) _errand: Arc<()>,
 }
 
 /// Where a receiver is, or why it surely does not get the message.
@@ -115,9 +115,9 @@ pub(crate) fn report(node: &Arc<Shared>, sender: SessionId, to: Recipient, why: 
     }
     let node = Arc::clone(node);
     node.cluster.handle().clone().spawn(async move {
-        let until = node.clock.at(node.clock.now() + DELIVER_TIME);
+        let until = node.clock.now() + DELIVER_TIME;
         let (mut pause, longest) = LOOK_AGAIN;
-        while !told(&node, sender, &to, why).await && tokio::time::Instant::now() + pause < until {
+        while !told(&node, sender, &to, why).await && node.clock.now() + pause < until {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(longest);
         }

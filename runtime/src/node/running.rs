@@ -175,7 +175,7 @@ impl RunningNode {
             crate::Recipient::Key(_) => SessionId([0; 16]),
         };
         let errand = node.cluster.errand();
-        let sending = Sending { from, to, payload: payload.into(), errand };
+        let sending = Sending { from, to, payload: payload.into(), _errand: errand };
         let sent = self.shared.cluster.handle().spawn(async move { sending.deliver(&node).await });
         // The thread ends only with the node, which is here.
         sent.await.unwrap_or(Err(Undelivered::Unknown))?;

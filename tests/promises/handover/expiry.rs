@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use throughline::prelude::*;
 use throughline::EndReason;
+use throughline::prelude::*;
 use throughline_client::{CloseCode, TestClient};
 
 use crate::{
@@ -41,9 +41,9 @@ impl Session for Leaf {
 }
 
 fn plan() -> Plan {
-    let plan = Plan::new(2).walled().kinds(|_, config| {
-        game::builder(|own| *own = config).sessions::<Leaf>()
-    });
+    let plan = Plan::new(2)
+        .walled()
+        .kinds(|_, config| game::builder(|own| *own = config).sessions::<Leaf>());
     plan.with(|config| config.session.timeout = Duration::from_secs(1))
 }
 

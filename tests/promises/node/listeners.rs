@@ -45,10 +45,12 @@ async fn a_session_goes_from_one_listener_and_transport_to_another() {
 
 #[tokio::test]
 async fn the_advertised_address_is_told() {
-    let node = game::node(|config| config.listen.advertise = vec!["node-1.example:7778".into()]);
-    for (_, mut wire) in Wire::each(&node).await {
+    // Each client is told the one that it can use.
+    let own = ["node-1.example:7778", "wss://node-1.example/link"];
+    let node = game::node(|config| config.listen.advertise = own.map(String::from).into());
+    for ((_, mut wire), own) in Wire::each(&node).await.into_iter().zip(own) {
         let seat = wire.log_in("parrot", "ann").await;
-        assert_eq!(seat.address.as_deref(), Some("node-1.example:7778"));
+        assert_eq!(seat.address.as_deref(), Some(own));
     }
     let silent = game::node(|_| {});
     let (_, seat) = Wire::session(silent.link_addresses()[0], "parrot", "ann").await;

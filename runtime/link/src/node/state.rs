@@ -77,7 +77,8 @@ impl NodeLink {
                 || self.numbering.has_unwritten()
                 || self.numbering.ack_due().is_some_and(|due| due <= now)
                 || self.closing.is_some_and(|(_, unsaid)| unsaid)
-                || self.end.is_some_and(|end| !end.told && self.closing.is_none()))
+                || !self.holds_end
+                    && self.end.is_some_and(|end| !end.told && self.closing.is_none()))
     }
 
     /// Whether one side has said Close on the present connection: nothing may follow it.
