@@ -36,9 +36,9 @@ use throughline_link::{CloseCode, FrameError, Instant, NodeLink};
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
+pub(crate) use leave::SessionSnapshot;
 pub(crate) use mail::{Resuming, ToSession};
 pub(crate) use meter::Rate;
-pub(crate) use leave::SessionSnapshot;
 pub(crate) use timers::Timers;
 pub(crate) use turn::{Hook, Input, TurnEnd, Turns, read};
 
@@ -51,8 +51,8 @@ use crate::{
 };
 use delay::SimulatedLink;
 use inbox::Inbox;
-use meter::Meter;
 use leave::Leaving;
+use meter::Meter;
 
 /// The actor of one session of kind `S`.
 pub(crate) struct SessionActor<S: Session> {

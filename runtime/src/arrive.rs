@@ -33,7 +33,7 @@ pub(crate) async fn resume(
     worker: Rc<Worker>,
     resuming: Resuming<Transport>,
     id: SessionId,
-) -> Result<(), Rejected> {
+) -> Result<(), Box<Rejected>> {
     let node = Arc::clone(&worker.node);
     let began = node.clock.now();
     for _ in 0..LOOKS_MAX {
@@ -54,8 +54,8 @@ pub(crate) async fn resume(
     Err(reject(resuming, later(CloseCode::NotYet, "the session is not ready")))
 }
 
-fn reject(resuming: Resuming<Transport>, refusal: Refusal) -> Rejected {
-    Rejected { transport: resuming.transport, peer: resuming.peer, refusal }
+fn reject(resuming: Resuming<Transport>, refusal: Refusal) -> Box<Rejected> {
+    Box::new(Rejected { transport: resuming.transport, peer: resuming.peer, refusal })
 }
 
 /// The session is here: its worker gets the connection.
@@ -63,7 +63,7 @@ async fn take_to(
     node: &Shared,
     actor: &actix::Recipient<ToSession>,
     resuming: Resuming<Transport>,
-) -> Result<(), Rejected> {
+) -> Result<(), Box<Rejected>> {
     let Resuming { transport, peer, body, permit } = resuming;
     let Ok(transport) = transport.detach() else { return Ok(()) };
     node.counters.moved.fetch_add(1, Ordering::Relaxed);
@@ -84,7 +84,7 @@ pub(crate) fn come_again(worker: &Rc<Worker>, resuming: Resuming<Transport>) {
     actix_rt::spawn(async move {
         let node = Arc::clone(&worker.node);
         if let Err(rejected) = resume_boxed(worker, resuming, id).await {
-            handshake::reject(&node, rejected).await;
+            handshake::reject(&node, *rejected).await;
         }
     });
 }
@@ -94,7 +94,7 @@ fn resume_boxed(
     worker: Rc<Worker>,
     resuming: Resuming<Transport>,
     id: SessionId,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Rejected>>>> {
+) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Box<Rejected>>>>> {
     Box::pin(resume(worker, resuming, id))
 }
 
@@ -111,7 +111,7 @@ async fn come_here(
     resuming: Resuming<Transport>,
     reserved: Reserved,
     began: Instant,
-) -> Result<(), Rejected> {
+) -> Result<(), Box<Rejected>> {
     let node = Arc::clone(&worker.node);
     // Read without an error before.
     let body = resuming.body.clone();
@@ -140,7 +140,7 @@ async fn come_here(
         Err(refusal) => return Err(reject(resuming, refusal)),
     };
     let arriving = Arriving { coming, client: Some((resuming, permit)), reserved, began };
-    node.kinds[kind].arrive(worker, kind, arriving).await.map_err(|rejected| *rejected)
+    node.kinds[kind].arrive(worker, kind, arriving).await
 }
 
 /// A record that is this node's, and not started yet.
@@ -178,7 +178,7 @@ pub(crate) async fn arrive<S: Session>(
     let Arriving { coming, client, reserved, began } = arriving;
     let peer = client.as_ref().map(|(resuming, _)| resuming.peer);
     let no = |client: Option<(Resuming<Transport>, SessionPermit)>, refusal| match client {
-        Some((resuming, _)) => Err(Box::new(reject(resuming, refusal))),
+        Some((resuming, _)) => Err(reject(resuming, refusal)),
         None => Ok(()),
     };
     let loaded = match load::<S>(&worker, kind, &coming, peer).await {
@@ -321,7 +321,7 @@ pub(crate) fn tell_end<S: Session>(
     code: CloseCode,
     last: &[u8],
     resuming: Resuming<Transport>,
-) -> Result<(), Rejected> {
+) -> Result<(), Box<Rejected>> {
     let node = Arc::clone(&worker.node);
     let now = node.clock.now();
     let Ok(link) = NodeLink::import(Arc::clone(node.link_away()), last, now) else {

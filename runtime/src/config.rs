@@ -25,7 +25,9 @@ mod source;
 mod tests;
 mod value;
 
-pub(crate) use command::{Asked, ask, configuring, passed_on, program_name, refuse_own, unknown_word};
+pub(crate) use command::{
+    Asked, ask, configuring, passed_on, program_name, refuse_own, unknown_word,
+};
 pub use load::{ConfigSources, Loaded};
 pub use problem::{ConfigError, Problem};
 pub use settings::{

@@ -68,10 +68,10 @@ pub(crate) async fn meet(worker: Rc<Worker>, stranger: Stranger) {
                     let resuming = Resuming { transport, peer, body, permit };
                     arrive::resume(worker, resuming, id).await
                 }
-                Err(refusal) => Err(Rejected { transport, peer, refusal }),
+                Err(refusal) => Err(Box::new(Rejected { transport, peer, refusal })),
             };
             if let Err(rejected) = resumed {
-                reject(&node, rejected).await;
+                reject(&node, *rejected).await;
             }
             return;
         }

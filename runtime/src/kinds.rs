@@ -60,7 +60,7 @@ pub(crate) trait Kind: Send + Sync {
         code: CloseCode,
         last: &[u8],
         resuming: Resuming<Transport>,
-    ) -> Result<(), Rejected>;
+    ) -> Result<(), Box<Rejected>>;
 
     /// The versions of its state that this build reads.
     fn readable(&self) -> Readable;
@@ -106,7 +106,7 @@ impl<S: Session> Kind for Of<S> {
         code: CloseCode,
         last: &[u8],
         resuming: Resuming<Transport>,
-    ) -> Result<(), Rejected> {
+    ) -> Result<(), Box<Rejected>> {
         arrive::tell_end::<S>(worker, code, last, resuming)
     }
 

@@ -121,11 +121,7 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
     }
 
     /// An operator's word to all players. By default nothing is done; a game sends it on.
-    fn announced(
-        &mut self,
-        text: &str,
-        ctx: &mut Context<Self>,
-    ) -> impl Future<Output = Outcome> {
+    fn announced(&mut self, text: &str, ctx: &mut Context<Self>) -> impl Future<Output = Outcome> {
         let _ = (text, ctx);
         async { Ok(()) }
     }

@@ -62,7 +62,9 @@ pub enum Gone {
 enum Goal {
     /// To this node; if it cannot read the version, its client is sent to these addresses.
     Yield(Ask, Entry, Vec<String>),
-    Park { expires: u64 },
+    Park {
+        expires: u64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

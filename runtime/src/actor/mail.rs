@@ -9,8 +9,8 @@ use throughline_link::{Answer, CloseCode, Frame, Instant};
 use super::{Connection, Ending, Hook, Input, SessionActor, outlet::CLOSE_TIME};
 use crate::{
     admission::ConnectionPermit,
-    cluster::{Asked, drainer::Release, elsewhere},
     clock::wall_ms,
+    cluster::{Asked, drainer::Release, elsewhere},
     handshake::refusal_frame,
     kinds::refusal,
     node::suits,

@@ -196,5 +196,4 @@ impl<S: Session> SessionActor<S> {
         }
         any
     }
-
 }

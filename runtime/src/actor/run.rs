@@ -48,7 +48,9 @@ impl<S: Session> SessionActor<S> {
                 // One that is tried again goes before what waits.
                 continue;
             }
-            if self.turns_left == 0 || self.is_suspended() {
+            // What ended the session in this round is seen by the next: nothing comes between.
+            let ends = self.ending == Ending::No && self.link.is_ended();
+            if self.turns_left == 0 || ends || self.is_suspended() {
                 return ended;
             }
             let Some(input) = self.next_input() else { return ended };

@@ -10,9 +10,7 @@ use throughline_cluster::{
 use throughline_link::Instant;
 use tokio::sync::{mpsc, watch};
 
-use super::{
-    Cluster, Stage, View, message, message::Tell, random_number, rows, serve, sweep,
-};
+use super::{Cluster, Stage, View, message, message::Tell, random_number, rows, serve, sweep};
 use crate::{actor::ToSession, clock::wall_ms, node::Shared};
 
 /// What is ordered of the lease.
@@ -51,8 +49,7 @@ pub(super) async fn run(
     joined: watch::Sender<bool>,
 ) {
     let settings = &node.config.cluster;
-    let config =
-        LeaseConfig { beat: settings.beat, term: settings.term, margin: settings.margin };
+    let config = LeaseConfig { beat: settings.beat, term: settings.term, margin: settings.margin };
     let me = node.cluster.member();
     let mut beats = Beats {
         membership: Membership::new(me, info, config, node.clock.lease_now()),

@@ -12,7 +12,10 @@ use super::Stage;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DrainOrder {
     /// Begin, with another rate and deadline than the configuration's.
-    Start { rate: Option<u32>, deadline: Option<Duration> },
+    Start {
+        rate: Option<u32>,
+        deadline: Option<Duration>,
+    },
     Pause,
     Resume,
     Stop,

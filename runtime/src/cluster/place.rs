@@ -52,11 +52,9 @@ pub(crate) async fn place(
         life: random_number(node),
     };
     let request = cluster.next_request();
-    let mut placement =
-        Placement::new(own, id.clone(), resume.attempt, request, node.clock.now());
+    let mut placement = Placement::new(own, id.clone(), resume.attempt, request, node.clock.now());
     let asked = Box::pin(pending());
-    let mut driver =
-        Driver { node, resume, host, id, request, key: None, asked, refused: false };
+    let mut driver = Driver { node, resume, host, id, request, key: None, asked, refused: false };
     loop {
         while let Some(action) = placement.poll_action() {
             match action {

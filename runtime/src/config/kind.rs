@@ -179,9 +179,7 @@ impl Kind {
             ),
             Self::Name => format!("a name of 1 to {NAME_BYTES_MAX} bytes"),
             Self::Path => format!("nothing, or a path of at most {PATH_BYTES_MAX} bytes"),
-            Self::Store => {
-                "memory, sled:PATH, hub:unix:PATH or hub:tcp:127.0.0.1:PORT".to_owned()
-            }
+            Self::Store => "memory, sled:PATH, hub:unix:PATH or hub:tcp:127.0.0.1:PORT".to_owned(),
             Self::LogFilter => {
                 format!("{}, or a list with modules such as info,game=debug", LOG_LEVELS.join(", "))
             }

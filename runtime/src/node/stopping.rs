@@ -137,9 +137,7 @@ impl RunningNode {
         self.shared.stopping.send_replace(true);
         let deadline = Instant::now() + self.shared.config.node.shutdown_time;
         // What sessions sent to other nodes in their last turns is delivered, too.
-        let goes_on = || {
-            self.shared.admission.counts().0 > 0 || self.shared.cluster.has_errands()
-        };
+        let goes_on = || self.shared.admission.counts().0 > 0 || self.shared.cluster.has_errands();
         while goes_on() && Instant::now() < deadline {
             thread::sleep(LOOK_EVERY);
         }

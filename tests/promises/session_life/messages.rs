@@ -67,6 +67,7 @@ async fn a_message_that_waits_when_its_session_ends_comes_back() {
         match code {
             CloseCode::Kicked => {
                 assert!(node.kick(seat.id));
+                watch::until("the kick", || node.counters().ended(code) == 1).await;
             }
             CloseCode::Left => {
                 wire.send(Frame::Close(Close { code, ack: 0, text: "" })).await;
