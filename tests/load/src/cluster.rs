@@ -114,6 +114,8 @@ pub(crate) struct Shape {
     pub(crate) own_ms: u64,
     /// Whether clients whose session has ended log in again.
     pub(crate) rejoin: bool,
+    /// Whether the store's commits go unaudited: for a rate alone.
+    pub(crate) unaudited: bool,
     /// `drain.rate` and `drain.spread` of the nodes, if not the defaults.
     pub(crate) drain: Option<(u32, Duration)>,
 }
@@ -147,7 +149,8 @@ impl Cluster {
         let at = format!("unix:{}", socket.display());
         let (sled, secret) = (sled.display(), secret.display());
         let shared = pass(&[("at", &at), ("secret-file", &secret)]);
-        let hub = [pass(&[("path", &sled)]), shared.clone()].concat();
+        let mut hub = [pass(&[("path", &sled)]), shared.clone()].concat();
+        hub.extend(shape.unaudited.then(|| "--unaudited".to_owned()));
         let (hub, ()) = Child::start("serve-hub", &hub).await?;
         let mut members = Vec::new();
         for (number, link) in (1..).zip(ports::free(NODES)?) {

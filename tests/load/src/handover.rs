@@ -96,6 +96,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
         seed: options.common.seed,
         faults: options.faults,
         own_ms: if options.faults { OWN_MS } else { 0 },
+        unaudited: options.max && !options.faults,
         ..Shape::default()
     };
     let mut cluster = Cluster::start(&options.cluster, shape).await?;

@@ -40,8 +40,10 @@ impl<'a> Group<'a> {
 
     /// Checks a batch against what is on disk and what the batches before it leave, and takes it.
     pub(crate) fn admit(&mut self, batch: &Batch) -> Result<(), NotAdmitted> {
+        // A key that is checked is mostly written, too: it is read once.
+        let mut checked = HashMap::new();
         for (index, check) in batch.checks().iter().enumerate() {
-            if !self.holds(check)? {
+            if !self.holds(check, &mut checked)? {
                 let key = check.key().clone();
                 return Err(NotAdmitted::Refused(Refusal { check: index, key }));
             }
@@ -49,7 +51,9 @@ impl<'a> Group<'a> {
         // Every read comes before the first change, so that a batch is taken whole.
         let mut heads = Vec::new();
         for write in batch.writes() {
-            if !self.writes.contains_key(write.key()) {
+            if let Some(head) = checked.get(write.key()) {
+                heads.push(*head);
+            } else if !self.writes.contains_key(write.key()) {
                 let read = self.opened.head(write.key());
                 heads.push(read.map_err(|e| NotAdmitted::Unreadable(write.key().clone(), e))?);
             }
@@ -86,13 +90,19 @@ impl<'a> Group<'a> {
         if is_empty { Ok(()) } else { self.opened.write(batch, seal) }
     }
 
-    fn holds(&self, check: &Check) -> Result<bool, NotAdmitted> {
+    /// Whether a check holds. What it read of a key on the disk goes into `checked`.
+    fn holds(
+        &self,
+        check: &Check,
+        checked: &mut HashMap<Bytes, Option<Head>>,
+    ) -> Result<bool, NotAdmitted> {
         let key = check.key();
         if let Some(change) = self.writes.get(key) {
             return Ok(check.holds(change.new.as_deref()));
         }
-        let now = self.opened.value(key);
-        let now = now.map_err(|error| NotAdmitted::Unreadable(key.clone(), error))?;
+        let read = self.opened.value_and_head(key);
+        let (now, head) = read.map_err(|error| NotAdmitted::Unreadable(key.clone(), error))?;
+        checked.insert(key.clone(), head);
         Ok(check.holds(now.as_deref()))
     }
 }

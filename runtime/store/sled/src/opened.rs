@@ -105,6 +105,18 @@ impl Opened {
         self.assemble(key, &stored).map(Some)
     }
 
+    /// The same, with its head.
+    pub(crate) fn value_and_head(
+        &self,
+        key: &[u8],
+    ) -> Result<(Option<Bytes>, Option<Head>), ReadError> {
+        let Some(stored) = self.engine.get(&record::head_key(key))? else {
+            return Ok((None, None));
+        };
+        let value = self.assemble(key, &stored)?;
+        Ok((Some(value), Head::read(&stored).map(|(head, _)| head)))
+    }
+
     pub(crate) fn assemble(&self, key: &[u8], stored: &[u8]) -> Result<Bytes, ReadError> {
         let chunk = |index| Ok(self.engine.get(&record::chunk_key(key, index))?);
         record::assemble(key, stored, chunk)
