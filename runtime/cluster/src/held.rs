@@ -87,9 +87,9 @@ pub struct Held {
     law: Law,
     header: Header,
     /// What the commit under way makes of it.
-    proposed: Header,
+    proposed: Option<Box<Header>>,
     /// What the commit that is to be settled would make of it.
-    goal: Header,
+    goal: Option<Box<Header>>,
     /// The first version proposed to settle it after it was seen to be in: from there on it is.
     in_from: Option<u64>,
     /// The highest version proposed.
@@ -105,13 +105,12 @@ impl Held {
     #[must_use]
     pub fn new(header: Header) -> Self {
         let (tried, attempt) = (header.version, header.attempt);
-        let (proposed, goal) = (header.clone(), header.clone());
         let doing = Doing::Nothing;
         Self {
             law: Law::default(),
             header,
-            proposed,
-            goal,
+            proposed: None,
+            goal: None,
             in_from: None,
             tried,
             attempt,
@@ -282,8 +281,8 @@ impl Held {
         self.renumber(&mut step);
         if let Some(after) = &step.after {
             self.tried = after.version;
-            self.proposed = after.clone();
-            self.goal = after.clone();
+            self.proposed = Some(Box::new(after.clone()));
+            self.goal.clone_from(&self.proposed);
         }
         self.in_from = None;
         self.doing = doing;
@@ -323,11 +322,11 @@ impl Held {
                 self.doing = doing;
             }
             (Doing::Settled(doing, is_in), Outcome::Done) => {
-                self.header = self.proposed.clone();
+                self.take_proposed();
                 if is_in { self.is_in(*doing) } else { self.is_not_in(*doing) }
             }
             (doing, Outcome::Done) => {
-                self.header = self.proposed.clone();
+                self.take_proposed();
                 self.is_in(doing);
             }
             // Refused may mean: not this node's any more; or another check did not hold.
@@ -357,7 +356,7 @@ impl Held {
         };
         // Versions tell, since none is proposed twice: what was tried to settle it before it was
         // seen to be in stands on the header from before it, what was tried later on itself.
-        let is_in = now.version == self.goal.version
+        let is_in = self.goal.as_ref().is_some_and(|goal| now.version == goal.version)
             || self.in_from.is_some_and(|first| now.version >= first);
         let step = self.law.settle(&now, self.tried);
         if let Some(after) = &step.after {
@@ -365,7 +364,7 @@ impl Held {
                 self.in_from.get_or_insert(after.version);
             }
             self.tried = after.version;
-            self.proposed = after.clone();
+            self.proposed = Some(Box::new(after.clone()));
         }
         self.doing = Doing::Settled(doing, is_in);
         self.actions.push_back(HeldAction::Commit(Box::new(step)));
@@ -374,14 +373,15 @@ impl Held {
     /// The header names another owner, or none. If that is what this node proposed, it is done:
     /// nothing it proposed before can land on what stands there now.
     fn not_mine(&mut self, doing: Doing) {
+        let goal = self.goal.take().map_or_else(|| self.header.clone(), |goal| *goal);
         match doing {
-            Doing::Leaving(..) | Doing::Ending(_) if self.goal.owner != self.header.owner => {
+            Doing::Leaving(..) | Doing::Ending(_) if goal.owner != self.header.owner => {
                 // Where it went, whoever asks reads in the store.
-                self.actions.push_back(HeldAction::Gone(match (&doing, self.goal.state) {
+                self.actions.push_back(HeldAction::Gone(match (&doing, goal.state) {
                     (Doing::Ending(reason), _) => Gone::Ended(*reason),
                     (_, State::Parked) => Gone::Parked,
                     _ => {
-                        self.goal.owner.map_or(Gone::Fenced, |to| Gone::Moved(to, self.goal.epoch))
+                        goal.owner.map_or(Gone::Fenced, |to| Gone::Moved(to, goal.epoch))
                     }
                 }));
             }
@@ -389,7 +389,15 @@ impl Held {
         }
     }
 
+    /// What was proposed stands.
+    fn take_proposed(&mut self) {
+        if let Some(proposed) = self.proposed.take() {
+            self.header = *proposed;
+        }
+    }
+
     fn is_in(&mut self, doing: Doing) {
+        self.goal = None;
         match doing {
             Doing::Acting => {
                 self.actions.push_back(HeldAction::Committed);
@@ -415,6 +423,7 @@ impl Held {
     }
 
     fn is_not_in(&mut self, doing: Doing) {
+        self.goal = None;
         match doing {
             Doing::Acting | Doing::Ending(_) => {
                 self.actions.push_back(HeldAction::NotCommitted);
@@ -427,7 +436,12 @@ impl Held {
 
     /// What is to be done next.
     pub fn poll_action(&mut self) -> Option<HeldAction> {
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        if action.is_none() {
+            // Most records have nothing to do most of the time, and there are many.
+            self.actions = VecDeque::new();
+        }
+        action
     }
 
     /// The header as last written.

@@ -263,8 +263,8 @@ impl NodeLink {
         }
     }
 
-    /// Whether the client is not told the end of the session for now: it is told when it is durable.
-    /// Everything else goes on.
+    /// Whether the client is not told the end of the session for now: it is told when it is
+    /// durable. Everything else goes on.
     pub const fn hold_end(&mut self, holds: bool) {
         self.holds_end = holds;
     }

@@ -61,7 +61,7 @@ pub(crate) async fn open(
             let address = address.parse().map_err(|error| wrong(format!("{error}")))?;
             let proof = secret.as_deref().unwrap_or_default().to_vec();
             let proof = Secret::new(proof).map_err(|error| wrong(error.to_string()))?;
-            let connected = HubStore::connect(Options::new(address, proof)).await;
+            let connected = HubStore::connect_here(Options::new(address, proof)).await;
             Arc::new(connected.map_err(|source| OpenError::Hub { at: at.clone(), source })?)
         }
         _ => Arc::new(MemoryStore::new()),

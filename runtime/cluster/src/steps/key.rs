@@ -26,10 +26,10 @@ pub enum Found {
 }
 
 impl Law {
-    /// The session `mine` gets `key`, and gives back the one that it had. Another session that holds
-    /// it and can speak for itself must
-    /// be asked first: its owner ends it with [`Law::end`], whose commit deletes the key. One that
-    /// is parked, or whose owner is gone, ends as `loser` says, in this same commit.
+    /// The session `mine` gets `key`, and gives back the one that it had. Another session that has
+    /// it and can speak for itself must be asked first: its owner ends it with [`Law::end`], whose
+    /// commit deletes the key. One that is parked, or whose owner is gone, ends as `loser` says, in
+    /// this same commit.
     ///
     /// # Errors
     /// [`NotNow::OwnerAlive`]: ask that node to end the session. [`NotNow::WrongState`]: not

@@ -23,7 +23,7 @@ use crate::{ConnectError, Options};
 /// The store that a hub of this machine lends.
 ///
 /// It keeps the law of [`Store`] as far as the lent store does. It has one connection, on a thread
-/// of its own, and connects again by itself whenever that breaks; calls may be awaited on any
+/// or a task of its own, and connects again by itself whenever that breaks; calls may be awaited on any
 /// executor. While the hub is away, calls wait, for [`Options::call_wait`], then answer `Down`. A
 /// read whose connection broke is asked again over the next one. A commit whose connection broke
 /// once its last byte had left is `Unknown`; before, it is sent over the next one.
@@ -74,6 +74,18 @@ impl Shared {
 /// The store was closed before, so the call is refused.
 struct Closed;
 
+/// The driver, and what tells that it has ended.
+struct Driving {
+    driver: Driver,
+    _ending: watch::Sender<()>,
+}
+
+impl Driving {
+    async fn run(self, first: oneshot::Sender<Result<(), ConnectError>>) {
+        self.driver.run(first).await;
+    }
+}
+
 impl HubStore {
     /// Connects to the hub; if it is away, tries again for [`Options::call_wait`].
     ///
@@ -83,9 +95,40 @@ impl HubStore {
         let start = |source| ConnectError::Start { source };
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(start)?;
+        let (store, driver) = Self::new(options);
+        let (first, connected) = oneshot::channel();
+        let run = move || runtime.block_on(driver.run(first));
+        std::thread::Builder::new().name("hub-client".to_owned()).spawn(run).map_err(start)?;
+        Self::connected(store, connected).await
+    }
+
+    /// The same, driven by a task of the caller's runtime, which must not be blocked: for a process
+    /// whose other connections have a runtime of their own, so that one thread serves them all.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O and time.
+    pub async fn connect_here(options: Options) -> Result<Self, ConnectError> {
+        let (store, driver) = Self::new(options);
+        let (first, connected) = oneshot::channel();
+        tokio::spawn(driver.run(first));
+        Self::connected(store, connected).await
+    }
+
+    async fn connected(
+        store: Self,
+        connected: oneshot::Receiver<Result<(), ConnectError>>,
+    ) -> Result<Self, ConnectError> {
+        let stopped = || std::io::Error::other("its driver stopped");
+        connected.await.map_err(|_| ConnectError::Start { source: stopped() })??;
+        Ok(store)
+    }
+
+    fn new(options: Options) -> (Self, Driving) {
         let (asked, receiver) = mpsc::unbounded_channel();
         let (ending, ended) = watch::channel(());
-        let (first, connected) = oneshot::channel();
         let shared = Arc::new(Shared {
             room: Arc::new(Semaphore::new(CLIENT_UNITS_MAX)),
             watches: Watches::new(),
@@ -95,14 +138,8 @@ impl HubStore {
             started: Instant::now(),
         });
         let driver = Driver::new(options.clone(), shared.clone(), receiver);
-        let run = move || {
-            runtime.block_on(driver.run(first));
-            drop(ending);
-        };
-        std::thread::Builder::new().name("hub-client".to_owned()).spawn(run).map_err(start)?;
-        let stopped = || start(std::io::Error::other("its thread stopped"));
-        connected.await.map_err(|_| stopped())??;
-        Ok(Self { handle: Arc::new(Handle { asked, shared, options, ended }) })
+        let store = Self { handle: Arc::new(Handle { asked, shared, options, ended }) };
+        (store, Driving { driver, _ending: ending })
     }
 
     /// Passes a call to the driver. `Ok(None)`: the driver has died, and nothing is known.
