@@ -85,6 +85,8 @@ pub(crate) struct SessionActor<S: Session> {
     holding: Option<Box<Holding>>,
     /// The record of a session that has ended, as long as its end is remembered.
     ended: Option<Box<Header>>,
+    /// When the end is written again, which could not be.
+    end_again: Option<Instant>,
     /// The key that is being taken: until then nothing goes on.
     keying: Option<Keying>,
     leaving: Leaving,
@@ -250,6 +252,7 @@ impl<S: Session> SessionActor<S> {
             permit: beginning.permit,
             holding: beginning.holding,
             ended: None,
+            end_again: None,
             keying: None,
             leaving: Leaving::default(),
             is_listed: is_known,

@@ -196,6 +196,11 @@ pub(crate) async fn arrive<S: Session>(
         // Refused only for the attempt that the header has already.
         let _ = holding.held.handle_resume(resume.attempt);
     }
+    let cluster = &node.cluster;
+    if !cluster.may_act(node.clock.lease_now()) || !cluster.is_mine(holding.held.header().owner) {
+        // Declared dead meanwhile, perhaps: as it stands, others can take it whole.
+        return no(client, later(CloseCode::NotYet, "this node may not act"));
+    }
     if let Err(why) = holding.run().await {
         log::debug!("{}: not started here: {why}", holding.held.header().id);
         return no(client, later(CloseCode::NotYet, "the session went elsewhere"));

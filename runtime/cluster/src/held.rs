@@ -349,10 +349,10 @@ impl Held {
         let Some(read) = read else {
             return self.settle(*doing);
         };
-        let mine =
-            read.filter(|now| now.owner == self.header.owner && now.life == self.header.life);
-        let Some(now) = mine else {
-            return self.not_mine(*doing);
+        let is_mine = |now: &Header| now.owner == self.header.owner && now.life == self.header.life;
+        let now = match read {
+            Some(now) if is_mine(&now) => now,
+            other => return self.not_mine(*doing, other.as_ref()),
         };
         // Versions tell, since none is proposed twice: what was tried to settle it before it was
         // seen to be in stands on the header from before it, what was tried later on itself.
@@ -372,17 +372,21 @@ impl Held {
 
     /// The header names another owner, or none. If that is what this node proposed, it is done:
     /// nothing it proposed before can land on what stands there now.
-    fn not_mine(&mut self, doing: Doing) {
+    fn not_mine(&mut self, doing: Doing, now: Option<&Header>) {
         let goal = self.goal.take().map_or_else(|| self.header.clone(), |goal| *goal);
+        // What stands there was made of what this node proposed; or others were faster.
+        let is_done = now.is_none_or(|now| {
+            let is_it = now.version == goal.version && now.state == goal.state;
+            now.life == goal.life
+                && (is_it && now.owner == goal.owner || now.version > goal.version)
+        });
         match doing {
-            Doing::Leaving(..) | Doing::Ending(_) if goal.owner != self.header.owner => {
+            Doing::Leaving(..) | Doing::Ending(_) if is_done && goal.owner != self.header.owner => {
                 // Where it went, whoever asks reads in the store.
                 self.actions.push_back(HeldAction::Gone(match (&doing, goal.state) {
                     (Doing::Ending(reason), _) => Gone::Ended(*reason),
                     (_, State::Parked) => Gone::Parked,
-                    _ => {
-                        goal.owner.map_or(Gone::Fenced, |to| Gone::Moved(to, goal.epoch))
-                    }
+                    _ => goal.owner.map_or(Gone::Fenced, |to| Gone::Moved(to, goal.epoch)),
                 }));
             }
             _ => self.actions.push_back(HeldAction::Gone(Gone::Fenced)),

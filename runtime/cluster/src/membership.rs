@@ -138,7 +138,11 @@ impl Membership {
     /// Joins again after [`MemberAction::Fenced`], as a new incarnation.
     pub fn rejoin(&mut self, incarnation: u64, now: Instant) {
         let member = Member { node: self.me.member.node, incarnation };
+        let drains = |standing: &Standing| standing.state == NodeState::Draining;
+        let drains = self.wants_drain || self.me.standing.as_ref().is_some_and(drains);
         *self = Self::new(member, Arc::clone(&self.info), self.config, now);
+        // Whoever drains is not given anything, whatever it is called.
+        self.wants_drain = drains;
     }
 
     /// Time has passed. `wall_ms` is this node's wall clock, in milliseconds since 1970 UTC.
@@ -214,8 +218,14 @@ impl Membership {
                 self.observer.start_again();
                 self.next_beat = now;
             }
-            // Refused: dead only if the entry says so. Unknown: what stands there tells.
+            // Refused: dead only if the entry says so. Unknown: what stands there tells. What was
+            // wanted is tried again, unless that shows that it is in.
             _ => {
+                self.wants_drain |= name == StepName::Drain;
+                if name == StepName::Leave {
+                    // Nothing can be added to what a draining node owns.
+                    self.wants_leave = Some(0);
+                }
                 self.observer.start_again();
                 self.next_beat = now;
                 self.read(false);

@@ -75,6 +75,10 @@ impl<S: Session> SessionActor<S> {
             let mut goes_on = self.own(cx, now);
             goes_on |= self.take_mail(now);
             if self.is_suspended() {
+                // What its client says meanwhile is heard later.
+                if let Some(connection) = &mut self.connection {
+                    connection.paused = true;
+                }
                 goes_on |= self.finish_turn(cx, now);
                 if goes_on && round + 1 < ROUNDS_MAX {
                     continue;
@@ -118,7 +122,9 @@ impl<S: Session> SessionActor<S> {
         self.queue_timers(now);
         self.park_if_due(now);
         if let Ending::Ended(until) = self.ending
-            && (until <= now || self.link.is_over() && self.connection.is_none())
+            && self.holding.is_none()
+            && (until <= now
+                || self.connection.is_none() && (self.link.is_over() || self.is_told_only()))
         {
             self.dismiss();
             self.ending = Ending::Forgotten;
@@ -184,6 +190,7 @@ impl<S: Session> SessionActor<S> {
             self.link.poll_timeout(),
             self.turn_deadline(),
             self.park_at(),
+            self.end_again,
             // A timer that finds no room comes when there is some, not at a time.
             self.timers.next().filter(|_| self.ending == Ending::No && self.has_room_for_others()),
             connection.and_then(|connection| connection.closing).map(|(_, until)| until),

@@ -90,6 +90,11 @@ impl<S: Session> SessionActor<S> {
     /// The node drains: the client is told to come back elsewhere.
     pub(super) fn release(&mut self, release: Release, now: Instant) {
         if self.ending != Ending::No {
+            let drain = &self.worker.node.cluster.drain;
+            match self.holding {
+                Some(_) => drain.failed(&self.record(), "its end is not written yet"),
+                None => drain.gone(&self.record(), Went::Ended, Duration::ZERO),
+            }
             return;
         }
         let all = self.worker.node.cluster.others(None);
@@ -178,6 +183,12 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
+    /// The game's last turn here was set aside, so there is no snapshot.
+    pub(super) fn stay_after_swap_out(&mut self) {
+        self.leaving.ran = true;
+        self.stay("its swap_out failed");
+    }
+
     /// There is no snapshot: the session stays.
     pub(super) fn stay(&mut self, why: &'static str) {
         self.leaving.why = why;
@@ -260,6 +271,8 @@ impl<S: Session> SessionActor<S> {
         self.leaving.resume = None;
         let counts = &self.worker.node.cluster.counts;
         counts.dropped.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let drain = &self.worker.node.cluster.drain;
+        drain.gone(&self.record(), Went::Ended, Duration::ZERO);
         self.unlist();
         if self.connection.take().is_some() {
             self.link.handle_disconnected(now);

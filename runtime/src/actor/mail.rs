@@ -9,6 +9,7 @@ use throughline_link::{Answer, CloseCode, Frame, Instant};
 use super::{Connection, Ending, Hook, Input, SessionActor, outlet::CLOSE_TIME};
 use crate::{
     admission::ConnectionPermit,
+    arrive,
     clock::wall_ms,
     cluster::{Asked, drainer::Release, elsewhere},
     handshake::refusal_frame,
@@ -26,6 +27,8 @@ pub(crate) enum ToSession {
     Server(ServerMessage),
     Undelivered(Recipient, Undelivered),
     End(CloseCode),
+    /// Another session takes this key, if this one still holds it.
+    EndForKey(String),
     /// An operator's word to the players.
     Announce(Arc<str>),
     /// Another node wants the session.
@@ -97,6 +100,11 @@ impl<S: Session> SessionActor<S> {
                 ToSession::Server(message) => self.queue_server_message(message),
                 ToSession::Undelivered(to, why) => self.queue_undelivered(to, why),
                 ToSession::End(code) => self.link.end(code),
+                ToSession::EndForKey(key) => {
+                    if self.holds_key(&key) {
+                        self.link.end(CloseCode::KeyTaken);
+                    }
+                }
                 ToSession::Announce(text) => {
                     if self.has_room_for_others() {
                         self.queue(Input::Announced(text));
@@ -119,6 +127,10 @@ impl<S: Session> SessionActor<S> {
     }
 
     fn resume(&mut self, resuming: Resuming<Transport>, now: Instant) {
+        if self.leaving.fenced {
+            // Where it is now, the store says.
+            return arrive::come_again(&self.worker, resuming);
+        }
         let Resuming { transport, peer, body, permit } = resuming;
         let Ok(Frame::Resume(resume)) = Frame::read(throughline_link::wire::RESUME, &body) else {
             return;

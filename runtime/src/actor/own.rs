@@ -3,15 +3,19 @@
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use throughline_cluster::{Ending as RecordEnding, HeldAction, SessionKey};
 use throughline_link::{CloseCode, Instant};
 
-use super::{SessionActor, ToSession};
+use super::{Ending, SessionActor, ToSession};
 use crate::{
     cluster::{Keying, ms_from_now, take_key},
     session::Session,
 };
+
+/// An end that could not be written is tried again after so long: the store was away.
+const END_AGAIN: Duration = Duration::from_millis(100);
 
 /// Commits of a key that others were faster with, at most: then its players fight over it.
 const KEY_COMMITS_MAX: u32 = 64;
@@ -41,10 +45,24 @@ impl<S: Session> SessionActor<S> {
             || !holding.held.may_act()
     }
 
+    /// Whether this is nobody's session: it tells one client an end that the store remembers.
+    pub(super) const fn is_told_only(&self) -> bool {
+        !self.is_listed && self.holding.is_none() && self.ended.is_none()
+    }
+
+    /// Whether only the memory of the session is left.
+    const fn is_buried(&self) -> bool {
+        matches!(self.ending, Ending::Ended(_))
+    }
+
     /// Goes on with the record. True if anything happened.
     #[inline]
     pub(super) fn own(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let mut any = self.keying.is_some() && self.poll_keying(cx);
+        if self.end_again.is_some_and(|at| at <= now) {
+            self.end_again = None;
+            self.commit_end(self.link.end_code().unwrap_or(CloseCode::HandlerFailed));
+        }
+        let mut any = self.acts && self.keying.is_some() && self.poll_keying(cx);
         while let Some(holding) = &mut self.holding
             && let Poll::Ready(action) = holding.poll(cx)
         {
@@ -53,6 +71,9 @@ impl<S: Session> SessionActor<S> {
                 HeldAction::SwapOut => self.leaving.wanted = Some(now),
                 HeldAction::GoOn => self.goes_on(),
                 HeldAction::Committed => self.key_is_taken(),
+                HeldAction::NotCommitted if self.is_buried() => {
+                    self.end_again = Some(now + END_AGAIN)
+                }
                 HeldAction::NotCommitted => self.key_is_not_taken(),
                 HeldAction::Reply(ask, reply) => self.say(ask.from, ask.request, reply),
                 HeldAction::Gone(gone) => self.gone(gone, now),
@@ -175,6 +196,24 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
+    pub(super) fn holds_key(&self, key: &str) -> bool {
+        self.shared.key.borrow().as_deref() == Some(key)
+    }
+
+    /// Whether the session is suspended for a key whose holder has not ended yet, and for nothing
+    /// else: two that want each other's key must not wait for each other.
+    fn only_waits_for_key(&self) -> bool {
+        self.acts
+            && self.keying.as_ref().is_some_and(|keying| keying.found.is_some())
+            && self.leaving.wanted.is_none()
+            && self.holding.as_ref().is_some_and(|holding| holding.held.may_act())
+    }
+
+    fn end_without_key(&mut self, code: CloseCode) {
+        self.keying = None;
+        self.link.end(code);
+    }
+
     /// What is said to a session that is suspended: only what cannot wait.
     pub(super) fn take_urgent_mail(&mut self, now: Instant) -> bool {
         let mut any = false;
@@ -182,6 +221,12 @@ impl<S: Session> SessionActor<S> {
             match message {
                 ToSession::Asked(asked) => self.asked(*asked),
                 ToSession::Fenced => self.fence(now),
+                ToSession::End(code) if self.only_waits_for_key() => self.end_without_key(code),
+                ToSession::EndForKey(key) if self.only_waits_for_key() => {
+                    if self.holds_key(&key) {
+                        self.end_without_key(CloseCode::KeyTaken);
+                    }
+                }
                 ToSession::Arrived(resume) => {
                     // One that came before is dropped: its client tries again, or is this one.
                     self.leaving.resume = Some(resume);

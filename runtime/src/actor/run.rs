@@ -267,8 +267,10 @@ impl<S: Session> SessionActor<S> {
         if let Some(seq) = turn.seq {
             self.link.handled(seq, now);
         }
-        if turn.hook == Hook::Destroyed {
-            self.bury(now);
+        match turn.hook {
+            Hook::Destroyed => self.bury(now),
+            Hook::SwapOut => self.stay_after_swap_out(),
+            _ => {}
         }
     }
 

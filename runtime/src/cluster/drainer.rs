@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use throughline_cluster::{Drain, DrainAction, DrainConfig, Gone, RecordId, Went};
+use throughline_cluster::{Drain, DrainAction, DrainConfig, Gone, RecordId, Went, defaults};
 use throughline_link::Instant;
 use tokio::sync::mpsc;
 
@@ -17,6 +17,10 @@ const SPREAD_RATE: u32 = 2_000;
 /// A client that was told to come back elsewhere and has not come so long after its time is away:
 /// its session is parked for it.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// A record that is not in memory is put away within so long, or tried again: a store that does not
+/// answer must not hold up the deadline.
+const PUT_AWAY_TIME: Duration = Duration::from_secs(5);
 
 /// A drain says in the log how far it is, so often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -77,7 +81,12 @@ impl<'a> Drainer<'a> {
         let control = &self.node.cluster.drain;
         loop {
             while let Some(action) = self.drain.poll_action() {
-                if let DrainAction::Over(report) = action {
+                if let DrainAction::Over(mut report) = action {
+                    if !report.has_left && report.left.is_empty() {
+                        let why = "the store did not take that the node drains or leaves";
+                        let here = self.in_memory().into_iter();
+                        report.left = here.map(|id| (id, why.to_owned())).collect();
+                    }
                     control.set_progress(self.drain.progress());
                     let left = report.left.len();
                     log::info!(
@@ -94,6 +103,7 @@ impl<'a> Drainer<'a> {
                     return;
                 }
                 self.act(action).await;
+                self.drain.handle_timeout(self.node.clock.now());
             }
             control.set_progress(self.drain.progress());
             let now = self.node.clock.now();
@@ -147,11 +157,22 @@ impl<'a> Drainer<'a> {
                 match left {
                     Some(left) if left.is_empty() => self.node.cluster.order(Order::Leave(0)),
                     Some(left) => self.drain.handle_found(left, self.node.clock.now()),
-                    None => self.drain.handle_left(false, self.node.clock.now()),
+                    None => {
+                        // The store is silent: what is in memory is looked at again, later.
+                        tokio::time::sleep(defaults::DRAIN_AGAIN).await;
+                        let here = self.in_memory();
+                        self.drain.handle_found(here, self.node.clock.now());
+                    }
                 }
             }
             _ => {}
         }
+    }
+
+    /// The sessions that have an actor here: what is known without the store.
+    fn in_memory(&self) -> Vec<RecordId> {
+        let all = self.node.directory.all().into_iter();
+        all.map(|(id, _)| RecordId::session(id)).collect()
     }
 
     async fn owned(&self) -> Option<Vec<RecordId>> {
@@ -163,7 +184,8 @@ impl<'a> Drainer<'a> {
         let now = self.node.clock.now();
         match news {
             News::Draining => {
-                let owned = self.owned().await.unwrap_or_default();
+                let owned = self.owned().await;
+                let owned = owned.unwrap_or_else(|| self.in_memory());
                 log::info!("drain: {} sessions are to go", owned.len());
                 let count = u32::try_from(owned.len()).unwrap_or(u32::MAX);
                 let needed = Duration::from_secs(1) * count / SPREAD_RATE;
@@ -192,7 +214,11 @@ impl<'a> Drainer<'a> {
             return;
         }
         let began = self.node.clock.now();
-        let gone = unheld::put_away(self.node, &id).await;
+        let putting = unheld::put_away(self.node, &id);
+        let Ok(gone) = tokio::time::timeout(PUT_AWAY_TIME, putting).await else {
+            let now = self.node.clock.now();
+            return self.drain.handle_failed(&id, "the store did not answer", now);
+        };
         let now = self.node.clock.now();
         match gone {
             Some(Gone::Ended(_)) => {

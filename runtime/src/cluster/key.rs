@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use throughline_cluster::{Found, RecordId, SessionKey, State};
-use throughline_link::{CloseCode, SessionId};
+use throughline_link::SessionId;
 
 use super::{message, message::Call, rows, unheld};
 use crate::{actor::ToSession, node::Shared};
@@ -51,6 +51,11 @@ pub(crate) fn take(
     })
 }
 
+/// A key as sessions have it.
+fn key_text(key: &SessionKey) -> String {
+    String::from_utf8_lossy(key.as_bytes()).into_owned()
+}
+
 async fn look(node: &Arc<Shared>, key: &SessionKey, taker: SessionId) -> Found {
     let (mut pause, longest) = LOOK_AGAIN;
     loop {
@@ -79,12 +84,16 @@ async fn find(node: &Arc<Shared>, key: &SessionKey, taker: SessionId) -> Option<
     if let (true, Some(owner), Some(id)) = (may_speak, &owner, holder.id.session_id())
         && id != taker
     {
+        if !cluster.may_act(node.clock.lease_now()) {
+            return None;
+        }
         log::debug!("session {taker}: takes the key of session {id} at {}", owner.member);
         if owner.member != cluster.member() {
             // Whatever the answer, what the store says counts.
-            let _ = message::call(node, owner.member, &Call::EndForKey { id }).await;
+            let _ = message::call(node, owner.member, &Call::EndForKey { id, key: key_text(key) })
+                .await;
         } else if let Some(actor) = node.directory.find(id) {
-            let _ = actor.try_send(ToSession::End(CloseCode::KeyTaken));
+            let _ = actor.try_send(ToSession::EndForKey(key_text(key)));
         } else {
             unheld::put_away(node, &RecordId::session(id)).await;
         }

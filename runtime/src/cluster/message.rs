@@ -32,7 +32,7 @@ pub(super) enum Call {
     Deliver { from: SessionId, to: SessionId, payload: Bytes },
     /// Another session wants the key that this one holds.
     #[serde(rename = "end-for-key")]
-    EndForKey { id: SessionId },
+    EndForKey { id: SessionId, key: String },
     /// A message of this session was not handled by that one after all.
     #[serde(rename = "undelivered")]
     Undelivered { sender: SessionId, to: Addressee, why: Why },

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -54,13 +55,15 @@ pub(crate) async fn place(
     let request = cluster.next_request();
     let mut placement = Placement::new(own, id.clone(), resume.attempt, request, node.clock.now());
     let asked = Box::pin(pending());
-    let mut driver = Driver { node, resume, host, id, request, key: None, asked, refused: false };
+    let mut driver =
+        Driver { node, resume, host, id, request, key: None, asked, refused: false, reads: 0 };
     loop {
         while let Some(action) = placement.poll_action() {
             match action {
                 PlacementAction::Done(placed) => return driver.done(placed).await,
                 action => driver.act(&mut placement, action).await?,
             }
+            placement.handle_timeout(node.clock.now());
         }
         let at = placement.poll_timeout().map(|at| node.clock.at(at));
         let Some(at) = at else { return Err(later(CloseCode::NotYet, "")) };
@@ -78,7 +81,15 @@ pub(crate) async fn place(
     }
 }
 
+/// Reads of one placement without a pause between them: each step of a handover takes one.
+const READS_AT_ONCE: u32 = 8;
+
+/// The pause after that.
+const READ_PAUSE: Duration = Duration::from_millis(10);
+
 struct Driver<'a> {
+    /// Looks at the record so far.
+    reads: u32,
     node: &'a Arc<Shared>,
     resume: &'a Resume<'a>,
     host: Host,
@@ -100,6 +111,11 @@ impl Driver<'_> {
         let cluster = &self.node.cluster;
         match action {
             PlacementAction::Read => {
+                self.reads += 1;
+                if self.reads > READS_AT_ONCE {
+                    // Others keep changing the record, or it is damaged: not a loop without pause.
+                    tokio::time::sleep(READ_PAUSE).await;
+                }
                 // Once a commit was refused, what was last seen of the owner may be what changed:
                 // the next one would be refused for it, too, again and again until the next beat.
                 let view = Some(cluster.view()).filter(|_| !self.refused);
@@ -153,7 +169,9 @@ impl Driver<'_> {
         };
         log::debug!("cluster: resume {} of {} ended with {no:?}", self.request, self.id);
         if let No::Ended(number) = no {
-            let last = rows::snapshot(&self.node.cluster.store, &self.id).await.ok().flatten();
+            let Ok(last) = rows::snapshot(&self.node.cluster.store, &self.id).await else {
+                return Err(said(No::STORE_DOWN));
+            };
             let last = last.filter(|last| last.body != Bytes::new());
             return Ok(Found::Over(CloseCode::from_number(number), last));
         }

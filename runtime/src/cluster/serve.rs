@@ -7,7 +7,6 @@ use std::sync::{
 
 use bytes::Bytes;
 use throughline_cluster::{Ask, Entry, Law, Member, RecordId, Reply, Request};
-use throughline_link::CloseCode;
 
 use super::{message, message::Answer, message::Call, message::Tell, rows, unheld};
 use crate::{
@@ -70,9 +69,9 @@ impl Serve for Server {
                 let said = if is_here { Answer::Done } else { Answer::ReadAgain };
                 answer.answer(message::encode(&said));
             }
-            Call::EndForKey { id } => match node.directory.find(id) {
+            Call::EndForKey { id, key } => match node.directory.find(id) {
                 Some(actor) => {
-                    let told = actor.try_send(ToSession::End(CloseCode::KeyTaken)).is_ok();
+                    let told = actor.try_send(ToSession::EndForKey(key)).is_ok();
                     let said = if told { Answer::Done } else { Answer::Full };
                     answer.answer(message::encode(&said));
                 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use throughline_cluster::{
-    Ask, Ending, Entry, Gone, Header, RecordId, Refusal as No, Reply, State, defaults,
+    Ask, Ending, Entry, Gone, Header, HeldAction, RecordId, Refusal as No, Reply, State, defaults,
 };
 
 use super::{Cluster, Holding, ms_from_now, rows};
@@ -37,6 +37,13 @@ pub(super) async fn pass_on(node: &Arc<Shared>, ask: Ask, to: Entry) -> Reply {
     let mut holding = Holding::new(&cluster.store, header);
     let elsewhere = cluster.others(None);
     holding.held.handle_ask(ask, to, &elsewhere);
+    if holding.held.may_act() {
+        // Answered at once: nothing is under way that would end.
+        return match holding.held.poll_action() {
+            Some(HeldAction::Reply(_, reply)) => reply,
+            _ => Reply::ReadAgain,
+        };
+    }
     let mut said = not_yet;
     holding.gone(body, |reply| said = reply).await;
     said

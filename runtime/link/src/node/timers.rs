@@ -50,6 +50,10 @@ impl NodeLink {
     pub fn forgive_silence(&mut self, now: Instant) {
         self.heard = now;
         self.pinged = false;
+        self.active = now;
+        if let Some((since, _)) = &mut self.unacked_since {
+            *since = now;
+        }
     }
 
     /// When a client that should have sent its own Ping has not. One whose timers are held up, as
