@@ -15,6 +15,8 @@ use crate::{kinds::Expiring, node::Shared};
 const RECORDS_MAX: usize = 256;
 /// Records of a dead node looked at in one sweep: a client that comes back is served before.
 const DEAD_MAX: usize = 1024;
+/// Rows of the due index that are read for them: what no live node can read stays in front.
+const DUE_ROWS_MAX: usize = 4096;
 /// A node's own index is looked at with every so many-th beat.
 const OWN_EVERY: u32 = 20;
 /// Rows of its own index that a node looks at.
@@ -108,9 +110,17 @@ async fn due(node: &Arc<Shared>) {
     let cluster = &node.cluster;
     let view = cluster.view();
     let Some(now) = view.wall_ms().filter(|_| view.me.is_alive()) else { return };
-    let Ok(due) = rows::due(&cluster.store, now, RECORDS_MAX).await else { return };
-    for id in due.iter().filter(|id| view.is_mine(id.as_bytes())) {
+    let Ok(due) = rows::due(&cluster.store, now, DUE_ROWS_MAX).await else { return };
+    let mut dealt_with = 0;
+    for id in &due {
         let Ok(Some(header)) = rows::header(&cluster.store, id).await else { continue };
+        if !view.is_mine_of(&header) {
+            continue;
+        }
+        dealt_with += 1;
+        if dealt_with > RECORDS_MAX {
+            return;
+        }
         match (header.state, node.expiring(header.identity.kind())) {
             (State::Parked, Some(Expiring::Destroyed(kind))) => {
                 expire(node, kind, header).await;

@@ -74,7 +74,20 @@ impl View {
 
     /// Whether it is this node's turn to look after something: each live node has a share.
     pub(super) fn is_mine(&self, bytes: &[u8]) -> bool {
-        let mut alive: Vec<_> = self.alive().map(|entry| entry.member).collect();
+        self.is_share(bytes, |_| true)
+    }
+
+    /// The same for a record, of which each live node has a share that can read it.
+    pub(super) fn is_mine_of(&self, header: &Header) -> bool {
+        let (kind, version) = (header.identity.kind(), header.state_version);
+        self.is_share(header.id.as_bytes(), |entry| {
+            header.state.is_ended() || entry.reads(kind, version)
+        })
+    }
+
+    fn is_share(&self, bytes: &[u8], may: impl Fn(&Entry) -> bool) -> bool {
+        let alive = self.alive().filter(|entry| may(entry));
+        let mut alive: Vec<_> = alive.map(|entry| entry.member).collect();
         alive.sort_unstable();
         let Ok(mine) = alive.binary_search(&self.me.member) else { return false };
         // FNV-1a: every node must come to the same share.
