@@ -110,6 +110,8 @@ pub(super) struct VActorActor {
     /// Whether this node may act, as of this wake-up.
     acts: bool,
     is_over: bool,
+    /// Nobody finds it any more, and its mailbox is looked at once more.
+    last_look: bool,
 }
 
 impl VActorActor {
@@ -150,6 +152,7 @@ impl VActorActor {
             armed: Instant::ZERO,
             acts: true,
             is_over: false,
+            last_look: false,
         };
         let address = actor.start();
         for surplus in node.vactors.insert(id, kind, address.recipient(), usage) {

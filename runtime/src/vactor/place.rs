@@ -17,7 +17,11 @@ pub(super) fn choose(node: &Shared, to: &Target, version: Option<u32>) -> Option
             None => info.readable(to.kind).is_some(),
         })
     };
-    let mut nodes: Vec<_> = view.alive().filter(may).map(|entry| entry.member).collect();
+    // This node, which has just joined, may not have looked at the others yet.
+    let own = Some(&view.me).filter(|entry| entry.is_alive());
+    let others = view.alive().filter(|entry| entry.member != me);
+    let nodes = others.chain(own).filter(may).map(|entry| entry.member);
+    let mut nodes: Vec<_> = nodes.collect();
     if nodes.is_empty() {
         return None;
     }
@@ -37,6 +41,17 @@ pub(super) fn choose(node: &Shared, to: &Target, version: Option<u32>) -> Option
         }),
         _ => home(&to.id, nodes),
     }
+}
+
+/// Whether any node that is not gone serves the kind: then a place for it is to be had sooner or
+/// later.
+pub(super) fn is_served(node: &Shared, kind: &str) -> bool {
+    let view = node.cluster.view();
+    let serves = |entry: &Entry| {
+        let info = entry.standing.as_ref().map(|standing| &standing.info);
+        !entry.is_gone() && info.is_some_and(|info| info.readable(kind).is_some())
+    };
+    node.vactors.kind_named(kind).is_some() || view.nodes.iter().any(serves)
 }
 
 /// The node that follows from the name, by rendezvous: when a node comes or goes, only what is its

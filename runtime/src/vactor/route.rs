@@ -170,8 +170,13 @@ async fn find(node: &Shared, to: &Target) -> Result<Option<Where>, Rejection> {
         }
     }
     let version = header.as_ref().filter(|h| !h.state.is_ended()).map(|h| h.state_version);
-    let chosen = place::choose(node, to, version).ok_or(Rejection::NoSuchKind)?;
-    Ok(Some(if chosen == me { Where::Here } else { Where::At(chosen) }))
+    match place::choose(node, to, version) {
+        Some(chosen) if chosen == me => Ok(Some(Where::Here)),
+        Some(chosen) => Ok(Some(Where::At(chosen))),
+        // All that serve it drain, or have not joined yet.
+        None if place::is_served(node, to.kind) => Ok(None),
+        None => Err(Rejection::NoSuchKind),
+    }
 }
 
 /// It begins here, with this as its first work.

@@ -216,10 +216,13 @@ impl VActors {
         own.into_iter().take(many).map(|entry| entry.actor.clone()).collect()
     }
 
-    pub(super) fn remove(&self, id: &RecordId) {
+    /// Removes one, unless another has taken its name meanwhile.
+    pub(super) fn remove(&self, id: &RecordId, usage: &Arc<Usage>) {
         let mut active = self.lock();
-        if let Some(entry) = active.entries.remove(id) {
-            active.of_kind[entry.kind] -= 1;
+        let own = active.entries.get(id).filter(|entry| Arc::ptr_eq(&entry.usage, usage));
+        if let Some(kind) = own.map(|entry| entry.kind) {
+            active.entries.remove(id);
+            active.of_kind[kind] -= 1;
         }
     }
 

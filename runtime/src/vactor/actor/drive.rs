@@ -38,9 +38,12 @@ impl ActorFuture<VActorActor> for Drive {
             actor.drive(task);
         }
         if actor.is_over {
-            // Nobody finds it any more; what was sent before is in its mailbox, which is polled
-            // first.
-            actor.unlist();
+            if !std::mem::replace(&mut actor.last_look, true) {
+                // What was sent while it was still found is in its mailbox, which is polled first.
+                actor.unlist();
+                task.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             actor.send_on();
             ctx.stop();
             return Poll::Ready(());

@@ -211,7 +211,7 @@ impl VActorActor {
 
     /// Nobody finds it here any more.
     pub(super) fn unlist(&mut self) {
-        self.worker.node.vactors.remove(&self.id);
+        self.worker.node.vactors.remove(&self.id, &self.usage);
     }
 
     /// What had not begun goes back to those who wait, or after the VActor.
