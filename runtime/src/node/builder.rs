@@ -6,9 +6,12 @@ use throughline_store::Store;
 
 use crate::{
     config::Config,
+    environment::Environment,
     kinds::{Kind, Of},
     listen::{Page, Site},
-    node::{Admit, BuildError, RunningNode, StartError, joining, running, shared},
+    node::{
+        Admit, BuildError, NodeHere, RunningNode, StartError, here, joining, running, shared,
+    },
     session::{Arrival, Refusal, Session},
 };
 
@@ -72,6 +75,20 @@ impl NodeBuilder {
         shared::check_random()?;
         let pages = Site::pages(&self.pages);
         running::start(joining::prepare(self.config, self.kinds, pages, self.admit, self.store)?)
+    }
+
+    /// Starts the node on the current thread, for tests and simulations: no thread, no socket and
+    /// no file; its clocks are those of the tokio runtime in whose context this is called, its
+    /// chance, network and store come from `environment`. It is one worker, takes links at
+    /// `listen.link`, and has neither an HTTP listener nor one for operators. It runs while what
+    /// is returned is polled; see [`NodeHere`]. The crate `throughline-testing` stands on this.
+    ///
+    /// # Errors
+    /// A [`StartError`] that names what was wrong and what to change.
+    pub fn start_here(self, environment: Environment) -> Result<NodeHere, StartError> {
+        self.check()?;
+        self.config.validate()?;
+        here::start(self.config, self.kinds, self.admit, environment)
     }
 
     fn check(&self) -> Result<(), BuildError> {

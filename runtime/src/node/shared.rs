@@ -22,6 +22,7 @@ use crate::{
     config::Config,
     counters::{Counters, is_worth_a_line},
     directory::{Directory, Reserved},
+    environment::fill_random,
     kinds::{Expiring, Kind, later},
     listen::Pages,
     operator::Operator,
@@ -195,12 +196,12 @@ impl Shared {
         }
     }
 
-    /// A new session id, from the system's random numbers.
+    /// A new session id, from the system's random numbers unless others are injected.
     pub(crate) fn random_id(&self) -> SessionId {
         SessionId(random())
     }
 
-    /// A new secret, from the system's random numbers.
+    /// A new secret, from the same.
     pub(crate) fn random_secret(&self) -> Secret {
         Secret(random())
     }
@@ -226,6 +227,6 @@ pub(crate) fn check_random() -> io::Result<()> {
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("checked when the node started");
+    fill_random(&mut bytes).expect("checked when the node started");
     bytes
 }
