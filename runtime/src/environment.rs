@@ -37,8 +37,9 @@ pub struct Environment {
     pub(crate) wall_ms: u64,
 }
 
-/// The wall clock of a node whose environment does not say: 2026-01-01, 00:00 UTC.
-const WALL_MS: u64 = 1_767_225_600_000;
+/// The wall clock of a node whose environment does not say: 2026-01-01, 00:00 UTC, in milliseconds
+/// since 1970.
+pub const WALL_MS: u64 = 1_767_225_600_000;
 
 impl Environment {
     /// The nodes of a cluster have networks that reach each other, stores with one content, and

@@ -13,6 +13,7 @@ use tokio::task::{JoinHandle, LocalSet};
 use crate::{
     cluster::Opened,
     clock::runtime_now,
+    codec::Codec,
     config::Config,
     environment::{Environment, Incoming, Joined, Network, Seen, Spawner},
     kinds::Kind,
@@ -131,6 +132,13 @@ impl NodeHere {
         let stopped = spawner.spawn(stopping::stop_here(node));
         // Without a result it was dropped meanwhile: nothing of it is known.
         async move { stopped.await.unwrap_or_default() }
+    }
+
+    /// The session kinds that it serves, each with how its messages are written.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<(&'static str, Codec)> {
+        let kinds = self.running.shared.kinds.iter();
+        kinds.map(|kind| (kind.name(), kind.codec())).collect()
     }
 
     /// Whether a session is here now.
