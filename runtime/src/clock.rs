@@ -26,6 +26,11 @@ impl Clock {
         Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
 
+    /// Whether the machine may be suspended unnoticed: not in a clock that is injected.
+    pub(crate) const fn may_be_suspended(&self) -> bool {
+        !self.is_injected
+    }
+
     /// The same moment for the timers of the runtime.
     pub(crate) fn at(&self, instant: Instant) -> TokioInstant {
         self.start + instant.since(Instant::ZERO)

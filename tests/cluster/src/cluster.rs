@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use throughline::environment::Environment;
-use throughline::{Config, Node, RunningNode, StopReport};
+use throughline::{Config, Node, RunningNode, SessionId, StopReport};
 use throughline_client::{Client, ConnectError, Options};
 use tokio::time::sleep;
 
@@ -174,14 +174,33 @@ impl TestCluster {
         let stop = self.world.with(n, |node| node.stop());
         let Some(stop) = stop else { panic!("node {n} does not run") };
         let report = self.world.run(stop);
-        // It ends with its next polls.
+        self.wait_until_gone(n);
+        report
+    }
+
+    /// Tells a node to drain, as SIGTERM does; it leaves by itself while the test goes on. Its
+    /// progress is in [`RunningNode::drain_progress`].
+    ///
+    /// # Panics
+    /// If it does not run.
+    #[track_caller]
+    pub fn begin_drain(&self, n: usize) {
+        let stop = self.world.with(n, |node| node.stop());
+        assert!(stop.is_some(), "node {n} does not run");
+    }
+
+    /// Waits until a node that drains has left.
+    ///
+    /// # Panics
+    /// If it does not within 60 s of the cluster's time.
+    #[track_caller]
+    pub fn wait_until_gone(&self, n: usize) {
         let gone = async {
             while self.is_up(n) {
                 sleep(Duration::from_millis(1)).await;
             }
         };
-        assert!(self.world.wait(gone).is_some(), "node {n} does not end");
-        report
+        assert!(self.world.wait(gone).is_some(), "node {n} does not leave");
     }
 
     /// Kills a node: in this moment, without a word, as `kill -9` does. Its connections are closed.
@@ -263,6 +282,12 @@ impl TestCluster {
     #[must_use]
     pub fn is_up(&self, n: usize) -> bool {
         self.world.with(n, |_| ()).is_some()
+    }
+
+    /// Whether a session is on this node now; [`Player::node`] says which node it is on.
+    #[must_use]
+    pub fn has_session(&self, n: usize, id: SessionId) -> bool {
+        self.world.with(n, |node| node.has_session(id)) == Some(true)
     }
 
     /// A node that runs, for counters and for messages from outside; what is asynchronous is

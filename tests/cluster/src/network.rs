@@ -38,7 +38,7 @@ struct State {
     parted: BTreeSet<(IpAddr, IpAddr)>,
     /// Hosts that reach nobody.
     away: BTreeSet<IpAddr>,
-    pipes: Vec<Way>,
+    ways: Vec<Way>,
     /// How many there are when those that have gone are looked for.
     prune_at: usize,
     random: Random,
@@ -65,7 +65,7 @@ impl Network {
             listeners: BTreeMap::new(),
             parted: BTreeSet::new(),
             away: BTreeSet::new(),
-            pipes: Vec::new(),
+            ways: Vec::new(),
             prune_at: 64,
             random: Random::new(seed),
             next_port: PORT_FIRST,
@@ -99,7 +99,7 @@ impl Network {
     pub(crate) fn unplug(&self, host: IpAddr) {
         let mut state = self.state();
         state.listeners.retain(|address, _| address.ip() != host);
-        for way in &state.pipes {
+        for way in &state.ways {
             let Some(pipe) = way.pipe.upgrade() else { continue };
             if way.from == host {
                 pipe.end();
@@ -113,7 +113,7 @@ impl Network {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         change(&mut state);
-        for way in &state.pipes {
+        for way in &state.ways {
             if let Some(pipe) = way.pipe.upgrade() {
                 pipe.hold(!state.reaches(way.from, way.to));
             }
@@ -158,11 +158,11 @@ impl State {
     }
 
     fn keep(&mut self, way: Way) {
-        if self.pipes.len() >= self.prune_at {
-            self.pipes.retain(|way| way.pipe.strong_count() > 0);
-            self.prune_at = (self.pipes.len() * 2).max(64);
+        if self.ways.len() >= self.prune_at {
+            self.ways.retain(|way| way.pipe.strong_count() > 0);
+            self.prune_at = (self.ways.len() * 2).max(64);
         }
-        self.pipes.push(way);
+        self.ways.push(way);
     }
 }
 

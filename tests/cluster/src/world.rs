@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use throughline::NodeHere;
@@ -46,6 +48,48 @@ struct Slot {
 struct Up {
     node: NodeHere,
     store: NodeStore,
+    woken: Arc<Woken>,
+}
+
+/// Whether a node has something to do, and who is told then.
+struct Woken {
+    is_woken: AtomicBool,
+    main: Mutex<Waker>,
+}
+
+impl Woken {
+    fn main(&self) -> MutexGuard<'_, Waker> {
+        self.main.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.is_woken.swap(true, Ordering::AcqRel) {
+            self.main().wake_by_ref();
+        }
+    }
+}
+
+impl Up {
+    fn new(node: NodeHere, store: NodeStore) -> Self {
+        let main = Mutex::new(Waker::noop().clone());
+        let woken = Woken { is_woken: AtomicBool::new(true), main };
+        Self { node, store, woken: Arc::new(woken) }
+    }
+
+    /// Polls the node if it has something to do; whether it has ended.
+    fn poll(&mut self) -> bool {
+        if !self.woken.is_woken.swap(false, Ordering::AcqRel) {
+            return false;
+        }
+        let waker = Waker::from(Arc::clone(&self.woken));
+        Pin::new(&mut self.node).poll(&mut Context::from_waker(&waker)).is_ready()
+    }
 }
 
 impl World {
@@ -72,7 +116,7 @@ impl World {
         self.runtime.block_on(async {
             let mut future = pin!(future);
             poll_fn(|cx| {
-                self.poll_nodes(cx);
+                self.poll_nodes(cx.waker());
                 future.as_mut().poll(cx)
             })
             .await
@@ -84,11 +128,11 @@ impl World {
         self.run(async { timeout(PATIENCE, future).await.ok() })
     }
 
-    fn poll_nodes(&self, cx: &mut Context<'_>) {
+    fn poll_nodes(&self, main: &Waker) {
         for slot in self.nodes.borrow_mut().iter_mut().filter(|slot| !slot.is_frozen) {
-            if let Some(up) = &mut slot.up
-                && let Poll::Ready(()) = Pin::new(&mut up.node).poll(cx)
-            {
+            let Some(up) = &mut slot.up else { continue };
+            up.woken.main().clone_from(main);
+            if up.poll() {
                 slot.up = None;
             }
         }
@@ -122,7 +166,7 @@ impl World {
     }
 
     pub(crate) fn set_up(&self, n: usize, node: NodeHere, store: NodeStore) {
-        self.nodes.borrow_mut()[n].up = Some(Up { node, store });
+        self.nodes.borrow_mut()[n].up = Some(Up::new(node, store));
     }
 
     /// Asks a node something, if it runs.
