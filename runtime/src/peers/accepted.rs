@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use throughline_cluster::Member;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::environment::{Listener, Wire, fill_random};
 use crate::peers::dialed::until;
 use crate::peers::frame::{FrameError, front, take};
 use crate::peers::handshake::{AwaitHello, Refusal, VERSIONS};
@@ -21,7 +21,7 @@ use crate::peers::{Answered, Answerer, Serve};
 
 /// Accepts until the node stops.
 pub(crate) async fn accept(
-    listener: TcpListener,
+    mut listener: Listener,
     credentials: Credentials,
     shared: Arc<Shared>,
     serve: Arc<dyn Serve>,
@@ -38,14 +38,14 @@ pub(crate) async fn accept(
             _ = closed.wait_for(|life| life.is_closed) => return,
         };
         match (accepted, place) {
-            (Ok((socket, _)), Ok(place)) => {
+            (Ok(socket), Ok(place)) => {
                 let acceptor = Acceptor {
                     credentials: credentials.clone(),
                     shared: shared.clone(),
                     life: shared.life.subscribe(),
                     serve: serve.clone(),
                 };
-                tokio::spawn(acceptor.run(socket, place));
+                shared.spawner.spawn(acceptor.run(socket, place));
             }
             (Err(error), _) => {
                 shared.counters.warn(shared.clock.now(), &format_args!("cannot accept: {error}"));
@@ -66,8 +66,8 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn run(mut self, socket: TcpStream, handshake: OwnedSemaphorePermit) {
-        let Ok(mut stream) = Stream::new(socket) else { return };
+    async fn run(mut self, socket: Wire, handshake: OwnedSemaphorePermit) {
+        let mut stream = Stream::new(socket);
         let welcome = timeout(HANDSHAKE_TIMEOUT, self.welcome(&mut stream));
         match welcome.await.unwrap_or(Err(Refusal::TooSlow)) {
             Ok((from, place)) => {
@@ -88,7 +88,7 @@ impl Acceptor {
     async fn welcome(&mut self, stream: &mut Stream) -> Result<(Member, Place), Refusal> {
         let io = |error: io::Error| Refusal::Io(error.to_string());
         let mut nonce = [0; 32];
-        getrandom::fill(&mut nonce).map_err(|error| Refusal::Io(error.to_string()))?;
+        fill_random(&mut nonce).map_err(|error| Refusal::Io(error.to_string()))?;
         let awaiting =
             AwaitHello { credentials: self.credentials.clone(), versions: VERSIONS, nonce };
         let (awaiting, challenge) = awaiting.handle_frame(stream.receive().await?)?;

@@ -9,10 +9,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 use throughline_cluster::Member;
 use throughline_link::Instant;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep_until, timeout};
 
+use crate::environment::{Joined, fill_random, random_u64};
 use crate::peers::CallError;
 use crate::peers::frame::{FrameError, take};
 use crate::peers::handshake::{AwaitChallenge, DialError, VERSIONS};
@@ -89,7 +89,7 @@ impl Driver {
         route: Route,
         asked: mpsc::UnboundedReceiver<Asked>,
     ) -> Self {
-        let seed = getrandom::u64().unwrap_or(route.number);
+        let seed = random_u64().unwrap_or(route.number);
         Self {
             life: shared.life.subscribe(),
             link: Link::new(shared.clock.now(), seed),
@@ -131,7 +131,8 @@ impl Driver {
     }
 
     fn dial(&self) -> Dialing {
-        let dial = dial(self.route.clone(), self.credentials.clone());
+        let (route, credentials) = (self.route.clone(), self.credentials.clone());
+        let dial = dial(self.shared.network.clone(), route, credentials);
         Box::pin(async {
             timeout(HANDSHAKE_TIMEOUT, dial).await.unwrap_or(Err(DialError::TooSlow))
         })
@@ -283,12 +284,16 @@ impl Driver {
 }
 
 /// One try to connect, and the proofs.
-pub(crate) async fn dial(route: Route, credentials: Credentials) -> Result<Dialed, DialError> {
+pub(crate) async fn dial(
+    network: Joined,
+    route: Route,
+    credentials: Credentials,
+) -> Result<Dialed, DialError> {
     let io = |error: io::Error| DialError::Io(error.to_string());
-    let socket = TcpStream::connect(&*route.address).await.map_err(io)?;
-    let mut stream = Stream::new(socket).map_err(io)?;
+    let socket = network.connect(&route.address).await.map_err(io)?;
+    let mut stream = Stream::new(socket);
     let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce).map_err(|error| DialError::Io(error.to_string()))?;
+    fill_random(&mut nonce).map_err(|error| DialError::Io(error.to_string()))?;
     let (awaiting, hello) = AwaitChallenge::start(credentials, VERSIONS, nonce, route.me, route.to);
     stream.send(&hello).await.map_err(io)?;
     let (awaiting, proof) = awaiting.handle_frame(stream.receive().await?)?;
