@@ -254,6 +254,7 @@ pub(crate) async fn run(node: Arc<Shared>, joining: Joining) {
     beat::run(Arc::clone(&node), Arc::new(info), ordered, joined).await;
     if let Some(peers) = cluster.peers() {
         peers.close();
+        peers.finish().await;
     }
     if let Err(error) = cluster.store.close().await {
         log::error!("cluster: {error}");
