@@ -8,7 +8,7 @@ pub const PAGES: &[Page] = &[
     page("/page/icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
     page("/page/app.js", SCRIPT, include_bytes!("page/app.js")),
     page("/page/board.js", SCRIPT, include_bytes!("page/board.js")),
-    page("/page/puzzle.js", SCRIPT, include_bytes!("page/puzzle.js")),
+    page("/page/slide.js", SCRIPT, include_bytes!("page/slide.js")),
 ];
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";

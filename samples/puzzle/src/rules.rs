@@ -59,7 +59,7 @@ impl Game {
         let drawn = mix(u64::from(day) << 32 | u64::from(number));
         let free: Vec<usize> = (0..self.cells.len()).filter(|&at| self.cells[at] == 0).collect();
         if let Some(&at) = free.get((drawn >> 32) as usize % free.len().max(1)) {
-            self.cells[at] = if drawn % 10 == 0 { 2 } else { 1 };
+            self.cells[at] = if drawn.is_multiple_of(10) { 2 } else { 1 };
         }
     }
 }
