@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::messages::{Denial, Move};
 use crate::rules::Game;
 
-/// A write waits so long for those of other nodes: well below the turn deadline of 10 s.
-const BUSY_TIME: Duration = Duration::from_secs(5);
+/// A write waits so long for those of other nodes, which take milliseconds; then it is denied.
+const BUSY_TIME: Duration = Duration::from_secs(2);
 /// Connections that are kept open: as many as use one processor well.
 const CONNECTIONS_KEPT: usize = 8;
 /// Players that a ranking shows.

@@ -227,6 +227,7 @@ function count(element, value) {
 
 /** What a move scored rises from the score. */
 function rise(gain) {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
   const element = document.createElement("i");
   element.textContent = `+${gain}`;
   element.addEventListener("animationend", () => element.remove());
