@@ -19,7 +19,7 @@ pub enum Motion {
     StartOver,
 }
 
-/// One try at the puzzle of a day, the same for everybody: after the same moves come the same tiles.
+/// One try at the puzzle of a day: for everybody, the same tiles come after the same moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Game {
     pub cells: Cells,
