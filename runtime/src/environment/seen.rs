@@ -97,7 +97,10 @@ mod tests {
         tokio::time::advance(Duration::from_millis(30)).await;
         assert_eq!(first.0, Some(1_000));
         assert_eq!(one.during(seen_wall_ms), Some(1_030));
-        assert_eq!(other.during(|| (seen_wall_ms(), random_u64().unwrap())), (Some(5_030), first.1));
+        assert_eq!(
+            other.during(|| (seen_wall_ms(), random_u64().unwrap())),
+            (Some(5_030), first.1)
+        );
         assert_ne!(one.during(|| random_u64().unwrap()), first.1, "the numbers go on");
         assert_eq!(seen_wall_ms(), None);
         let inside = one.during(|| other.during(seen_wall_ms).zip(seen_wall_ms()));

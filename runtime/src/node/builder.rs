@@ -9,9 +9,7 @@ use crate::{
     environment::Environment,
     kinds::{Kind, Of},
     listen::{Page, Site},
-    node::{
-        Admit, BuildError, NodeHere, RunningNode, StartError, here, joining, running, shared,
-    },
+    node::{Admit, BuildError, NodeHere, RunningNode, StartError, here, joining, running, shared},
     session::{Arrival, Refusal, Session},
 };
 

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
 
 use crate::{
-    cluster::Opened,
     clock::runtime_now,
+    cluster::Opened,
     codec::Codec,
     config::Config,
     environment::{Environment, Incoming, Joined, Network, Seen, Spawner},
@@ -59,15 +59,8 @@ pub(super) fn start(
     let opened = Opened { store, secret: Some(secret), name: STORE_NAME.to_owned() };
     let network = Joined::Injected(network);
     let (running, lease, joined) = seen.during(|| {
-        let prepared = joining::put_together(
-            config,
-            kinds,
-            Pages::new(),
-            admit,
-            opened,
-            spawner,
-            network,
-        )?;
+        let prepared =
+            joining::put_together(config, kinds, Pages::new(), admit, opened, spawner, network)?;
         begin(prepared, &tasks, links)
     })?;
     Ok(NodeHere { running: Rc::new(running), tasks, lease, joined, seen })
@@ -83,11 +76,7 @@ fn listen_for_links(config: &Config, network: &dyn Network) -> Result<Vec<Incomi
 
 type Begun = (RunningNode, JoinHandle<()>, watch::Receiver<bool>);
 
-fn begin(
-    prepared: Prepared,
-    tasks: &LocalSet,
-    links: Vec<Incoming>,
-) -> Result<Begun, StartError> {
+fn begin(prepared: Prepared, tasks: &LocalSet, links: Vec<Incoming>) -> Result<Begun, StartError> {
     let shared = Arc::clone(&prepared.shared);
     let (handle, pulse, work) = worker::start_here(Arc::clone(&shared));
     tasks.spawn_local(work);
@@ -162,6 +151,8 @@ impl Future for NodeHere {
 impl Drop for NodeHere {
     fn drop(&mut self) {
         let tasks = std::mem::take(&mut self.tasks);
+        // An actor that is dropped is polled once more: without a lease it begins no turn.
+        self.running.shared.cluster.forsake();
         self.seen.during(|| drop(tasks));
     }
 }

@@ -77,8 +77,8 @@ impl TestCluster {
         let host = world.network.host(host_of_node(n));
         let config = self.config(n);
         let patience = config.cluster.term * 2 + JOIN_TIME;
-        let environment = Environment::new(host, Arc::new(store.clone()), SECRET, seed)
-            .wall_ms(self.wall_ms());
+        let environment =
+            Environment::new(host, Arc::new(store.clone()), SECRET, seed).wall_ms(self.wall_ms());
         let builder = (self.game)(Node::builder(config));
         let started = world.inside(|| builder.start_here(environment));
         let node = started.unwrap_or_else(|error| panic!("node {n} does not start: {error}"));
@@ -173,6 +173,7 @@ impl TestCluster {
     pub fn drain(&self, n: usize) -> StopReport {
         let stop = self.world.with(n, |node| node.stop());
         let Some(stop) = stop else { panic!("node {n} does not run") };
+        assert!(!self.world.is_frozen(n), "node {n} is frozen");
         let report = self.world.run(stop);
         self.wait_until_gone(n);
         report
