@@ -179,11 +179,6 @@ impl Cluster {
         self.lease.store(until.map_or(0, Instant::as_micros), Ordering::Release);
     }
 
-    /// From here on this node does not act.
-    pub(crate) fn forsake(&self) {
-        self.set_lease(None);
-    }
-
     pub(crate) fn order(&self, order: Order) {
         if self.orders.try_send(order).is_err() {
             log::error!("cluster: {order:?} is lost: too many orders");

@@ -151,8 +151,8 @@ impl Future for NodeHere {
 impl Drop for NodeHere {
     fn drop(&mut self) {
         let tasks = std::mem::take(&mut self.tasks);
-        // An actor that is dropped is polled once more: without a lease it begins no turn.
-        self.running.shared.cluster.forsake();
+        // actix polls an actor once more when it is dropped, but nothing that it has spawned: no
+        // turn begins.
         self.seen.during(|| drop(tasks));
     }
 }

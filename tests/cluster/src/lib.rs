@@ -75,8 +75,8 @@
 //!
 //! # What a test can do
 //!
-//! - Players: [`player`](TestCluster::player), or [`log_in`](TestCluster::log_in) for one that may be
-//!   refused; [`send`](Player::send), [`expect`](Player::expect), [`receive`](Player::receive),
+//! - Players: [`player`](TestCluster::player), or [`log_in`](TestCluster::log_in) for one that may
+//!   be refused; [`send`](Player::send), [`expect`](Player::expect), [`receive`](Player::receive),
 //!   [`received`](Player::received), [`expect_end`](Player::expect_end).
 //! - Their networks: [`cut`](Player::cut), [`go_away`](Player::go_away),
 //!   [`come_back`](Player::come_back), [`move_to`](Player::move_to) another node.
