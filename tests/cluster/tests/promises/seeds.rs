@@ -11,13 +11,17 @@ fn play(seed: u64) -> String {
     let cluster = TestCluster::builder(3).seed(seed).start(|node| node.sessions::<Counter>());
     let mut players: Vec<_> =
         (0..3).map(|n| Counting::new(&cluster, &format!("player-{n}"))).collect();
-    players.iter_mut().for_each(Counting::talk);
+    for player in &mut players {
+        player.talk();
+    }
     cluster.begin_drain(0);
     // Anywhere within the handover.
     cluster.advance(Duration::from_millis(seed % 16));
     cluster.kill(1);
     players.remove(1).player.expect_end();
-    players.iter_mut().for_each(Counting::talk);
+    for player in &mut players {
+        player.talk();
+    }
     cluster.wait_until_gone(0);
     for player in &mut players {
         player.talk();
