@@ -19,6 +19,6 @@ pub use builder::NodeBuilder;
 pub use error::{BuildError, StartError};
 pub use here::NodeHere;
 pub use running::{DeliverError, RunningNode};
-pub(crate) use shared::{Admit, Shared, suits};
+pub(crate) use shared::{Admit, Parts, Shared, suits};
 pub(crate) use signals::Signals;
 pub use stopping::StopReport;

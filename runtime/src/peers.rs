@@ -223,11 +223,25 @@ impl Peers {
         self.shared.close();
     }
 
+    /// Waits until the other nodes have the answers to what they asked before `close`, for a second
+    /// and some at most.
+    pub(crate) async fn finish(&self) {
+        let goodbye = async {
+            while self.shared.counters.counts().connections > 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let _ = tokio::time::timeout(limits::GOODBYE_TIME + LOOK_EVERY, goodbye).await;
+    }
+
     /// What happened so far.
     pub(crate) fn counts(&self) -> PeerCounts {
         self.shared.counters.counts()
     }
 }
+
+/// How often a node that stops looks whether its connections have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 impl Drop for Peers {
     fn drop(&mut self) {

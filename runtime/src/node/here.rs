@@ -16,12 +16,10 @@ use crate::{
     codec::Codec,
     config::Config,
     environment::{Environment, Incoming, Joined, Network, Seen, Spawner},
-    kinds::Kind,
-    listen::{self, Pages},
+    listen,
     node::{
-        RunningNode, StartError, StopReport,
+        Parts, RunningNode, StartError, StopReport,
         joining::{self, Prepared},
-        shared::Admit,
         stopping,
     },
     worker,
@@ -46,8 +44,7 @@ pub struct NodeHere {
 /// Puts the node together; it begins with its first poll.
 pub(super) fn start(
     config: Config,
-    kinds: Vec<Box<dyn Kind>>,
-    admit: Option<Box<Admit>>,
+    parts: Parts,
     environment: Environment,
 ) -> Result<NodeHere, StartError> {
     let Environment { network, store, secret, seed, wall_ms } = environment;
@@ -59,8 +56,7 @@ pub(super) fn start(
     let opened = Opened { store, secret: Some(secret), name: STORE_NAME.to_owned() };
     let network = Joined::Injected(network);
     let (running, lease, joined) = seen.during(|| {
-        let prepared =
-            joining::put_together(config, kinds, Pages::new(), admit, opened, spawner, network)?;
+        let prepared = joining::put_together(config, parts, opened, spawner, network)?;
         begin(prepared, &tasks, links)
     })?;
     Ok(NodeHere { running: Rc::new(running), tasks, lease, joined, seen })

@@ -14,9 +14,7 @@ use crate::{
     cluster::{self, Cluster, Joining, Opened, Order, Server},
     config::Config,
     environment::{Joined, Spawner, random_u64},
-    kinds::Kind,
-    listen::Pages,
-    node::{Shared, StartError, shared::Admit},
+    node::{Parts, Shared, StartError},
     peers::{PeerConfig, Peers},
 };
 
@@ -56,23 +54,19 @@ const JOIN_TIME: Duration = Duration::from_secs(20);
 /// Opens the store.
 pub(super) fn prepare(
     config: Config,
-    kinds: Vec<Box<dyn Kind>>,
-    pages: Pages,
-    admit: Option<Box<Admit>>,
+    parts: Parts,
     injected: Option<Arc<dyn Store>>,
 ) -> Result<(Prepared, ClusterRuntime), StartError> {
     let (runtime, opened) = open(&config, injected)?;
     let spawner = Spawner::Runtime(runtime.handle().clone());
-    let prepared = put_together(config, kinds, pages, admit, opened, spawner, Joined::System)?;
+    let prepared = put_together(config, parts, opened, spawner, Joined::System)?;
     Ok((prepared, ClusterRuntime(Some(runtime))))
 }
 
 /// Makes what the parts of a node share.
 pub(super) fn put_together(
     config: Config,
-    kinds: Vec<Box<dyn Kind>>,
-    pages: Pages,
-    admit: Option<Box<Admit>>,
+    parts: Parts,
     opened: Opened,
     spawner: Spawner,
     network: Joined,
@@ -85,7 +79,7 @@ pub(super) fn put_together(
     }
     let me = Member { node: NodeId(config.cluster.node), incarnation: incarnation()? };
     let (cluster, ordered) = Cluster::new(store, name, me, spawner);
-    let shared = Shared::new(config, kinds, pages, admit, cluster);
+    let shared = Shared::new(config, parts, cluster);
     Ok(Prepared { shared, ordered, secret, network })
 }
 
@@ -136,7 +130,8 @@ pub(super) fn begin(
         (advertised, _) => advertised.to_owned(),
     };
     cluster.set_peers(peers);
-    let readable = shared.kinds.iter().map(|kind| kind.readable()).collect();
+    let sessions = shared.kinds.iter().map(|kind| kind.readable());
+    let readable = sessions.chain(shared.vactors.readable()).collect();
     let info = NodeInfo::new(&address, readable)
         .and_then(|info| info.with_clients(config.listen.advertise.clone()))
         .map_err(|error| StartError::Store { text: error.to_string() })?;

@@ -28,11 +28,20 @@ use crate::{
     operator::Operator,
     session::{Arrival, Recipient, Refusal, ServerMessage, Undelivered},
     transport::Transport,
+    vactor::VActors,
     worker::WeakWorker,
 };
 
 /// The game's admission hook.
 pub(crate) type Admit = dyn Fn(&Arrival<'_>) -> Result<(), Refusal> + Send + Sync;
+
+/// What a game makes a node of.
+pub(crate) struct Parts {
+    pub(crate) kinds: Vec<Box<dyn Kind>>,
+    pub(crate) vactors: VActors,
+    pub(crate) pages: Pages,
+    pub(crate) admit: Option<Box<Admit>>,
+}
 
 /// What all workers of a node share. Nothing here is locked for a frame.
 pub(crate) struct Shared {
@@ -45,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) kinds: Vec<Box<dyn Kind>>,
+    pub(crate) vactors: VActors,
     pub(crate) pages: Pages,
     pub(crate) admit: Option<Box<Admit>>,
     /// What operators have asked for.
@@ -58,13 +68,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        config: Config,
-        kinds: Vec<Box<dyn Kind>>,
-        pages: Pages,
-        admit: Option<Box<Admit>>,
-        cluster: Arc<Cluster>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(config: Config, parts: Parts, cluster: Arc<Cluster>) -> Arc<Self> {
+        let Parts { kinds, vactors, pages, admit } = parts;
         let (link, session) = (&config.link, &config.session);
         let link_config = LinkConfig {
             heartbeat: link.heartbeat,
@@ -97,6 +102,7 @@ impl Shared {
             admission: Admission::new(config.limits.clone()),
             counters: Arc::default(),
             kinds,
+            vactors,
             pages,
             admit,
             operator: Operator::default(),

@@ -10,9 +10,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::environment::{Listener, Wire, fill_random};
 use crate::peers::dialed::until;
-use crate::peers::frame::{FrameError, front, take};
+use crate::peers::frame::{Frame, FrameError, front, take};
 use crate::peers::handshake::{AwaitHello, Refusal, VERSIONS};
-use crate::peers::limits::{ACCEPT_PAUSE, FRAME_BYTES_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX};
+use crate::peers::limits::{
+    ACCEPT_PAUSE, FRAME_BYTES_MAX, GOODBYE_TIME, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX,
+};
 use crate::peers::proof::Credentials;
 use crate::peers::serving::{Asked, Fault, Serving};
 use crate::peers::shared::{Life, Place, Shared};
@@ -172,12 +174,45 @@ impl Connection {
             }
         };
         let from = self.from;
+        if matches!(end, End::Closed) && self.life.borrow().is_closed {
+            // What is under way is answered; whoever called later learns that it was not handled.
+            let _ = timeout(GOODBYE_TIME, self.say_goodbye()).await;
+        }
         match end {
             End::Frame(_) | End::Fault(_) => {
                 let what = format!("closed the connection of {from}: {end}");
                 self.shared.counters.warn(self.shared.clock.now(), &what);
             }
             end => log::debug!("nodes: the connection of {from} ended: {end}"),
+        }
+    }
+
+    /// Answers what was begun, tells what was not, and waits for the other side to close: closed with
+    /// bytes unread, the connection would be reset, and the last frames might be lost.
+    async fn say_goodbye(&mut self) -> Result<(), End> {
+        loop {
+            self.collect()?;
+            let has_moved = self.write()?;
+            if self.serving.is_idle() && self.stream.out.is_empty() {
+                break;
+            }
+            if has_moved {
+                continue;
+            }
+            tokio::select! {
+                ready = self.stream.ready(false) => ready?,
+                answered = self.answers.recv() => {
+                    if let Some((call, answer)) = answered {
+                        self.serving.handle_answer(call, answer)?;
+                    }
+                }
+            }
+        }
+        self.stream.send(&Frame::Goodbye { last: self.serving.last() }).await?;
+        loop {
+            self.stream.input.clear();
+            self.stream.ready(true).await?;
+            self.stream.try_read()?;
         }
     }
 

@@ -73,6 +73,8 @@ enum End {
     Frame(#[from] FrameError),
     #[error("it sent {0}")]
     Misplaced(#[from] Misplaced),
+    #[error("it stops")]
+    Goodbye,
     #[error("it is silent")]
     Silent,
     #[error("another address is used")]
@@ -179,7 +181,7 @@ impl Driver {
         self.pass_time();
         has_moved |= self.write(stream)?;
         if self.link.poll_wish(self.shared.clock.now()) == Wish::GiveUp {
-            return Err(End::Silent);
+            return Err(if self.link.is_over() { End::Goodbye } else { End::Silent });
         }
         if self.is_replaced && self.link.is_empty() {
             return Err(End::Replaced);
