@@ -42,7 +42,7 @@ pub(crate) use courier::{Sending, report, start_courier};
 pub(crate) use drain::{DrainControl, DrainOrder};
 pub(crate) use holding::{Holding, create, elsewhere};
 pub(crate) use key::{Keying, take as take_key};
-pub(crate) use message::tell_start;
+pub(crate) use message::{tell_move, tell_start};
 pub(crate) use open::{Opened, open};
 pub(crate) use place::{Found, Host, place};
 pub(crate) use serve::{Asked, Server};

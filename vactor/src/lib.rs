@@ -68,7 +68,7 @@ pub use address::Address;
 pub use ask::{ASK_TIME, Ask, Tell};
 pub use context::{Context, ReadContext};
 pub use message::{Accepts, Handle, Message, MessageList, Messages, Read};
-pub use node::Vactors;
+pub use node::{Move, Vactors};
 pub use throughline::vactor::{
     Activation, AskError, CatchUp, Deactivation, Durability, Mode, Placement, Rejection,
 };

@@ -98,6 +98,11 @@ impl Serve for Server {
                     vactor::start(&self.0, &id);
                 }
             }
+            Some(Tell::Move { id, node }) => {
+                if let Some(id) = RecordId::from_bytes(&id) {
+                    vactor::send_to_node(&self.0, &id, node);
+                }
+            }
             Some(Tell::Load { vactors }) => self.0.vactors.note_load(from, vactors),
             None => log::debug!("cluster: {from} says something that this build does not know"),
         }

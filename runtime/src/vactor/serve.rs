@@ -12,7 +12,7 @@ use super::{
     wire::Invoked,
 };
 use crate::{
-    cluster::{rows, tell_start},
+    cluster::{rows, tell_move, tell_start},
     node::Shared,
     peers::Answerer,
 };
@@ -84,6 +84,35 @@ fn another(node: &Shared, id: &RecordId, kind: &str) -> Option<Entry> {
     let others: Vec<_> = view.alive().filter(serves).collect();
     let home = place::home(id, others.iter().map(|entry| entry.member))?;
     others.into_iter().find(|entry| entry.member == home).cloned()
+}
+
+/// Sends a VActor of this node to that one, if that one serves its kind. Whether it is here.
+pub(crate) fn send_to_node(node: &Arc<Shared>, id: &RecordId, to: u32) -> bool {
+    let Some(actor) = node.vactors.find(id) else { return false };
+    let view = node.cluster.view();
+    let Some((kind, _)) = id.vactor_name() else { return false };
+    let to = view.alive().find(|entry| {
+        let info = entry.standing.as_ref().map(|standing| &standing.info);
+        entry.member.node.0 == to && info.is_some_and(|info| info.readable(kind).is_some())
+    });
+    if let Some(to) = to.filter(|to| to.member != view.me.member) {
+        let leave = ToVActor::Leave(Deactivation::Moves, Some(Box::new(to.clone())));
+        // One whose mailbox is full has no time to move.
+        let _ = actor.try_send(leave);
+    }
+    true
+}
+
+/// Moves a VActor, wherever it is; one that is in no memory stays where it is.
+pub(super) async fn move_to(node: &Arc<Shared>, id: &RecordId, to: u32) {
+    if send_to_node(node, id, to) {
+        return;
+    }
+    if let Ok(Some(header)) = rows::header(&node.cluster.store, id).await
+        && let Some(owner) = header.owner.filter(|owner| *owner != node.cluster.member())
+    {
+        tell_move(node, owner, id, to);
+    }
 }
 
 /// This VActor is this node's, or nobody's, and is wanted in memory here: it was moved here, or lost

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use throughline_testing::TestCluster;
-use throughline_vactor::prelude::*;
+use throughline_vactor::{Move, prelude::*};
 
 use crate::kinds::*;
 
@@ -217,4 +217,22 @@ fn an_ask_of_a_kind_that_no_node_serves_is_rejected() {
     let node = cluster.node(0);
     let asked = cluster.run(async move { node.ask(&Counter::at("a"), Total {}).await });
     assert_eq!(asked, Err(Rejection::NoSuchKind.into()));
+}
+
+#[test]
+fn a_vactor_moves_on_demand_and_who_asks_meanwhile_notices_nothing() {
+    let cluster = cluster(3);
+    cluster.advance(Duration::from_secs(1));
+    for turn in 1..=30 {
+        let (node, from) = (cluster.node(0), cluster.node(1));
+        let to = u32::try_from(turn % 3).unwrap() + 1;
+        let asked = cluster.run(async move {
+            from.move_vactor(&Counter::at("a"), to).await;
+            node.ask(&Counter::at("a"), Add { by: 1 }).await
+        });
+        assert_eq!(asked, Ok(turn));
+    }
+    let moves = begun(&cluster, 0, "a");
+    assert!(moves.len() > 10, "{moves:?}");
+    assert!(moves[1..].iter().all(|why| why == "Restored"), "{moves:?}");
 }
