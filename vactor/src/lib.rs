@@ -73,3 +73,7 @@ pub use throughline::vactor::{
     Activation, AskError, CatchUp, Deactivation, Durability, Mode, Placement, Rejection,
 };
 pub use vactor::VActor;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/vactors.md")]
+struct Page;
