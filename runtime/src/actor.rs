@@ -47,6 +47,7 @@ use crate::{
     cluster::{Holding, Keying, Sending},
     session::{Facts, Session, Shared},
     transport::Transport,
+    vactor::Caller,
     worker::Worker,
 };
 use delay::SimulatedLink;
@@ -196,7 +197,9 @@ pub(crate) fn facts(
         message_max: (config.link.max_frame as usize)
             .saturating_sub(throughline_link::wire::DATA_OVERHEAD),
     };
+    let record = throughline_cluster::RecordId::session(id);
     Rc::new(Shared {
+        caller: Caller::new(std::sync::Arc::clone(&worker.node), Some(record)),
         facts: Cell::new(facts),
         key: RefCell::default(),
         effects: RefCell::default(),

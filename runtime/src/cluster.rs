@@ -21,7 +21,7 @@ mod key;
 mod message;
 mod open;
 mod place;
-mod rows;
+pub(crate) mod rows;
 mod serve;
 mod sweep;
 mod unheld;
@@ -39,14 +39,15 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub(crate) use beat::Order;
 pub(crate) use counts::{ClusterCounts, Stage};
-pub(crate) use courier::{Sending, report};
+pub(crate) use courier::{Sending, report, start_courier};
 pub(crate) use drain::{DrainControl, DrainOrder};
 pub(crate) use holding::{Holding, create, elsewhere};
 pub(crate) use key::{Keying, take as take_key};
+pub(crate) use message::tell_start;
 pub(crate) use open::{Opened, open};
 pub(crate) use place::{Found, Host, place};
 pub(crate) use serve::{Asked, Server};
-pub(crate) use unheld::park;
+pub(crate) use unheld::{end_and_dismiss, park, park_as_it_was};
 pub(crate) use view::View;
 
 use crate::{clock::wall_ms, node::Shared, peers::Peers};
@@ -205,6 +206,12 @@ impl Cluster {
             return Some(entry.clone());
         }
         rows::entry(&self.store, member).await.ok()
+    }
+
+    /// The cluster's wall clock, in milliseconds since 1970 UTC: the median of the live nodes'
+    /// clocks, or this node's while there is none.
+    pub(crate) fn wall_ms(&self) -> u64 {
+        self.view().wall_ms().unwrap_or_else(wall_ms)
     }
 
     /// Addresses for clients that are sent elsewhere.

@@ -15,6 +15,28 @@ pub enum Codec {
     Json,
 }
 
+impl Codec {
+    /// Appends a value.
+    ///
+    /// # Errors
+    /// [`EncodeError`]: this codec cannot write it.
+    pub fn encode<T: Serialize + ?Sized>(
+        self,
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        encode(self, value, out)
+    }
+
+    /// Reads a value, and nothing behind it; nested 32 deep at most.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: the bytes are no such value.
+    pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, DecodeError> {
+        decode(self, bytes)
+    }
+}
+
 /// Bytes of the game's own encoding: `type In = Raw; type Out = Raw;`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Raw(pub Bytes);

@@ -33,6 +33,7 @@ pub use problem::{ConfigError, Problem};
 pub use settings::{
     AdminSettings, ClusterSettings, Config, DevelopmentSettings, DrainSettings, LimitSettings,
     LinkSettings, ListenSettings, LogSettings, NodeSettings, SessionSettings, StoreSettings,
+    VActorSettings,
 };
 pub use source::{Provenance, Source};
 

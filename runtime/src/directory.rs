@@ -9,6 +9,7 @@ use std::sync::{
 };
 
 use actix::Recipient;
+use throughline_cluster::RecordId;
 use throughline_link::SessionId;
 use tokio::sync::watch;
 
@@ -27,8 +28,8 @@ pub(crate) struct Directory {
 #[derive(Debug, Default)]
 struct Tables {
     sessions: HashMap<SessionId, Entry>,
-    /// Sessions that somebody is about to start or to put away.
-    reserved: HashMap<SessionId, watch::Receiver<()>>,
+    /// Records that somebody is about to start or to put away.
+    reserved: HashMap<RecordId, watch::Receiver<()>>,
     keys: HashMap<String, SessionId>,
     /// Ended sessions, oldest first, with the bytes they retain.
     ended: VecDeque<(SessionId, usize)>,
@@ -59,14 +60,20 @@ impl Drop for Held {
     }
 }
 
-/// The right to start a session here, or to deal with its record: one at a time. Given back when
-/// it is dropped.
+/// The right to start a session or a VActor here, or to deal with its record: one at a time. Given
+/// back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Reserved {
     tables: Arc<Mutex<Tables>>,
-    id: SessionId,
+    id: RecordId,
     /// Tells those who wait, when it is dropped.
     _done: watch::Sender<()>,
+}
+
+impl Reserved {
+    pub(crate) const fn id(&self) -> &RecordId {
+        &self.id
+    }
 }
 
 impl Drop for Reserved {
@@ -83,28 +90,40 @@ fn lock(tables: &Mutex<Tables>) -> MutexGuard<'_, Tables> {
 impl Directory {
     /// Reserves a session that has no actor here, unless somebody else has.
     pub(crate) fn reserve(&self, id: SessionId) -> Option<Reserved> {
+        self.reserve_record(&RecordId::session(id))
+    }
+
+    /// The same for any record; who reserves a VActor's looks first whether it is active.
+    pub(crate) fn reserve_record(&self, id: &RecordId) -> Option<Reserved> {
         let mut tables = self.lock();
-        if tables.sessions.contains_key(&id) || tables.reserved.contains_key(&id) {
+        let is_active = id.session_id().is_some_and(|id| tables.sessions.contains_key(&id));
+        if is_active || tables.reserved.contains_key(id) {
             return None;
         }
         let (done, receiver) = watch::channel(());
-        tables.reserved.insert(id, receiver);
-        Some(Reserved { tables: Arc::clone(&self.tables), id, _done: done })
+        tables.reserved.insert(id.clone(), receiver);
+        Some(Reserved { tables: Arc::clone(&self.tables), id: id.clone(), _done: done })
     }
 
     /// Waits while somebody else has this session reserved.
     pub(crate) async fn unreserved(&self, id: SessionId) {
-        let reserved = self.lock().reserved.get(&id).cloned();
+        self.unreserved_record(&RecordId::session(id)).await;
+    }
+
+    /// Waits while somebody else has this record reserved.
+    pub(crate) async fn unreserved_record(&self, id: &RecordId) {
+        let reserved = self.lock().reserved.get(id).cloned();
         if let Some(mut reserved) = reserved {
             // An error: it was dropped, which is what is waited for.
             let _ = reserved.changed().await;
         }
     }
 
-    /// Whether somebody here is at work on this session.
-    pub(crate) fn knows(&self, id: SessionId) -> bool {
+    /// Whether somebody here is at work on this record. Of an active VActor its own table knows.
+    pub(crate) fn knows(&self, id: &RecordId) -> bool {
         let tables = self.lock();
-        tables.sessions.contains_key(&id) || tables.reserved.contains_key(&id)
+        id.session_id().is_some_and(|id| tables.sessions.contains_key(&id))
+            || tables.reserved.contains_key(id)
     }
 
     /// Locked for a few instructions at a login, a resume, an end or a message between sessions;

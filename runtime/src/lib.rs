@@ -39,6 +39,7 @@
 //! - `node`: a server process; `config`: its settings; `prelude`: what a game imports
 //! - `listen`, `transport`, `handshake`, `admission`: how connections come in
 //! - `arrive`: how a session comes to this node; `cluster`: who may act for it, and the store
+//! - `vactor`: what hosts VActors, for `throughline-vactor`
 //! - `peers`: connections between nodes; `lend`, `local`: the hub and the local cluster
 //! - `balancer`: spreads connections over nodes, for development
 //! - `actor`: one session's actor; `kinds`: their types, erased; `directory`: where each one is
@@ -69,6 +70,8 @@ mod peers;
 pub mod prelude;
 mod session;
 mod transport;
+#[doc(hidden)]
+pub mod vactor;
 mod web_client;
 mod worker;
 
@@ -77,6 +80,7 @@ pub use config::{
     AdminSettings, CONFIG_FILE, ClusterSettings, Config, ConfigError, ConfigSources,
     DevelopmentSettings, DrainSettings, LimitSettings, LinkSettings, ListenSettings, Loaded,
     LogSettings, NodeSettings, Problem, Provenance, SessionSettings, Source, StoreSettings,
+    VActorSettings,
 };
 pub use counters::Counters;
 pub use listen::Page;

@@ -15,7 +15,7 @@ pub use context::{Context, NotAllowed};
 pub(crate) use context::{Facts, Shared};
 pub(crate) use effects::{Effect, Effects};
 pub use end::EndReason;
-pub use error::{HandlerError, Outcome};
+pub use error::{HandlerError, Outcome, Unreadable};
 pub(crate) use login::Joining;
 pub use login::{Arrival, Login, Refusal};
 pub use message::{Recipient, ServerMessage, Undelivered};

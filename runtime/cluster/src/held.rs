@@ -63,7 +63,7 @@ enum Goal {
     /// To this node; if it cannot read the version, its client is sent to these addresses.
     Yield(Ask, Entry, Vec<String>),
     Park {
-        expires: u64,
+        due: Option<u64>,
     },
 }
 
@@ -159,13 +159,13 @@ impl Held {
         Ok(())
     }
 
-    /// Parks it until `expires`, in milliseconds since 1970 UTC.
+    /// Parks it; `due` is when it is to be looked at, in milliseconds since 1970 UTC.
     ///
     /// # Errors
     /// [`NotNow`]: a commit is under way, or it is over.
-    pub fn park(&mut self, expires: u64) -> Result<(), NotNow> {
+    pub fn park(&mut self, due: Option<u64>) -> Result<(), NotNow> {
         self.is_idle()?;
-        self.swap_out(Goal::Park { expires });
+        self.swap_out(Goal::Park { due });
         Ok(())
     }
 
@@ -232,8 +232,8 @@ impl Held {
             return self.stay(goal);
         };
         let step = match &goal {
-            Goal::Park { expires } => {
-                self.law.park(&self.header, body.clone(), state_version, self.attempt, *expires)
+            Goal::Park { due } => {
+                self.law.park(&self.header, body.clone(), state_version, self.attempt, *due)
             }
             Goal::Yield(ask, to, _) => {
                 self.law.yield_to(&self.header, to, body.clone(), state_version, ask.attempt)

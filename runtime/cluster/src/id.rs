@@ -74,6 +74,14 @@ impl RecordId {
         &self.0
     }
 
+    /// Kind and key, if it is a VActor.
+    #[must_use]
+    pub fn vactor_name(&self) -> Option<(&str, &[u8])> {
+        let [VACTOR, length, rest @ ..] = &self.0[..] else { return None };
+        let (kind, key) = rest.split_at_checked(usize::from(*length))?;
+        Some((core::str::from_utf8(kind).ok()?, key))
+    }
+
     /// Session or VActor.
     #[must_use]
     pub fn class(&self) -> Class {
@@ -94,7 +102,10 @@ impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.session_id() {
             Some(id) => write!(f, "session {id}"),
-            None => write!(f, "VActor {}", self.0[2..].escape_ascii()),
+            None => match self.vactor_name() {
+                Some((kind, key)) => write!(f, "VActor {kind}/{}", key.escape_ascii()),
+                None => write!(f, "VActor {}", self.0[2..].escape_ascii()),
+            },
         }
     }
 }

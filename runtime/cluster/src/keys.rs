@@ -71,12 +71,11 @@ pub fn requests_to(owner: Member) -> Range {
     Range::of(&member_key(REQUEST, owner))
 }
 
-/// What is due at `wall_ms` (milliseconds since 1970 UTC) or before.
+/// What is due from `from` to `until`, both included (milliseconds since 1970 UTC).
 #[must_use]
-pub fn due_until(wall_ms: u64) -> Range {
-    let mut end = vec![DUE];
-    end.extend_from_slice(&wall_ms.saturating_add(1).to_be_bytes());
-    Range { start: Bytes::from_static(&[DUE]), end: end.into() }
+pub fn due_between(from: u64, until: u64) -> Range {
+    let key = |at: u64| [&[DUE], at.to_be_bytes().as_slice()].concat().into();
+    Range { start: key(from), end: key(until.saturating_add(1)) }
 }
 
 /// The row that says that the queue of this name is not empty.

@@ -120,7 +120,7 @@ impl<S: Session> SessionActor<S> {
         let expires = ms_from_now(self.worker.node.config.session.timeout);
         if let Some(holding) = &mut self.holding {
             // Refused only while something else is under way, which is not so here.
-            let _ = holding.held.park(expires);
+            let _ = holding.held.park(Some(expires));
         }
     }
 

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use throughline_link::{CloseCode, Instant};
-use tokio::sync::mpsc;
 
 use super::{
     Ending, Hook, Inbox, Input, SessionActor, SimulatedLink, Turn,
@@ -13,27 +12,8 @@ use super::{
 use crate::{
     cluster::{self, Sending},
     counters::is_worth_a_line,
-    node::Shared,
     session::{Effect, Recipient, ServerMessage, Session, Undelivered},
 };
-
-/// Messages of one session that are on their way to other nodes, at most; one more is refused.
-const UNDER_WAY_MAX: usize = 256;
-
-/// Delivers the messages of one session one behind the other, so that they stay in order.
-fn start_courier(node: &std::sync::Arc<Shared>) -> mpsc::Sender<Sending> {
-    let (sender, mut messages) = mpsc::channel::<Sending>(UNDER_WAY_MAX);
-    let node = std::sync::Arc::clone(node);
-    actix_rt::spawn(async move {
-        while let Some(sending) = messages.recv().await {
-            let (from, to) = (sending.from, sending.to.clone());
-            if let Err(why) = sending.deliver(&node).await {
-                cluster::report(&node, from, to, why);
-            }
-        }
-    });
-    sender
-}
 
 impl<S: Session> SessionActor<S> {
     /// Goes on with the turn under way, then runs what waits. True if anything ended.
@@ -199,6 +179,9 @@ impl<S: Session> SessionActor<S> {
             }
             Effect::SendToSession { to, payload } => self.send_to_session(to, payload.into()),
             Effect::RegisterKey(key) => self.register_key(&key),
+            Effect::Tell { to, message, payload } => {
+                self.shared.caller.tell(to, message, payload);
+            }
             Effect::SimulateLink { delay, loss } => {
                 let link = self.simulated.get_or_insert_with(Box::<SimulatedLink>::default);
                 link.delay = delay;
@@ -219,7 +202,7 @@ impl<S: Session> SessionActor<S> {
             }
             return;
         }
-        let courier = self.courier.get_or_insert_with(|| start_courier(node));
+        let courier = self.courier.get_or_insert_with(|| cluster::start_courier(node));
         let errand = node.cluster.errand();
         if courier.try_send(Sending { from, to: to.clone(), payload, _errand: errand }).is_err() {
             self.queue_undelivered(to, Undelivered::MailboxFull);

@@ -74,10 +74,12 @@ pub(crate) enum Hook {
     Restored,
     SwapOut,
     Destroyed,
+    /// Of a VActor.
+    Handler,
 }
 
 impl Hook {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Login,
         Self::Started,
         Self::Message,
@@ -90,6 +92,7 @@ impl Hook {
         Self::Restored,
         Self::SwapOut,
         Self::Destroyed,
+        Self::Handler,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -106,6 +109,7 @@ impl Hook {
             Self::Restored => "restored",
             Self::SwapOut => "swap_out",
             Self::Destroyed => "destroyed",
+            Self::Handler => "handler",
         }
     }
 }

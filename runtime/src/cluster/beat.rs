@@ -11,7 +11,12 @@ use throughline_link::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::{Cluster, Stage, View, message, message::Tell, random_number, rows, serve, sweep};
-use crate::{actor::ToSession, clock::wall_ms, node::Shared};
+use crate::{
+    actor::ToSession,
+    clock::wall_ms,
+    node::Shared,
+    vactor::{Balancer, DueSoon},
+};
 
 /// What is ordered of the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,8 @@ struct Beats {
     waiting: Option<Member>,
     swept: sweep::Sweeper,
     requests: serve::Requests,
+    due_soon: DueSoon,
+    balancer: Balancer,
 }
 
 /// Keeps this node's lease until it is stopped. `joined` turns true when it has joined.
@@ -58,6 +65,8 @@ pub(super) async fn run(
         waiting: None,
         swept: sweep::Sweeper::default(),
         requests: serve::Requests::default(),
+        due_soon: DueSoon::default(),
+        balancer: Balancer::default(),
         node,
     };
     loop {
@@ -116,8 +125,18 @@ impl Beats {
                 self.membership.handle_entries(&entries, now, wall_ms());
                 self.publish(Some(entries), now);
                 self.swept.look(&self.node);
+                self.look_at_vactors();
             }
             Answer::Entries(None) => self.membership.handle_read_failed(),
+        }
+    }
+
+    /// A node without kinds of VActors has nothing to look at.
+    fn look_at_vactors(&mut self) {
+        if self.node.vactors.kind_names().next().is_some() {
+            self.due_soon.look(&self.node);
+            self.balancer.look(&self.node);
+            message::tell_load(&self.node);
         }
     }
 
@@ -180,11 +199,13 @@ impl Beats {
         let count = cluster.counts.fenced.fetch_add(1, Ordering::Relaxed) + 1;
         let all = node.directory.all();
         log::error!(
-            "cluster: {} was declared dead: {} sessions are dropped, and it joins again; {count} \
-             so far",
+            "cluster: {} was declared dead: {} sessions and {} VActors are dropped, and it joins \
+             again; {count} so far",
             cluster.member(),
-            all.len()
+            all.len(),
+            node.vactors.len()
         );
+        node.vactors.fence();
         for (_, actor) in all {
             // One whose mailbox is full finds out by its lease, which it does not have.
             let _ = actor.try_send(ToSession::Fenced);

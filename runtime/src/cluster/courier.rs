@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use throughline_cluster::{RecordId, SessionKey, State};
 use throughline_link::SessionId;
+use tokio::sync::mpsc;
 
 use super::{message, message::Answer, message::Call, rows};
 use crate::{
@@ -101,6 +102,24 @@ impl Sending {
             _ => Ok(Place::Moving),
         }
     }
+}
+
+/// Messages of one sender that are on their way to other nodes, at most; one more is refused.
+const UNDER_WAY_MAX: usize = 256;
+
+/// Delivers the messages of one sender one behind the other, so that they stay in order.
+pub(crate) fn start_courier(node: &Arc<Shared>) -> mpsc::Sender<Sending> {
+    let (sender, mut messages) = mpsc::channel::<Sending>(UNDER_WAY_MAX);
+    let node = Arc::clone(node);
+    node.cluster.handle().clone().spawn(async move {
+        while let Some(sending) = messages.recv().await {
+            let (from, to) = (sending.from, sending.to.clone());
+            if let Err(why) = sending.deliver(&node).await {
+                report(&node, from, to, why);
+            }
+        }
+    });
+    sender
 }
 
 /// Tells the sender of a message, wherever it is, that it was not handled after all. Best effort: a

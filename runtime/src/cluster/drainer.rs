@@ -8,7 +8,7 @@ use throughline_link::Instant;
 use tokio::sync::mpsc;
 
 use super::{DrainOrder, Order, Stage, drain::News, rows, unheld};
-use crate::{actor::ToSession, node::Shared};
+use crate::{actor::ToSession, node::Shared, vactor};
 
 /// Clients that come back elsewhere in a second, when all are told at once: what two nodes on two
 /// cores take without a pause that anybody notices.
@@ -169,10 +169,10 @@ impl<'a> Drainer<'a> {
         }
     }
 
-    /// The sessions that have an actor here: what is known without the store.
+    /// What has an actor here: what is known without the store.
     fn in_memory(&self) -> Vec<RecordId> {
-        let all = self.node.directory.all().into_iter();
-        all.map(|(id, _)| RecordId::session(id)).collect()
+        let sessions = self.node.directory.all().into_iter().map(|(id, _)| RecordId::session(id));
+        sessions.chain(self.node.vactors.ids()).collect()
     }
 
     async fn owned(&self) -> Option<Vec<RecordId>> {
@@ -211,6 +211,9 @@ impl<'a> Drainer<'a> {
                 let now = self.node.clock.now();
                 self.drain.handle_failed(&id, "its mailbox is full", now);
             }
+            return;
+        }
+        if vactor::release(self.node, &id) {
             return;
         }
         let began = self.node.clock.now();

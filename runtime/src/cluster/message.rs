@@ -105,6 +105,32 @@ pub(super) enum Tell {
     /// The teller's standing has changed: it has joined, drains or leaves.
     #[serde(rename = "look-again")]
     LookAgain,
+    /// This VActor is the other node's now, or is wanted there.
+    #[serde(rename = "start")]
+    Start {
+        /// The record's id.
+        id: Bytes,
+    },
+    /// How many VActors the teller has.
+    #[serde(rename = "load")]
+    Load { vactors: u32 },
+}
+
+/// Tells a node that a VActor is to begin there. If it is lost, the next ask begins it, or the look
+/// at what that node owns.
+pub(crate) fn tell_start(node: &Shared, to: Member, id: &throughline_cluster::RecordId) {
+    let cluster = &node.cluster;
+    let (Some(peers), Some(address)) = (cluster.peers(), cluster.view().address(to)) else {
+        return;
+    };
+    let id = Bytes::copy_from_slice(id.as_bytes());
+    peers.tell(to, &address, encode(&Tell::Start { id }));
+}
+
+/// Tells the others how many VActors this node has.
+pub(super) fn tell_load(node: &Shared) {
+    let vactors = u32::try_from(node.vactors.len()).unwrap_or(u32::MAX);
+    tell_all(node, &Tell::Load { vactors });
 }
 
 /// Tells all other nodes.

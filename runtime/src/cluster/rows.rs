@@ -14,7 +14,7 @@ use super::View;
 
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     #[error(transparent)]
     Get(#[from] GetError),
     #[error(transparent)]
@@ -24,7 +24,7 @@ pub(super) enum Unread {
 }
 
 /// The batch of a commit, as the store takes it.
-pub(super) fn batch(commit: &Commit) -> store::Batch {
+pub(crate) fn batch(commit: &Commit) -> store::Batch {
     let mut batch = store::Batch::new();
     let own = commit.batch();
     for check in own.checks {
@@ -52,7 +52,7 @@ pub(super) fn outcome(answer: &Result<(), CommitError>) -> Outcome {
     }
 }
 
-pub(super) async fn commit(store: &Arc<dyn Store>, commit: &Commit) -> Outcome {
+pub(crate) async fn commit(store: &Arc<dyn Store>, commit: &Commit) -> Outcome {
     let answer = store.commit(batch(commit)).await;
     if let Err(error) = &answer {
         log::debug!("cluster: a commit was not made: {error}");
@@ -65,7 +65,7 @@ async fn value(store: &Arc<dyn Store>, row: &Row) -> Result<Option<Value>, Unrea
     Ok(bytes.map(|bytes| Value::decode(row, &bytes)).transpose()?)
 }
 
-pub(super) async fn header(
+pub(crate) async fn header(
     store: &Arc<dyn Store>,
     id: &RecordId,
 ) -> Result<Option<Header>, Unread> {
@@ -75,7 +75,7 @@ pub(super) async fn header(
     })
 }
 
-pub(super) async fn snapshot(
+pub(crate) async fn snapshot(
     store: &Arc<dyn Store>,
     id: &RecordId,
 ) -> Result<Option<Snapshot>, Unread> {
@@ -120,7 +120,7 @@ pub(super) async fn owner(
 }
 
 /// A record with what depends on its header.
-pub(super) async fn record(
+pub(crate) async fn record(
     store: &Arc<dyn Store>,
     view: Option<&View>,
     id: &RecordId,
@@ -225,10 +225,21 @@ pub(super) async fn due(
     wall_ms: u64,
     most: usize,
 ) -> Result<Vec<RecordId>, Unread> {
-    let found = rows(store, keys::due_until(wall_ms), most).await?;
-    let ids = found.into_iter().filter_map(|(row, _)| match row {
-        Row::Due(_, id) => Some(id),
+    let found = due_between(store, 0, wall_ms, most).await?;
+    Ok(found.into_iter().map(|(_, id)| id).collect())
+}
+
+/// What is due at `from` or later, and at `until` or before, with its time; oldest first.
+pub(crate) async fn due_between(
+    store: &Arc<dyn Store>,
+    from: u64,
+    until: u64,
+    most: usize,
+) -> Result<Vec<(u64, RecordId)>, Unread> {
+    let found = rows(store, keys::due_between(from, until), most).await?;
+    let due = found.into_iter().filter_map(|(row, _)| match row {
+        Row::Due(at, id) => Some((at, id)),
         _ => None,
     });
-    Ok(ids.collect())
+    Ok(due.collect())
 }

@@ -14,6 +14,7 @@ use crate::{
     node::Shared,
     peers::{Answerer, Serve},
     session::{ServerMessage, Undelivered},
+    vactor,
 };
 
 /// Another node wants a session that this one has in memory.
@@ -45,6 +46,9 @@ pub(crate) struct Server(pub(crate) Arc<Shared>);
 impl Serve for Server {
     fn handle_call(&self, from: Member, payload: Bytes, answer: Answerer) {
         let node = &self.0;
+        if vactor::is_invocation(&payload) {
+            return vactor::handle_call(node, payload, answer);
+        }
         let Some(call) = message::decode::<Call>(&payload) else {
             return answer.answer(message::encode(&message::not_yet()));
         };
@@ -89,6 +93,12 @@ impl Serve for Server {
     fn handle_tell(&self, from: Member, payload: Bytes) {
         match message::decode(&payload) {
             Some(Tell::LookAgain) => look_again(&self.0, from),
+            Some(Tell::Start { id }) => {
+                if let Some(id) = RecordId::from_bytes(&id) {
+                    vactor::start(&self.0, &id);
+                }
+            }
+            Some(Tell::Load { vactors }) => self.0.vactors.note_load(from, vactors),
             None => log::debug!("cluster: {from} says something that this build does not know"),
         }
     }

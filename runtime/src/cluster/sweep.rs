@@ -6,10 +6,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use throughline_cluster::{Entry, Header, Law, Outcome, RecordId, State, Taken};
+use throughline_cluster::{Class, Entry, Header, Law, Outcome, RecordId, State, Taken};
 
 use super::{Cluster, random_number, rows, unheld};
-use crate::{kinds::Expiring, node::Shared};
+use crate::{kinds::Expiring, node::Shared, vactor};
 
 /// Records that one sweep looks at, at most: a sweep costs commits that players want.
 const RECORDS_MAX: usize = 256;
@@ -57,7 +57,7 @@ impl Sweeper {
 async fn own_records(node: &Arc<Shared>, suspects: &Mutex<HashSet<RecordId>>) {
     let cluster = &node.cluster;
     let Ok(owned) = rows::owned(&cluster.store, cluster.member(), OWN_MAX).await else { return };
-    let is_away = |id: &RecordId| id.session_id().is_none_or(|id| !node.directory.knows(id));
+    let is_away = |id: &RecordId| !node.directory.knows(id) && !node.vactors.has(id);
     let away: HashSet<_> = owned.into_iter().filter(is_away).collect();
     let before = {
         let mut suspects = suspects.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,7 +88,14 @@ async fn of_the_dead(node: &Arc<Shared>, gone: &Entry) {
         let taken = Taken { attempt: None, expires, lost: Cluster::lost(), life };
         let Ok(step) = Law::default().take(&header, gone, &view.me, &taken) else { continue };
         let is_in = rows::commit(&cluster.store, &step.commit).await == Outcome::Done;
-        lost += u64::from(is_in && was_running);
+        if id.class() == Class::VActor {
+            // It begins anew, from nothing, and hears of its loss.
+            if is_in && step.after.as_ref().is_some_and(|after| after.state == State::New) {
+                vactor::start(node, id);
+            }
+        } else {
+            lost += u64::from(is_in && was_running);
+        }
     }
     if lost > 0 {
         cluster.counts.add_lost(lost);
@@ -125,6 +132,7 @@ async fn due(node: &Arc<Shared>) {
             (State::Parked, Some(Expiring::Destroyed(kind))) => {
                 expire(node, kind, header).await;
             }
+            (State::Parked, _) if id.class() == Class::VActor => vactor::wake(node, id).await,
             // Nobody here knows its kind: a node that does looks after it.
             (State::Parked, None) => {}
             _ => {

@@ -2,13 +2,16 @@
 //! before its session had come, a session that could not be loaded, a commit that landed late.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use throughline_cluster::{
-    Ask, Ending, Entry, Gone, Header, HeldAction, RecordId, Refusal as No, Reply, State, defaults,
+    Ask, Class, Ending, Entry, Gone, Header, HeldAction, RecordId, Refusal as No, Reply, State,
+    defaults,
 };
+use throughline_link::CloseCode;
 
 use super::{Cluster, Holding, ms_from_now, rows};
-use crate::node::Shared;
+use crate::{node::Shared, vactor};
 
 /// A record of this node, reserved, so that nobody starts it meanwhile.
 async fn mine(node: &Arc<Shared>, id: &RecordId) -> Option<Header> {
@@ -52,8 +55,17 @@ pub(super) async fn pass_on(node: &Arc<Shared>, ask: Ask, to: Entry) -> Reply {
 /// Parks a record that is not in memory, or ends one that has no snapshot. How it went, `None` if
 /// it is still here.
 pub(super) async fn put_away(node: &Arc<Shared>, id: &RecordId) -> Option<Gone> {
-    let _reserved = node.directory.reserve(id.session_id()?)?;
+    let reserved = node.directory.reserve_record(id)?;
+    if node.vactors.has(id) {
+        return None;
+    }
     let header = mine(node, id).await?;
+    if !header.state.has_snapshot() && header.class() == Class::VActor {
+        // It begins anew, from nothing.
+        drop(reserved);
+        vactor::start(node, id);
+        return None;
+    }
     if !header.state.has_snapshot() {
         return end_lost(node, header).await;
     }
@@ -64,13 +76,44 @@ pub(super) async fn put_away(node: &Arc<Shared>, id: &RecordId) -> Option<Gone> 
     park(node, header, snapshot.body).await
 }
 
-/// Parks a record as it stands.
+/// Parks a record as it stands: a session until its time is over, a VActor until its reminder.
 pub(crate) async fn park(node: &Arc<Shared>, header: Header, body: bytes::Bytes) -> Option<Gone> {
+    let due = match header.class() {
+        Class::Session => Some(ms_from_now(node.config.session.timeout)),
+        Class::VActor => header.due,
+    };
+    park_until(node, header, body, due).await
+}
+
+/// A VActor that could not be loaded is looked at again after so long: its reminders are inside.
+const LOAD_AGAIN: Duration = Duration::from_secs(60);
+
+/// Parks a VActor that could not be loaded.
+pub(crate) async fn park_as_it_was(node: &Arc<Shared>, header: Header, body: bytes::Bytes) {
+    park_until(node, header, body, Some(ms_from_now(LOAD_AGAIN))).await;
+}
+
+async fn park_until(
+    node: &Arc<Shared>,
+    header: Header,
+    body: bytes::Bytes,
+    due: Option<u64>,
+) -> Option<Gone> {
     let body = Some((body, header.state_version));
     let mut holding = Holding::new(&node.cluster.store, header);
-    let expires = ms_from_now(node.config.session.timeout);
-    holding.held.park(expires).ok()?;
+    holding.held.park(due).ok()?;
     holding.gone(body, |_| {}).await
+}
+
+/// Deletes a record of this node that has come to nothing.
+pub(crate) async fn end_and_dismiss(node: &Arc<Shared>, header: Header) {
+    let mut holding = Holding::new(&node.cluster.store, header);
+    if holding.held.end(&ending(CloseCode::Ended.number())).is_err() {
+        return;
+    }
+    if matches!(holding.gone(None, |_| {}).await, Some(Gone::Ended(_))) {
+        node.cluster.dismiss(holding.held.header()).await;
+    }
 }
 
 /// It ran without a snapshot, and what ran is no more: it is lost.

@@ -68,12 +68,12 @@ impl View {
     }
 
     /// The wall clock that expiry is compared with, `None` while it cannot be trusted.
-    pub(super) fn wall_ms(&self) -> Option<u64> {
+    pub(crate) fn wall_ms(&self) -> Option<u64> {
         self.wall_offset.map(|offset| wall_ms().saturating_add_signed(offset))
     }
 
     /// Whether it is this node's turn to look after something: each live node has a share.
-    pub(super) fn is_mine(&self, bytes: &[u8]) -> bool {
+    pub(crate) fn is_mine(&self, bytes: &[u8]) -> bool {
         self.is_share(bytes, |_| true)
     }
 

@@ -187,6 +187,12 @@ settings! {
         margin: Duration = "500ms", Kind::time("50ms", "1m");
     }
 
+    /// Virtual actors.
+    vactor: VActorSettings {
+        /// Messages that wait in one VActor, at most; who asks beyond that is told `Overloaded`.
+        mailbox: usize = "1024", Kind::count(1, 65_536);
+    }
+
     /// Emptying a node before it stops.
     drain: DrainSettings {
         /// Sessions told in a second to come back elsewhere: each costs another node a handover.

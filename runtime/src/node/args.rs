@@ -14,6 +14,7 @@ use crate::{
     local,
     node::{NodeBuilder, attached, serve},
     session::{Arrival, Refusal, Session},
+    vactor,
 };
 
 /// The subcommands; without one, a local cluster is started.
@@ -57,6 +58,14 @@ impl Node {
     #[must_use]
     pub fn sessions<S: Session>(mut self) -> Self {
         self.builder = self.builder.sessions::<S>();
+        self
+    }
+
+    /// Hosts VActors of this kind: `throughline-vactor` has the typed call.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn vactor_kind(mut self, kind: Box<dyn vactor::Kind>) -> Self {
+        self.builder = self.builder.vactor_kind(kind);
         self
     }
 

@@ -10,12 +10,14 @@ use crate::{
     listen::{Page, Site},
     node::{Admit, BuildError, RunningNode, StartError, joining, running, shared},
     session::{Arrival, Refusal, Session},
+    vactor::{self, VActors},
 };
 
 /// Puts a node together from a configuration and the game's parts.
 pub struct NodeBuilder {
     config: Config,
     kinds: Vec<Box<dyn Kind>>,
+    vactors: Vec<Box<dyn vactor::Kind>>,
     pages: Vec<Page>,
     admit: Option<Box<Admit>>,
     store: Option<Arc<dyn Store>>,
@@ -23,7 +25,14 @@ pub struct NodeBuilder {
 
 impl NodeBuilder {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, kinds: Vec::new(), pages: Vec::new(), admit: None, store: None }
+        Self {
+            config,
+            kinds: Vec::new(),
+            vactors: Vec::new(),
+            pages: Vec::new(),
+            admit: None,
+            store: None,
+        }
     }
 
     pub(super) fn configure(&mut self, config: Config) {
@@ -34,6 +43,14 @@ impl NodeBuilder {
     #[must_use]
     pub fn sessions<S: Session>(mut self) -> Self {
         self.kinds.push(Box::new(Of::<S>::new()));
+        self
+    }
+
+    /// Hosts VActors of this kind: `throughline-vactor` has the typed call.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn vactor_kind(mut self, kind: Box<dyn vactor::Kind>) -> Self {
+        self.vactors.push(kind);
         self
     }
 
@@ -71,7 +88,10 @@ impl NodeBuilder {
         self.config.validate()?;
         shared::check_random()?;
         let pages = Site::pages(&self.pages);
-        running::start(joining::prepare(self.config, self.kinds, pages, self.admit, self.store)?)
+        let vactors = VActors::new(self.vactors);
+        let prepared =
+            joining::prepare(self.config, self.kinds, vactors, pages, self.admit, self.store)?;
+        running::start(prepared)
     }
 
     fn check(&self) -> Result<(), BuildError> {
@@ -87,6 +107,7 @@ impl NodeBuilder {
                 return Err(BuildError::Duplicate(name));
             }
         }
+        self.check_vactors()?;
         let names: Vec<_> = self.kinds.iter().map(|kind| kind.name()).collect();
         match self.config.listen.kinds.iter().find(|kind| !names.contains(&kind.as_str())) {
             Some(found) => {
@@ -95,7 +116,37 @@ impl NodeBuilder {
             None => Ok(()),
         }
     }
+
+    fn check_vactors(&self) -> Result<(), BuildError> {
+        for (index, kind) in self.vactors.iter().enumerate() {
+            let name = kind.settings().kind;
+            if !(1..=throughline_link::wire::KIND_MAX).contains(&name.len()) {
+                return Err(BuildError::BadName(name));
+            }
+            // One name is one form of state in the store, whatever it is of.
+            let mut before = self.vactors[..index].iter().map(|other| other.settings().kind);
+            if before.any(|other| other == name) || self.kinds.iter().any(|k| k.name() == name) {
+                return Err(BuildError::Duplicate(name));
+            }
+            let messages = kind.messages();
+            if messages.is_empty() {
+                return Err(BuildError::NoMessages(name));
+            }
+            for (index, (message, _)) in messages.iter().enumerate() {
+                if !(1..=MESSAGE_NAME_MAX).contains(&message.len()) {
+                    return Err(BuildError::BadMessageName { kind: name, message });
+                }
+                if messages[..index].iter().any(|(other, _)| other == message) {
+                    return Err(BuildError::DuplicateMessage { kind: name, message });
+                }
+            }
+        }
+        Ok(())
+    }
 }
+
+/// Longest name of a message of a VActor: it goes with every ask to another node.
+const MESSAGE_NAME_MAX: usize = 64;
 
 impl std::fmt::Debug for NodeBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -12,12 +12,35 @@ pub enum BuildError {
     /// Nothing to serve.
     #[error("no session kind is registered: call .sessions::<YourSession>()")]
     NoKinds,
-    /// Two types with one name.
-    #[error("session kind `{0}` is registered twice")]
+    /// Two types with one name: of sessions, of VActors, or of both.
+    #[error("kind `{0}` is registered twice")]
     Duplicate(&'static str),
     /// A name that does not fit into a Hello.
-    #[error("the session kind `{0}` has {len} bytes, where 1 to 64 are expected", len = .0.len())]
+    #[error("the kind `{0}` has {len} bytes, where 1 to 64 are expected", len = .0.len())]
     BadName(&'static str),
+    /// A kind of VActors that nobody can ask anything.
+    #[error("the VActor kind `{0}` has no messages: list them with messages!")]
+    NoMessages(&'static str),
+    /// Two messages of a kind with one name.
+    #[error("message `{message}` of VActor kind `{kind}` is there twice")]
+    DuplicateMessage {
+        /// The kind.
+        kind: &'static str,
+        /// The name.
+        message: &'static str,
+    },
+    /// The name of a message is empty or too long.
+    #[error(
+        "the message `{message}` of VActor kind `{kind}` has {len} bytes, where 1 to 64 are \
+         expected",
+        len = message.len()
+    )]
+    BadMessageName {
+        /// The kind.
+        kind: &'static str,
+        /// The name.
+        message: &'static str,
+    },
     /// `listen.kinds` names what the game does not have.
     #[error("listen.kinds names `{found}`; this game has: {known}")]
     UnknownKind {

@@ -17,6 +17,7 @@ use crate::{
     listen::Pages,
     node::{Shared, StartError, shared::Admit},
     peers::{PeerConfig, Peers},
+    vactor::VActors,
 };
 
 /// The runtime of the thread `cluster`. It may be dropped by a task, which must not block.
@@ -56,6 +57,7 @@ const JOIN_TIME: Duration = Duration::from_secs(20);
 pub(super) fn prepare(
     config: Config,
     kinds: Vec<Box<dyn Kind>>,
+    vactors: VActors,
     pages: Pages,
     admit: Option<Box<Admit>>,
     injected: Option<Arc<dyn Store>>,
@@ -69,7 +71,7 @@ pub(super) fn prepare(
     let me = Member { node: NodeId(config.cluster.node), incarnation: incarnation()? };
     let handle = runtime.handle().clone();
     let (cluster, ordered) = Cluster::new(store, name, me, handle);
-    let shared = Shared::new(config, kinds, pages, admit, cluster);
+    let shared = Shared::new(config, kinds, vactors, pages, admit, cluster);
     Ok(Prepared { shared, runtime: ClusterRuntime(Some(runtime)), ordered, secret })
 }
 
@@ -123,7 +125,8 @@ pub(super) fn join(
         (advertised, _) => advertised.to_owned(),
     };
     cluster.set_peers(peers);
-    let readable = shared.kinds.iter().map(|kind| kind.readable()).collect();
+    let sessions = shared.kinds.iter().map(|kind| kind.readable());
+    let readable = sessions.chain(shared.vactors.readable()).collect();
     let info = NodeInfo::new(&address, readable)
         .and_then(|info| info.with_clients(config.listen.advertise.clone()))
         .map_err(|error| StartError::Store { text: error.to_string() })?;

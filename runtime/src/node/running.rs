@@ -20,6 +20,7 @@ use crate::{
     listen::{self, Entrance},
     node::{Shared, StartError, joining, joining::Prepared},
     session::{ServerMessage, Undelivered},
+    vactor::Caller,
     worker::{self, WorkerHandle},
 };
 
@@ -92,7 +93,8 @@ pub(super) fn start(prepared: Prepared) -> Result<RunningNode, StartError> {
     for listener in operators {
         shared.cluster.handle().spawn(admin::serve(Arc::clone(&shared), listener));
     }
-    let kinds = shared.kinds.iter().map(|kind| kind.name()).collect();
+    let sessions = shared.kinds.iter().map(|kind| kind.name());
+    let kinds = sessions.chain(shared.vactors.kind_names()).collect();
     let stop = Arc::new(AtomicBool::new(false));
     let limit = shared.config.limits.stuck_worker;
     let thread = worker::watch(pulses, kinds, shared.clock, limit, Arc::clone(&stop))?;
@@ -196,6 +198,13 @@ impl RunningNode {
         codec::encode(Codec::Cbor, message, &mut payload)?;
         self.shared.deliver(to, ServerMessage::new(to, payload.into()))?;
         Ok(())
+    }
+
+    /// Asks and tells VActors from outside any session: for `throughline-vactor`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller::new(Arc::clone(&self.shared), None)
     }
 
     /// Ends a session, as an operator does. False if there is no such session.

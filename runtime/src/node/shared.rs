@@ -27,6 +27,7 @@ use crate::{
     operator::Operator,
     session::{Arrival, Recipient, Refusal, ServerMessage, Undelivered},
     transport::Transport,
+    vactor::VActors,
     worker::WeakWorker,
 };
 
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) kinds: Vec<Box<dyn Kind>>,
+    pub(crate) vactors: VActors,
     pub(crate) pages: Pages,
     pub(crate) admit: Option<Box<Admit>>,
     /// What operators have asked for.
@@ -60,6 +62,7 @@ impl Shared {
     pub(crate) fn new(
         config: Config,
         kinds: Vec<Box<dyn Kind>>,
+        vactors: VActors,
         pages: Pages,
         admit: Option<Box<Admit>>,
         cluster: Arc<Cluster>,
@@ -96,6 +99,7 @@ impl Shared {
             admission: Admission::new(config.limits.clone()),
             counters: Arc::default(),
             kinds,
+            vactors,
             pages,
             admit,
             operator: Operator::default(),

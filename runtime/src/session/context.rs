@@ -10,7 +10,10 @@ use serde::Serialize;
 use throughline_link::{CloseCode, SendError, SessionId};
 
 use super::{Effect, Effects, EndReason, HandlerError, Recipient, Session};
-use crate::codec::{self, Codec, Outgoing};
+use crate::{
+    codec::{self, Codec, Outgoing},
+    vactor::{Caller, Payload, Target},
+};
 
 /// What a session's driver tells its turns.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +30,8 @@ pub(crate) struct Facts {
 /// What a session's driver and its turns share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// Asks and tells VActors.
+    pub(crate) caller: Caller,
     pub(crate) facts: Cell<Facts>,
     pub(crate) key: RefCell<Option<String>>,
     /// The effects of the turn under way.
@@ -198,6 +203,25 @@ impl<S: Session> Context<S> {
         tokio::task::spawn_blocking(work)
             .await
             .map_err(|_| HandlerError::new("the blocking work panicked"))
+    }
+
+    /// Asks VActors in this session's name: for `throughline-vactor`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.shared.caller
+    }
+
+    /// Stages a one-way message to a VActor: for `throughline-vactor`.
+    #[doc(hidden)]
+    pub fn tell_vactor(&mut self, to: Target, message: &'static str, payload: Payload) {
+        self.stage(Effect::Tell { to, message, payload });
+    }
+
+    /// The turn fails with this: for `throughline-vactor`.
+    #[doc(hidden)]
+    pub fn fail_turn(&mut self, error: HandlerError) {
+        self.fail(error);
     }
 
     fn stage(&self, effect: Effect) {

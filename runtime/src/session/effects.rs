@@ -5,17 +5,37 @@ use std::time::Duration;
 use throughline_link::{CloseCode, SessionId};
 
 use super::Recipient;
+use crate::vactor::{Payload, Target};
 
 /// One staged effect besides messages to the client.
 #[derive(Debug)]
 pub(crate) enum Effect {
     End(CloseCode),
-    SetTimer { name: String, after: Duration, every: Option<Duration> },
+    SetTimer {
+        name: String,
+        after: Duration,
+        every: Option<Duration>,
+    },
     CancelTimer(String),
-    SendToLocalSession { to: SessionId, payload: Vec<u8> },
-    SendToSession { to: Recipient, payload: Vec<u8> },
+    SendToLocalSession {
+        to: SessionId,
+        payload: Vec<u8>,
+    },
+    SendToSession {
+        to: Recipient,
+        payload: Vec<u8>,
+    },
     RegisterKey(String),
-    SimulateLink { delay: Duration, loss: f64 },
+    SimulateLink {
+        delay: Duration,
+        loss: f64,
+    },
+    /// A one-way message to a VActor.
+    Tell {
+        to: Target,
+        message: &'static str,
+        payload: Payload,
+    },
 }
 
 /// The effects of one turn, in order; buffers are kept for the next.

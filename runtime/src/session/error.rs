@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::codec::DecodeError;
+
 /// What a hook returns. `Err` means: the turn has no effect, and the session ends with
 /// `HandlerFailed`, unless its kind keeps copies.
 pub type Outcome = Result<(), HandlerError>;
@@ -23,6 +25,19 @@ impl<E: Error + 'static> From<E> for HandlerError {
         Self(Box::new(error))
     }
 }
+
+impl HandlerError {
+    /// Whether the message itself could not be read, before its handler ran.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.0.is::<Unreadable>()
+    }
+}
+
+/// A message of another type than its name says.
+#[derive(Debug, thiserror::Error)]
+#[error("the message is {0}")]
+#[doc(hidden)]
+pub struct Unreadable(#[from] pub DecodeError);
 
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -101,8 +101,8 @@ fn look(pulse: &Pulse, kinds: &[&str], now: Instant, limit: Duration, reported: 
     let kind = kinds.get(pulse.kind.load(Ordering::Relaxed)).copied().unwrap_or("?");
     let hook = Hook::ALL.get(usize::from(pulse.hook.load(Ordering::Relaxed)));
     log::error!(
-        "worker {} has not answered for {:.1} s: stuck in hook `{}` of session kind `{kind}`; \
-         its other sessions wait. Blocking work belongs into ctx.blocking(..)",
+        "worker {} has not answered for {:.1} s: stuck in hook `{}` of kind `{kind}`; its \
+         other sessions and VActors wait. Blocking work belongs into ctx.blocking(..)",
         pulse.index,
         stuck.as_secs_f64(),
         hook.map_or("?", |hook| hook.name()),

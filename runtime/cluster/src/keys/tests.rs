@@ -46,7 +46,7 @@ fn a_range_holds_exactly_its_rows() {
         let me = Member { node: NodeId(u32::MAX), incarnation: u64::MAX };
         assert_eq!(within(&owned_by(me), &row), matches!(row, Row::Owned(m, _) if m == me));
         assert_eq!(within(&requests_to(me), &row), matches!(row, Row::Request(m, _) if m == me));
-        assert_eq!(within(&due_until(256), &row), matches!(row, Row::Due(at, _) if at <= 256));
+        assert_eq!(within(&due_between(0, 256), &row), matches!(row, Row::Due(at, _) if at <= 256));
     }
 }
 

@@ -33,6 +33,19 @@ impl Law {
     /// # Errors
     /// [`NotNow::NotAlive`]: this node drains or is gone.
     pub fn create(&self, new: &Creation, me: &Entry) -> Result<Step, NotNow> {
+        self.create_as(new, me, State::New)
+    }
+
+    /// The record begins, owned by `me`, and runs: creation and the commit before the first effect
+    /// in one, for what has nothing to do in between.
+    ///
+    /// # Errors
+    /// [`NotNow::NotAlive`]: this node drains or is gone.
+    pub fn create_running(&self, new: &Creation, me: &Entry) -> Result<Step, NotNow> {
+        self.create_as(new, me, State::Running)
+    }
+
+    fn create_as(&self, new: &Creation, me: &Entry, state: State) -> Result<Step, NotNow> {
         let mut commit = Commit::default();
         if self.has(Rule::CreateAbsent) {
             commit.guard(Rule::CreateAbsent, Row::Header(new.id.clone()), None);
@@ -42,7 +55,7 @@ impl Law {
             id: new.id.clone(),
             identity: Arc::clone(&new.identity),
             life: new.life,
-            state: State::New,
+            state,
             epoch: 1,
             owner: Some(me.member),
             version: 1,

@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl Law {
-    /// The record becomes a snapshot that anybody may claim; it expires at `expires` (milliseconds
-    /// since 1970 UTC). `attempt` is the highest that a client was let in with, which a record
+    /// The record becomes a snapshot that anybody may claim. `due` is when it is to be looked at, in
+    /// milliseconds since 1970 UTC: a session expires then, a VActor has a reminder. `attempt` is the highest that a client was let in with, which a record
     /// that runs without a snapshot has in memory only. The record stays in memory until the
     /// commit is in.
     ///
@@ -22,7 +22,7 @@ impl Law {
         snapshot: Bytes,
         state_version: u32,
         attempt: u64,
-        expires: u64,
+        due: Option<u64>,
     ) -> Result<Step, NotNow> {
         if mine.owner.is_none() || mine.state.is_ended() {
             return Err(NotNow::WrongState(mine.id.clone()));
@@ -32,7 +32,7 @@ impl Law {
         change.after.owner = None;
         change.after.attempt = attempt.max(mine.attempt);
         change.after.state_version = state_version;
-        change.after.due = Some(expires);
+        change.after.due = due;
         change.snapshot(snapshot);
         Ok(change.finish(StepName::Park))
     }

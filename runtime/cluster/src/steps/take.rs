@@ -56,7 +56,10 @@ impl Law {
             } else {
                 change.after.state = State::Parked;
                 change.after.owner = None;
-                change.after.due = Some(taken.expires);
+                // A VActor is looked at for its reminder; it does not expire.
+                if read.class() == Class::Session {
+                    change.after.due = Some(taken.expires);
+                }
             }
         } else if read.class() == Class::Session {
             self.end_change(&mut change, &taken.lost, true);
@@ -68,6 +71,27 @@ impl Law {
             change.after.due = None;
         }
         Ok(change.finish(StepName::Take))
+    }
+
+    /// Begins a VActor of this node anew, whose state is no more: it ran without a snapshot, and
+    /// what ran is gone from memory. Its owner does so itself; of a dead owner it is [`take`].
+    ///
+    /// # Errors
+    /// [`NotNow::WrongState`]: not a VActor that this node owns without a snapshot.
+    ///
+    /// [`take`]: Self::take
+    pub fn restart(&self, mine: &Header, life: u64) -> Result<Step, NotNow> {
+        let runs = matches!(mine.state, State::New | State::Running | State::Committed);
+        if mine.owner.is_none() || mine.class() != Class::VActor || !runs {
+            return Err(NotNow::WrongState(mine.id.clone()));
+        }
+        let mut change = Change::of(self, Rule::TurnHeader, mine);
+        change.no_snapshot();
+        change.after.state = State::New;
+        change.after.life = life;
+        change.after.crashes = mine.crashes.saturating_add(1);
+        change.after.due = None;
+        Ok(change.finish(StepName::Turn))
     }
 
     /// Takes a record, every turn of which is committed before its effects leave, from an owner

@@ -54,7 +54,7 @@ fn committed(n: u8) -> Header {
 }
 
 fn parked(n: u8) -> Header {
-    law().park(&running(n), Bytes::from_static(b"s"), 2, 3, 4_000).unwrap().after.unwrap()
+    law().park(&running(n), Bytes::from_static(b"s"), 2, 3, Some(4_000)).unwrap().after.unwrap()
 }
 
 fn taken(attempt: Option<u64>) -> Taken {
@@ -74,7 +74,7 @@ fn every_step() -> Vec<(Step, Vec<Rule>)> {
         header: Some(Box::new(header.clone())),
         owner,
     };
-    let parked_keyed = law.park(&keyed, Bytes::new(), 2, 1, 4_000).unwrap().after.unwrap();
+    let parked_keyed = law.park(&keyed, Bytes::new(), 2, 1, Some(4_000)).unwrap().after.unwrap();
     let beat = Beat { number: 1, wall_ms: 1 };
     let request = Request { epoch: 1, attempt: 5, from: b.member };
     let info = Arc::clone(&b.standing.as_ref().unwrap().info);
@@ -87,7 +87,7 @@ fn every_step() -> Vec<(Step, Vec<Rule>)> {
         (law.create(&creation(1), &me()).unwrap(), vec![Rule::CreateAbsent, Rule::CreateAlive]),
         (law.turn(&running(1), turn).unwrap(), vec![Rule::TurnHeader]),
         (law.settle(&running(1), 9), vec![Rule::TurnHeader]),
-        (law.park(&running(1), body.clone(), 2, 1, 1).unwrap(), vec![Rule::ParkHeader]),
+        (law.park(&running(1), body.clone(), 2, 1, Some(1)).unwrap(), vec![Rule::ParkHeader]),
         (law.end(&running(1), &ending(1)).unwrap(), vec![Rule::EndHeader]),
         (law.end(&keyed, &ending(1)).unwrap(), vec![Rule::EndHeader, Rule::EndKey]),
         (
@@ -183,7 +183,7 @@ fn a_draining_node_is_given_nothing() {
 #[test]
 fn a_state_of_an_unknown_newer_version_is_not_taken() {
     let b = node(2, NodeState::Alive);
-    let newer = law().park(&running(1), Bytes::new(), 3, 1, 1).unwrap().after.unwrap();
+    let newer = law().park(&running(1), Bytes::new(), 3, 1, Some(1)).unwrap().after.unwrap();
     let unreadable = |e: &NotNow| matches!(e, NotNow::Unreadable { version: 3, .. });
     assert!(law().claim(&newer, &b, Some(9)).is_err_and(|e| unreadable(&e)));
     assert!(law().yield_to(&running(1), &b, Bytes::new(), 3, 9).is_err_and(|e| unreadable(&e)));

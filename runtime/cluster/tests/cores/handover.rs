@@ -250,7 +250,7 @@ fn no_verdict_is_told_without_a_valid_proof() {
 #[test]
 fn of_two_claims_one_wins_and_the_other_asks_it() {
     let (mut store, mut owner) = running(TurnState::Running);
-    owner.park(60_000).unwrap();
+    owner.park(Some(60_000)).unwrap();
     assert_eq!(drive(&mut store, &mut owner), [HeldAction::Gone(Gone::Parked)]);
     let first = Host { me: store.entry(member(1, 1)), ..host(&store) };
     let mut one = Placement::new(first, id(), 1, 7, at(0));
@@ -351,7 +351,7 @@ fn a_yield_to_a_node_that_died_meanwhile_leaves_the_owner_as_it_was() {
 #[test]
 fn a_swap_out_that_fails_keeps_the_session_where_it_is() {
     let (mut store, mut owner) = running(TurnState::Running);
-    owner.park(60_000).unwrap();
+    owner.park(Some(60_000)).unwrap();
     assert_eq!(owner.poll_action(), Some(HeldAction::SwapOut));
     owner.handle_snapshot(None);
     assert_eq!(drive(&mut store, &mut owner), [HeldAction::GoOn]);
@@ -375,7 +375,7 @@ fn an_old_attempt_disturbs_no_owner() {
 fn a_parked_session_remembers_the_attempt_that_only_memory_had() {
     let (mut store, mut owner) = running(TurnState::Running);
     owner.handle_resume(4).unwrap();
-    owner.park(60_000).unwrap();
+    owner.park(Some(60_000)).unwrap();
     drive(&mut store, &mut owner);
     let mut replayed = Placement::new(host(&store), id(), 4, 7, at(0));
     let refusal = refused(place(&mut store, &mut replayed, at(0)));

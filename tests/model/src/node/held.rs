@@ -84,7 +84,7 @@ pub(crate) fn park(bounds: &Bounds, s: &mut State, node: usize, record: usize) -
     let version = bounds.nodes[node].into();
     let mine = mine(s, node, record)?;
     let attempt = held.conn.into();
-    let step = bounds.law.park(&mine, body(held.handled), version, attempt, 1).ok()?;
+    let step = bounds.law.park(&mine, body(held.handled), version, attempt, Some(1)).ok()?;
     commit(s, node, record, Op::Park, &step)
 }
 

@@ -1,0 +1,239 @@
+//! A VActor begins on this node: its record becomes this node's, then its actor starts.
+
+use std::hash::{Hash as _, Hasher as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::{Arc, atomic::Ordering};
+
+use throughline_cluster::{
+    Creation, Ending, Header, Identity, Law, NotNow, Outcome, RecordId, Snapshot, State, Step,
+    Taken,
+};
+use throughline_link::Secret;
+
+use super::{
+    Activation, Caller, Durability, Instance, Rejection, Stage,
+    actor::{Beginning, Failure, VActorActor, VActorSnapshot, Work},
+};
+use crate::{
+    cluster::{self, Holding, random_number, rows},
+    codec::{self, Codec},
+    counters::is_worth_a_line,
+    directory::Reserved,
+    node::Shared,
+    worker::Worker,
+};
+
+/// Looks at one record, at most, when others keep changing it.
+const LOOKS_MAX: u32 = 8;
+
+/// Brings a VActor here; `first` is its first work, or gets the reason why not.
+pub(super) fn begin(node: &Arc<Shared>, kind: usize, reserved: Reserved, first: Option<Work>) {
+    let Some(workers) = node.workers.get() else { return refuse(first, None) };
+    let mut hasher = std::hash::DefaultHasher::new();
+    reserved.id().hash(&mut hasher);
+    // A node has one worker at least.
+    let worker = hasher.finish() % workers.len() as u64;
+    let worker = &workers[usize::try_from(worker).unwrap_or(0)];
+    // What does not fit into the worker's queue is dropped unanswered: its caller does not know
+    // what became of it, and nothing did.
+    worker.run(move |worker| {
+        actix_rt::spawn(bring(worker, kind, reserved, first));
+    });
+}
+
+/// Answers what cannot be run: for good, or since the VActor is elsewhere.
+fn refuse(first: Option<Work>, why: Option<Rejection>) {
+    let Some(work) = first else { return };
+    work.replier.reply(Err(match why {
+        Some(why) => Failure::Ask(why.into()),
+        None => Failure::NotHere(work.payload),
+    }));
+}
+
+/// A record that is this node's.
+struct Ready {
+    header: Header,
+    snapshot: Option<Snapshot>,
+    why: Activation,
+}
+
+/// Why it is not.
+enum NotReady {
+    /// It is elsewhere, or on its way: to be looked at again.
+    Away,
+    For(Rejection),
+}
+
+async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, first: Option<Work>) {
+    let node = Arc::clone(&worker.node);
+    let id = reserved.id().clone();
+    let ready = match own(&node, kind, &id).await {
+        Ok(ready) => ready,
+        Err(NotReady::Away) => return refuse(first, None),
+        Err(NotReady::For(why)) => return refuse(first, Some(why)),
+    };
+    let Ready { header, snapshot, why } = ready;
+    let loaded = match load(&node, kind, &header, snapshot.as_ref()) {
+        Ok(loaded) => loaded,
+        Err(text) => {
+            note_load_failure(&node, &header, &text);
+            if let Some(snapshot) = snapshot {
+                cluster::park_as_it_was(&node, header, snapshot.body).await;
+            }
+            return refuse(first, Some(Rejection::LoadFailed));
+        }
+    };
+    node.vactors.counts.activated.fetch_add(1, Ordering::Relaxed);
+    if why == Activation::Lost {
+        node.vactors.counts.lost.fetch_add(1, Ordering::Relaxed);
+    }
+    let holding = Holding::new(&node.cluster.store, header);
+    let (stage, instance, read) = loaded;
+    VActorActor::begin(
+        worker,
+        Beginning { kind, id, stage, instance, holding, read, snapshot, why, first },
+    );
+    drop(reserved);
+}
+
+type Loaded = (Rc<Stage>, Box<dyn Instance>, VActorSnapshot);
+
+/// Makes one of what the store has.
+fn load(
+    node: &Arc<Shared>,
+    kind: usize,
+    header: &Header,
+    snapshot: Option<&Snapshot>,
+) -> Result<Loaded, String> {
+    let key = header.id.vactor_name().map(|(_, key)| String::from_utf8_lossy(key).into_owned());
+    let caller = Caller::new(Arc::clone(node), Some(header.id.clone()));
+    let stage = Rc::new(Stage::new(caller, key.unwrap_or_default()));
+    let read: VActorSnapshot = match snapshot {
+        Some(snapshot) => codec::decode(Codec::Cbor, &snapshot.body)
+            .map_err(|error| format!("its snapshot is {error}"))?,
+        None => VActorSnapshot::default(),
+    };
+    let state = snapshot.map(|_| (&read.state[..], header.state_version));
+    // The game's own types may read themselves, and panic.
+    let made = catch_unwind(AssertUnwindSafe(|| node.vactors.kind(kind).make(&stage, state)));
+    match made {
+        Ok(Ok(instance)) => Ok((stage, instance, read)),
+        Ok(Err(error)) => Err(format!("its state cannot be read: {error}")),
+        Err(_) => Err("reading its state panicked".to_owned()),
+    }
+}
+
+fn note_load_failure(node: &Shared, header: &Header, why: &str) {
+    let count = node.cluster.counts.load_failures.fetch_add(1, Ordering::Relaxed) + 1;
+    if is_worth_a_line(count) {
+        let id = &header.id;
+        log::error!("{id} could not be loaded, and stays as it was: {why}; {count} so far");
+    }
+}
+
+/// Makes the record this node's.
+async fn own(node: &Arc<Shared>, kind: usize, id: &RecordId) -> Result<Ready, NotReady> {
+    let cluster = &node.cluster;
+    let mut lost = false;
+    for look in 0..LOOKS_MAX {
+        // What was last seen of the owner may be what changed.
+        let view = Some(cluster.view()).filter(|_| look == 0);
+        let Ok(read) = rows::record(&cluster.store, view.as_deref(), id).await else {
+            return Err(NotReady::Away);
+        };
+        let me = cluster.view().me.clone();
+        let Some(header) = read.header else {
+            match create(node, kind, id).await? {
+                Some(header) => return Ok(Ready { header, snapshot: None, why: created(lost) }),
+                None => continue,
+            }
+        };
+        let step = match (header.state, header.owner) {
+            (State::Ended(_), _) => {
+                cluster.dismiss(&header).await;
+                continue;
+            }
+            (State::Parked, _) => Law::default().claim(&header, &me, None),
+            (state, Some(owner)) if owner == me.member => {
+                let fits = read.snapshot.as_ref().is_some_and(|s| s.belongs_to(&header));
+                match state {
+                    State::New => {
+                        let why = created(lost || header.crashes > 0);
+                        return Ok(Ready { header, snapshot: None, why });
+                    }
+                    State::Running => {
+                        lost = true;
+                        Law::default().restart(&header, random_number(node))
+                    }
+                    _ if fits => {
+                        let why = Activation::Restored;
+                        return Ok(Ready { header, snapshot: read.snapshot, why });
+                    }
+                    _ => continue,
+                }
+            }
+            (_, Some(_)) => {
+                let Some(owner) = read.owner.filter(throughline_cluster::Entry::is_gone) else {
+                    return Err(NotReady::Away);
+                };
+                lost |= !header.state.has_snapshot();
+                let taken = Taken {
+                    attempt: Some(header.attempt + 1),
+                    expires: 0,
+                    lost: Ending { reason: 0, last: bytes::Bytes::new(), until: 0 },
+                    life: random_number(node),
+                };
+                Law::default().take(&header, &owner, &me, &taken)
+            }
+            (_, None) => continue,
+        };
+        commit(node, step).await?;
+    }
+    Err(NotReady::Away)
+}
+
+const fn created(lost: bool) -> Activation {
+    if lost { Activation::Lost } else { Activation::Created }
+}
+
+/// Takes a step, if the law lets it; what came of it is read.
+async fn commit(node: &Shared, step: Result<Step, NotNow>) -> Result<(), NotReady> {
+    match step {
+        Ok(step) => {
+            // Refused or unknown: what stands there now is read, and what is done then is a commit
+            // of its own.
+            rows::commit(&node.cluster.store, &step.commit).await;
+            Ok(())
+        }
+        Err(NotNow::Unreadable { .. }) => Err(NotReady::For(Rejection::LoadFailed)),
+        Err(_) => Err(NotReady::Away),
+    }
+}
+
+/// Creates the record. `None`: others were faster, or nobody knows.
+async fn create(
+    node: &Arc<Shared>,
+    kind: usize,
+    id: &RecordId,
+) -> Result<Option<Header>, NotReady> {
+    let settings = node.vactors.kind(kind).settings();
+    let identity = Identity::new(settings.kind, &[], Secret([0; 32]));
+    let creation = Creation {
+        id: id.clone(),
+        // The name was checked when the node was built.
+        identity: Arc::new(identity.map_err(|_| NotReady::For(Rejection::TooLarge))?),
+        life: random_number(node),
+        state_version: settings.state_version,
+        attempt: 0,
+    };
+    let me = node.cluster.view().me.clone();
+    let step = match settings.durability {
+        // One commit in all: nothing happens between creation and the first effect.
+        Durability::OnSwapOut => Law::default().create_running(&creation, &me),
+        Durability::EveryTurn => Law::default().create(&creation, &me),
+    };
+    let Ok(step) = step else { return Err(NotReady::Away) };
+    let outcome = rows::commit(&node.cluster.store, &step.commit).await;
+    Ok(step.after.filter(|_| outcome == Outcome::Done))
+}

@@ -1,0 +1,188 @@
+//! The actor of one VActor: a thin driver round its record and its turns.
+//!
+//! One turn at a time; reads may run beside each other. What a turn does leaves at its end, after
+//! the commit that it needs, if it needs one. While a commit is under way nothing begins.
+//!
+//! # Layout
+//! `drive` is the loop; `turn` begins and ends turns; `own` is the driver of the record, `leave` how
+//! it leaves this node; `work` is what it is asked, and how it answers.
+
+mod drive;
+mod leave;
+mod own;
+mod turn;
+mod work;
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Handler, Message};
+use bytes::Bytes;
+use futures_util::stream::FuturesUnordered;
+use serde::{Deserialize, Serialize};
+use throughline_cluster::{Entry, RecordId, Snapshot};
+use throughline_link::Instant;
+use tokio::time::Sleep;
+
+pub(super) use work::{Failure, Replier, Work};
+
+use super::{
+    Activation, Deactivation, Instance, Settings, Stage, reminders::Reminders, table::Usage,
+};
+use crate::{cluster::Holding, worker::Worker};
+use leave::Leaving;
+use turn::{Finished, ReadFuture, Turn};
+use work::Input;
+
+/// A message for a VActor's actor, from any thread.
+#[derive(Debug)]
+pub(crate) enum ToVActor {
+    Work(Work),
+    /// It is to leave: to that node, or into the store.
+    Leave(Deactivation, Option<Box<Entry>>),
+    /// Others declared this node dead.
+    Fenced,
+}
+
+impl Message for ToVActor {
+    type Result = ();
+}
+
+/// What travels of a VActor, beside what its record's header has.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct VActorSnapshot {
+    /// The game's state, in CBOR.
+    pub(super) state: Bytes,
+    #[serde(default)]
+    pub(super) reminders: Reminders,
+    /// The time of the last message that it enqueued, which never goes back within a life.
+    #[serde(default)]
+    pub(super) enqueued_ms: u64,
+}
+
+/// A VActor that begins on this worker.
+pub(super) struct Beginning {
+    pub(super) kind: usize,
+    pub(super) id: RecordId,
+    pub(super) stage: Rc<Stage>,
+    pub(super) instance: Box<dyn Instance>,
+    pub(super) holding: Box<Holding>,
+    /// What was read of the snapshot.
+    pub(super) read: VActorSnapshot,
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) why: Activation,
+    pub(super) first: Option<Work>,
+}
+
+/// The actor of one VActor.
+pub(super) struct VActorActor {
+    worker: Rc<Worker>,
+    kind: usize,
+    settings: Settings,
+    id: RecordId,
+    stage: Rc<Stage>,
+    instance: Box<dyn Instance>,
+    /// The record; gone when it is another node's, or no more.
+    holding: Option<Box<Holding>>,
+    usage: Arc<Usage>,
+    /// What was said, to be looked at by the next round.
+    mail: VecDeque<ToVActor>,
+    /// What waits for its turn.
+    inbox: VecDeque<Input>,
+    turn: Option<Turn>,
+    reads: FuturesUnordered<ReadFuture>,
+    /// A turn that has ended, and whose commit is under way.
+    finished: Option<Finished>,
+    /// The state before the turn under way, and its version.
+    copy: (Vec<u8>, u32),
+    reminders: Reminders,
+    enqueued_ms: u64,
+    /// As it stands in the store, until the first commit here.
+    loaded: Option<Snapshot>,
+    leaving: Leaving,
+    /// When it last had anything to do.
+    used: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// When `sleep` ends.
+    armed: Instant,
+    /// Whether this node may act, as of this wake-up.
+    acts: bool,
+    is_over: bool,
+    /// Nobody finds it any more, and its mailbox is looked at once more.
+    last_look: bool,
+}
+
+impl VActorActor {
+    /// Starts the actor, and enters it into the table.
+    pub(super) fn begin(worker: Rc<Worker>, beginning: Beginning) {
+        let Beginning { kind, id, stage, instance, holding, read, snapshot, why, first } =
+            beginning;
+        let node = Arc::clone(&worker.node);
+        let now = node.clock.now();
+        let usage = Arc::new(Usage::default());
+        usage.used.store(now.as_micros(), std::sync::atomic::Ordering::Relaxed);
+        let mut inbox = VecDeque::from([Input::Activated(why)]);
+        inbox.extend(first.map(|work| {
+            usage.waiting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Input::Work(work)
+        }));
+        let actor = Self {
+            settings: node.vactors.kind(kind).settings(),
+            worker,
+            kind,
+            id: id.clone(),
+            stage,
+            instance,
+            holding: Some(holding),
+            usage: Arc::clone(&usage),
+            mail: VecDeque::new(),
+            inbox,
+            turn: None,
+            reads: FuturesUnordered::new(),
+            finished: None,
+            copy: (Vec::new(), 0),
+            reminders: read.reminders,
+            enqueued_ms: read.enqueued_ms,
+            loaded: snapshot,
+            leaving: Leaving::default(),
+            used: now,
+            sleep: None,
+            armed: Instant::ZERO,
+            acts: true,
+            is_over: false,
+            last_look: false,
+        };
+        let address = actor.start();
+        for surplus in node.vactors.insert(id, kind, address.recipient(), usage) {
+            // One whose mailbox is full is not idle.
+            let _ = surplus.try_send(ToVActor::Leave(Deactivation::Idle, None));
+        }
+    }
+}
+
+impl Actor for VActorActor {
+    type Context = actix::Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(self.worker.node.config.vactor.mailbox);
+        actix::AsyncContext::spawn(ctx, drive::Drive);
+    }
+}
+
+impl Handler<ToVActor> for VActorActor {
+    type Result = ();
+
+    fn handle(&mut self, message: ToVActor, _: &mut Self::Context) {
+        // Looked at by `drive`, which the actor's context polls next.
+        self.mail.push_back(message);
+    }
+}
+
+impl Drop for VActorActor {
+    /// However the actor ends, also by a panic, nothing points to it any more.
+    fn drop(&mut self) {
+        self.unlist();
+    }
+}

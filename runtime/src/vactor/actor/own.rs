@@ -1,0 +1,97 @@
+//! The driver of a VActor's record.
+
+use std::task::{Context, Poll};
+
+use throughline_cluster::{Commit, HeldAction, Turn as RecordTurn, TurnState};
+
+use super::{VActorActor, VActorSnapshot};
+use crate::{
+    codec::{self, Codec},
+    session::HandlerError,
+    vactor::Durability,
+};
+
+impl VActorActor {
+    /// Whether this node may act for it at this moment.
+    pub(super) fn may_act(&self) -> bool {
+        let Some(holding) = &self.holding else { return false };
+        let node = &self.worker.node;
+        node.cluster.may_act(node.clock.lease_now())
+            && node.cluster.is_mine(holding.held.header().owner)
+    }
+
+    /// Whether the record is an earlier incarnation's of this node.
+    pub(super) fn is_stale(&self) -> bool {
+        let owner = self.holding.as_ref().and_then(|holding| holding.held.header().owner);
+        !self.worker.node.cluster.is_mine(owner)
+    }
+
+    /// Goes on with the record. True if anything happened.
+    pub(super) fn own(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
+        while let Some(holding) = &mut self.holding
+            && let Poll::Ready(action) = holding.poll(cx)
+        {
+            any = true;
+            match action {
+                HeldAction::SwapOut => self.leaving.begin(),
+                HeldAction::GoOn => self.goes_on(),
+                HeldAction::Committed => self.committed(),
+                HeldAction::NotCommitted => self.not_committed(),
+                HeldAction::Gone(gone) => self.gone(gone),
+                _ => {}
+            }
+        }
+        any
+    }
+
+    /// Whether the turn that has just ended is to be committed before its effects leave.
+    pub(super) fn needs_commit(&self) -> bool {
+        self.settings.durability == Durability::EveryTurn
+            || self.loaded.is_some()
+            || self.holding.as_ref().is_some_and(|holding| {
+                holding.held.header().state != throughline_cluster::State::Running
+            })
+    }
+
+    /// Commits the turn that has just ended.
+    pub(super) fn commit(&mut self, more: Commit) -> Result<(), HandlerError> {
+        let (state, due) = match self.settings.durability {
+            // What runs without a snapshot has no reminders either once its node is dead.
+            Durability::OnSwapOut => (TurnState::Running, None),
+            Durability::EveryTurn => {
+                let (snapshot, state_version) = self.snapshot()?;
+                let state = TurnState::Committed { snapshot: snapshot.into(), state_version };
+                (state, self.reminders.next())
+            }
+        };
+        let Some(holding) = &mut self.holding else {
+            return Err(HandlerError::new("its record is gone"));
+        };
+        let attempt = holding.held.header().attempt;
+        Ok(holding.held.turn(RecordTurn { state, attempt, due, more })?)
+    }
+
+    /// What is to stand in the store, within its limit.
+    pub(super) fn snapshot(&mut self) -> Result<(Vec<u8>, u32), HandlerError> {
+        let node = &self.worker.node;
+        let view = node.cluster.view();
+        let own = &self.settings;
+        let version = view.common_version(own.kind, own.state_version, own.oldest_version);
+        let mut state = Vec::new();
+        let version = self.instance.write(version, &mut state)?;
+        let snapshot = VActorSnapshot {
+            state: state.into(),
+            reminders: self.reminders.clone(),
+            enqueued_ms: self.enqueued_ms,
+        };
+        let mut body = Vec::new();
+        codec::encode(Codec::Cbor, &snapshot, &mut body)?;
+        let (bytes, limit) = (body.len(), node.config.session.snapshot_max);
+        if bytes > limit {
+            let text = format!("its snapshot has {bytes} bytes, session.snapshot-max is {limit}");
+            return Err(HandlerError::new(text));
+        }
+        Ok((body, version))
+    }
+}

@@ -1,0 +1,404 @@
+//! Turns of a VActor: when one begins, and what comes of its end.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::{Arc, atomic::Ordering};
+use std::task::{Context, Poll};
+
+use futures_util::{FutureExt as _, Stream as _};
+use throughline_cluster::{Commit, RecordId};
+use throughline_link::Instant;
+
+use super::{
+    VActorActor, leave,
+    work::{Failure, Input, Replier, Work},
+};
+use crate::{
+    actor::Hook,
+    counters::is_worth_a_line,
+    node::Shared,
+    session::{Effect, HandlerError},
+    vactor::{
+        AskError, Durability, Instance, Job, Mode, Payload, Rejection, TurnFuture,
+        reminders::{Change, REMINDERS_MAX, Reminders},
+        stage::{Staged, names},
+    },
+};
+
+/// A turn under way.
+pub(super) struct Turn {
+    future: TurnFuture,
+    pub(super) replier: Replier,
+    what: What,
+    began: Instant,
+    /// The reminder, to be tried again, and how often it was tried.
+    tries: u32,
+}
+
+/// What a turn is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum What {
+    Activated,
+    Deactivating,
+    Reminded(String),
+    Message,
+}
+
+/// A turn that has ended well, and whose effects have not left.
+pub(super) struct Finished {
+    pub(super) replier: Replier,
+    reply: Option<Payload>,
+    what: What,
+    /// What to go back to.
+    reminders: Option<Reminders>,
+    forgets: bool,
+    deactivates: bool,
+}
+
+/// A read under way, with who waits for it.
+pub(super) type ReadFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+impl VActorActor {
+    /// Takes a message: it waits for its turn, unless it must not.
+    pub(super) fn take_work(&mut self, work: Work) {
+        let waits_here = self.turn.is_some() && work.chain.contains(&self.id);
+        if !waits_here {
+            self.inbox.push_back(Input::Work(work));
+            return;
+        }
+        // The turn under way waits for this one.
+        self.usage.waiting.fetch_sub(1, Ordering::Relaxed);
+        if work.message.1 == Mode::ReadReentrant
+            && let Some(before) = self.before()
+        {
+            let read = before.read(work.message.0, work.payload);
+            return self.begin_read(read, work.replier);
+        }
+        let mut chain = names(&work.chain);
+        chain.push(self.id.to_string());
+        work.replier.reply(Err(Failure::Ask(AskError::Deadlock { chain })));
+    }
+
+    /// Whether the state before the turn under way is kept.
+    fn has_copy(&self) -> bool {
+        self.settings.keep_copy || self.settings.durability == Durability::EveryTurn
+    }
+
+    /// This VActor as it was before the turn under way, if that is kept.
+    fn before(&self) -> Option<Box<dyn Instance>> {
+        if !self.has_copy() {
+            return None;
+        }
+        let kind = self.worker.node.vactors.kind(self.kind);
+        let (copy, version) = (&self.copy.0, self.copy.1);
+        let make = || kind.make(&self.stage, Some((copy, version)));
+        std::panic::catch_unwind(AssertUnwindSafe(make)).ok()?.ok()
+    }
+
+    /// Runs what waits. True if anything ended or began.
+    pub(super) fn run_inbox(
+        &mut self,
+        cx: &mut Context<'_>,
+        turns_left: &mut u32,
+        now: Instant,
+    ) -> bool {
+        let mut any = false;
+        while *turns_left > 0 && self.turn.is_none() && !self.is_over && !self.is_suspended() {
+            let is_read = |input: &Input| matches!(input, Input::Work(Work { message: (_, mode), .. }) if *mode != Mode::Turn);
+            match self.inbox.front() {
+                None => break,
+                // A turn waits for the reads before it.
+                Some(input) if !is_read(input) && !self.reads.is_empty() => break,
+                Some(_) => {}
+            }
+            let Some(input) = self.inbox.pop_front() else { break };
+            (*turns_left, any) = (*turns_left - 1, true);
+            self.begin_input(input, now);
+            self.poll_turn(cx, now);
+        }
+        any
+    }
+
+    fn begin_input(&mut self, input: Input, now: Instant) {
+        self.used = now;
+        self.usage.used.store(now.as_micros(), Ordering::Relaxed);
+        match input {
+            Input::Activated(why) => {
+                self.begin_turn(Job::Activated(why), What::Activated, Replier::Nobody, now);
+            }
+            Input::Reminded(name) => {
+                let what = What::Reminded(name.clone());
+                self.begin_turn(Job::Reminded(name), what, Replier::Nobody, now);
+            }
+            Input::Work(work) => {
+                self.usage.waiting.fetch_sub(1, Ordering::Relaxed);
+                if work.until <= now {
+                    return work.replier.reject(Rejection::Late);
+                }
+                if work.message.1 != Mode::Turn {
+                    let read = self.instance.read(work.message.0, work.payload);
+                    return self.begin_read(read, work.replier);
+                }
+                self.stage.caller().set_chain(&work.chain);
+                let job = Job::Message(work.message.0, work.payload);
+                self.begin_turn(job, What::Message, work.replier, now);
+            }
+        }
+    }
+
+    fn begin_turn(&mut self, job: Job, what: What, replier: Replier, now: Instant) {
+        if !matches!(what, What::Message) {
+            self.stage.caller().set_chain(&[]);
+        }
+        if let Err(error) = self.keep_copy() {
+            // Nothing of the turn has run.
+            self.note_failure(&error.to_string());
+            return replier.reject(Rejection::HandlerFailed);
+        }
+        let future = self.instance.turn(job);
+        self.turn = Some(Turn { future, replier, what, began: now, tries: 1 });
+    }
+
+    /// The state as it is now, to go back to.
+    fn keep_copy(&mut self) -> Result<(), HandlerError> {
+        if self.has_copy() {
+            self.copy.0.clear();
+            self.copy.1 = self.instance.write(self.settings.state_version, &mut self.copy.0)?;
+        }
+        Ok(())
+    }
+
+    fn begin_read(&mut self, read: TurnFuture, replier: Replier) {
+        let guarded = AssertUnwindSafe(read).catch_unwind();
+        let (id, node) = (self.id.clone(), Arc::clone(&self.worker.node));
+        self.reads.push(Box::pin(async move {
+            match guarded.await {
+                Ok(Ok(reply)) => replier.reply(Ok(reply.unwrap_or_else(leave::nothing))),
+                Ok(Err(error)) => {
+                    note_failure(&node, &id, &error.to_string());
+                    replier.reject(rejection(&error));
+                }
+                Err(_) => {
+                    note_failure(&node, &id, "panicked");
+                    replier.reject(Rejection::HandlerFailed);
+                }
+            }
+        }));
+    }
+
+    /// Goes on with the reads under way. True if one ended.
+    pub(super) fn poll_reads(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
+        while !self.reads.is_empty()
+            && let Poll::Ready(Some(())) = Pin::new(&mut self.reads).poll_next(cx)
+        {
+            any = true;
+        }
+        any
+    }
+
+    /// When the turn under way has taken too long.
+    pub(super) fn turn_deadline(&self) -> Option<Instant> {
+        let turn = self.turn.as_ref()?;
+        Some(turn.began + self.worker.node.config.session.turn_deadline)
+    }
+
+    /// Goes on with the turn under way, or begins the last one. True if it ended.
+    pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if let Some(why) = self.last_turn() {
+            self.begin_turn(Job::Deactivating(why), What::Deactivating, Replier::Nobody, now);
+            if self.turn.is_none() {
+                self.stay("its state cannot be written");
+                return true;
+            }
+        }
+        if !self.acts {
+            return false;
+        }
+        let Some(turn) = &mut self.turn else { return false };
+        if turn.began + self.worker.node.config.session.turn_deadline <= now {
+            self.fail(Rejection::HandlerFailed, "overran session.turn-deadline", now);
+            return true;
+        }
+        let pulse = &self.worker.pulse;
+        pulse.enter(self.worker.node.kinds.len() + self.kind, Hook::Handler, now);
+        let future = AssertUnwindSafe(|| turn.future.as_mut().poll(cx));
+        let polled = std::panic::catch_unwind(future);
+        pulse.leave();
+        match polled {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(Ok(reply))) => self.end(reply, now),
+            Ok(Poll::Ready(Err(error))) => self.fail(rejection(&error), &error.to_string(), now),
+            Err(_) => self.fail(Rejection::HandlerFailed, "panicked", now),
+        }
+        true
+    }
+
+    /// The turn has returned.
+    fn end(&mut self, reply: Option<Payload>, now: Instant) {
+        if let Some(fault) = self.stage.take_fault() {
+            return self.fail(Rejection::HandlerFailed, &fault.to_string(), now);
+        }
+        let Staged { changes, forgets, deactivates } = self.stage.take_staged();
+        let before = (!changes.is_empty()).then(|| self.reminders.clone());
+        for change in changes {
+            if let Change::Set { name, .. } = &change
+                && !self.reminders.has_room(name)
+            {
+                self.reminders = before.unwrap_or_default();
+                let why = format!("has more than {REMINDERS_MAX} reminders");
+                return self.fail(Rejection::HandlerFailed, &why, now);
+            }
+            self.reminders.apply(change);
+        }
+        let Some(turn) = self.turn.take() else { return };
+        self.worker.pulse.count_turn();
+        self.note_time(turn.began, now);
+        let Turn { replier, what, .. } = turn;
+        let finished = Finished { replier, reply, what, reminders: before, forgets, deactivates };
+        // The commit that it leaves with is still to come.
+        let leaves = finished.what == What::Deactivating;
+        if leaves || !self.needs_commit() {
+            return self.release(finished);
+        }
+        match self.commit(Commit::default()) {
+            Ok(()) => self.finished = Some(finished),
+            Err(error) => {
+                self.note_failure(&error.to_string());
+                self.undo(finished);
+            }
+        }
+    }
+
+    /// A running mean, over about eight turns.
+    fn note_time(&self, began: Instant, now: Instant) {
+        let took = u64::try_from(now.since(began).as_micros()).unwrap_or(u64::MAX);
+        let mean = self.usage.turn_us.load(Ordering::Relaxed);
+        if took != mean {
+            self.usage.turn_us.store(mean - mean / 8 + took / 8, Ordering::Relaxed);
+        }
+    }
+
+    /// The commit of the turn is in.
+    pub(super) fn committed(&mut self) {
+        self.loaded = None;
+        if let Some(finished) = self.finished.take() {
+            self.release(finished);
+        }
+    }
+
+    /// The commit of the turn is surely not in.
+    pub(super) fn not_committed(&mut self) {
+        if let Some(finished) = self.finished.take() {
+            self.undo(finished);
+        }
+        self.forget_later();
+    }
+
+    /// The effects of a turn leave.
+    fn release(&mut self, finished: Finished) {
+        let Finished { replier, reply, what, forgets, deactivates, .. } = finished;
+        let stage = std::rc::Rc::clone(&self.stage);
+        let mut effects = stage.effects().borrow_mut();
+        for effect in effects.others.drain(..) {
+            match effect {
+                Effect::Tell { to, message, payload } => stage.caller().tell(to, message, payload),
+                Effect::SendToSession { to, payload } => {
+                    stage.caller().send_to_session(to, payload.into());
+                }
+                // A VActor's stage makes no others.
+                other => log::error!("{}: an effect that it cannot have: {other:?}", self.id),
+            }
+        }
+        effects.clear();
+        drop(effects);
+        replier.reply(Ok(reply.unwrap_or_else(leave::nothing)));
+        match what {
+            What::Deactivating => self.give_snapshot(),
+            _ if forgets => self.begin_forgetting(),
+            _ if deactivates => self.leaving.want(crate::vactor::Deactivation::Idle, None),
+            _ => {}
+        }
+    }
+
+    /// The turn had no effect: the state goes back to what it was before.
+    fn undo(&mut self, finished: Finished) {
+        self.stage.clear();
+        if let Some(reminders) = finished.reminders {
+            self.reminders = reminders;
+        }
+        finished.replier.reject(Rejection::NotCommitted);
+        match finished.what {
+            What::Activated => self.refuse_beginning(),
+            _ => self.restore(),
+        }
+    }
+
+    /// The turn under way failed, and has no effect.
+    fn fail(&mut self, rejection: Rejection, why: &str, now: Instant) {
+        self.note_failure(why);
+        self.stage.clear();
+        let Some(turn) = self.turn.take() else { return };
+        let Turn { replier, what, tries, future, .. } = turn;
+        // What a hook under way had may panic when it is dropped.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(future)));
+        replier.reject(rejection);
+        match what {
+            What::Activated => return self.refuse_beginning(),
+            What::Deactivating => {
+                self.restore();
+                if !self.is_over {
+                    self.stay("its last turn failed");
+                }
+                return;
+            }
+            _ => self.restore(),
+        }
+        if let (What::Reminded(name), false) = (what, self.is_over) {
+            self.try_again(name, tries, now);
+        }
+    }
+
+    fn try_again(&mut self, name: String, tries: u32, now: Instant) {
+        if tries < self.worker.node.config.session.poison_tries {
+            let what = What::Reminded(name.clone());
+            self.begin_turn(Job::Reminded(name), what, Replier::Nobody, now);
+            if let Some(turn) = &mut self.turn {
+                turn.tries = tries + 1;
+            }
+            return;
+        }
+        let counts = &self.worker.node.vactors.counts;
+        let count = counts.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
+        if is_worth_a_line(count) {
+            log::error!(
+                "{}: a reminder was set aside after {tries} tries; {count} so far",
+                self.id
+            );
+        }
+    }
+
+    /// The state as it was before the turn; without a copy the VActor begins anew.
+    fn restore(&mut self) {
+        match self.before() {
+            Some(before) => self.instance = before,
+            None => self.crash(),
+        }
+    }
+
+    fn note_failure(&self, why: &str) {
+        note_failure(&self.worker.node, &self.id, why);
+    }
+}
+
+/// What who asks is told.
+fn rejection(error: &HandlerError) -> Rejection {
+    if error.is_unreadable() { Rejection::Unreadable } else { Rejection::HandlerFailed }
+}
+
+fn note_failure(node: &Shared, id: &RecordId, why: &str) {
+    let count = node.vactors.counts.failed_turns.fetch_add(1, Ordering::Relaxed) + 1;
+    if is_worth_a_line(count) {
+        log::error!("{id}: a turn failed: {why}; {count} so far");
+    }
+}

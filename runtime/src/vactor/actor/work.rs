@@ -1,0 +1,79 @@
+//! What a VActor is asked, and how it answers.
+
+use throughline_cluster::RecordId;
+use throughline_link::Instant;
+use tokio::sync::oneshot;
+
+use super::super::{Activation, AskError, Payload, Rejection, table::MessageOf, wire::Reply};
+use crate::peers::Answerer;
+
+/// A message that waits for its turn.
+#[derive(Debug)]
+pub(in crate::vactor) struct Work {
+    pub(in crate::vactor) message: MessageOf,
+    pub(in crate::vactor) payload: Payload,
+    pub(in crate::vactor) replier: Replier,
+    /// When it is not to begin any more.
+    pub(in crate::vactor) until: Instant,
+    /// Who waits for it, the first one first.
+    pub(in crate::vactor) chain: Vec<RecordId>,
+}
+
+/// What waits for its turn.
+#[derive(Debug)]
+pub(super) enum Input {
+    Activated(Activation),
+    Reminded(String),
+    Work(Work),
+}
+
+/// Who waits for a reply.
+#[derive(Debug)]
+pub(in crate::vactor) enum Replier {
+    /// Somebody of this process.
+    Here(oneshot::Sender<Result<Payload, Failure>>),
+    /// Another node.
+    There(Answerer),
+    /// It was a tell.
+    Nobody,
+}
+
+/// Why there is no reply.
+#[derive(Debug)]
+pub(in crate::vactor) enum Failure {
+    Ask(AskError),
+    /// It was not run: the VActor has left. The message comes back.
+    NotHere(Payload),
+}
+
+impl Replier {
+    pub(in crate::vactor) fn reply(self, result: Result<Payload, Failure>) {
+        match self {
+            Self::Here(waiting) => {
+                // Who asked may have given up.
+                let _ = waiting.send(result);
+            }
+            Self::There(answerer) => {
+                let reply = match result {
+                    Ok(payload) => payload.into_bytes().map_or_else(
+                        // It has run: that its reply cannot be written must not say otherwise.
+                        |_| Reply::Failed(AskError::Unknown),
+                        Reply::Done,
+                    ),
+                    Err(Failure::Ask(error)) => Reply::Failed(error),
+                    Err(Failure::NotHere(_)) => Reply::NotHere,
+                };
+                answerer.answer(reply.encode());
+            }
+            Self::Nobody => {}
+        }
+    }
+
+    pub(super) fn reject(self, why: Rejection) {
+        self.reply(Err(Failure::Ask(why.into())));
+    }
+
+    pub(super) const fn is_nobody(&self) -> bool {
+        matches!(self, Self::Nobody)
+    }
+}

@@ -1,0 +1,132 @@
+//! Asks and tells in the name of a session, a VActor, or somebody outside.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use throughline_cluster::RecordId;
+use throughline_link::SessionId;
+use tokio::sync::mpsc;
+
+use super::{AskError, Payload, Rejection, route, route::Errand};
+use crate::{
+    cluster::{self, Sending},
+    node::Shared,
+    session::Recipient,
+};
+
+/// One-way messages of one sender that wait behind each other, at most; one more is dropped, and
+/// counted.
+const TELLS_MAX: usize = 256;
+
+/// Who is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    pub(crate) id: RecordId,
+    pub(crate) kind: &'static str,
+}
+
+impl Target {
+    /// The VActor of this kind and key.
+    ///
+    /// # Errors
+    /// Kind and key together have more than 253 bytes.
+    pub fn new(kind: &'static str, key: &str) -> Result<Self, Rejection> {
+        let id = RecordId::vactor(kind, key.as_bytes()).map_err(|_| Rejection::TooLarge)?;
+        Ok(Self { id, kind })
+    }
+}
+
+/// The means to ask and tell.
+pub struct Caller {
+    node: Arc<Shared>,
+    /// `None`: somebody outside.
+    who: Option<RecordId>,
+    /// Who waits for the turn under way, the first one first, and this one behind them.
+    chain: RefCell<Vec<RecordId>>,
+    /// Where tells go, in order; made when first needed.
+    courier: RefCell<Option<mpsc::Sender<Errand>>>,
+    /// The same for messages to sessions, of a VActor.
+    sendings: RefCell<Option<mpsc::Sender<Sending>>>,
+}
+
+impl Caller {
+    pub(crate) fn new(node: Arc<Shared>, who: Option<RecordId>) -> Self {
+        let chain = RefCell::new(who.iter().cloned().collect());
+        let (courier, sendings) = (RefCell::new(None), RefCell::new(None));
+        Self { node, who, chain, courier, sendings }
+    }
+
+    pub(crate) const fn node(&self) -> &Arc<Shared> {
+        &self.node
+    }
+
+    /// A turn begins, for which these wait.
+    pub(super) fn set_chain(&self, waiting: &[RecordId]) {
+        let mut chain = self.chain.borrow_mut();
+        chain.clear();
+        chain.extend(waiting.iter().cloned());
+        chain.extend(self.who.clone());
+    }
+
+    /// Asks, and waits for the reply, for `deadline` at most.
+    pub fn ask(
+        &self,
+        to: Target,
+        message: &'static str,
+        payload: Payload,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Payload, AskError>> + Send + use<> {
+        let until = self.node.clock.now() + deadline;
+        let chain = self.chain.borrow().clone();
+        let errand = Errand { to, message, payload, chain, until, is_tell: false };
+        let node = Arc::clone(&self.node);
+        // What is here already is asked in the order in which it was called.
+        let begun = route::begin(&node, errand);
+        async move { route::finish(node, begun).await }
+    }
+
+    /// Sends a one-way message, behind those sent before. Best effort.
+    pub fn tell(&self, to: Target, message: &'static str, payload: Payload) {
+        let until = self.node.clock.now() + route::TELL_TIME;
+        let errand = Errand { to, message, payload, chain: Vec::new(), until, is_tell: true };
+        let mut courier = self.courier.borrow_mut();
+        let courier = courier.get_or_insert_with(|| start_courier(&self.node));
+        if courier.try_send(errand).is_err() {
+            self.node.vactors.counts.lost_tell();
+        }
+    }
+
+    /// Sends to a session, from outside any session: nobody is told if it is not delivered.
+    pub(super) fn send_to_session(&self, to: Recipient, payload: bytes::Bytes) {
+        let mut sendings = self.sendings.borrow_mut();
+        let sendings = sendings.get_or_insert_with(|| cluster::start_courier(&self.node));
+        let from = SessionId([0; 16]);
+        let errand = self.node.cluster.errand();
+        if sendings.try_send(Sending { from, to, payload, _errand: errand }).is_err() {
+            self.node.vactors.counts.lost_tell();
+        }
+    }
+}
+
+fn start_courier(node: &Arc<Shared>) -> mpsc::Sender<Errand> {
+    let (sender, mut errands) = mpsc::channel::<Errand>(TELLS_MAX);
+    let node = Arc::clone(node);
+    node.cluster.handle().clone().spawn(async move {
+        while let Some(errand) = errands.recv().await {
+            // Held while it is under way: a node that stops waits for it.
+            let _errand = node.cluster.errand();
+            let begun = route::begin(&node, errand);
+            if route::finish(Arc::clone(&node), begun).await.is_err() {
+                node.vactors.counts.lost_tell();
+            }
+        }
+    });
+    sender
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller").field("who", &self.who).finish_non_exhaustive()
+    }
+}

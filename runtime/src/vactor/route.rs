@@ -1,0 +1,269 @@
+//! An ask finds its VActor: here, at another node, or nowhere yet.
+//!
+//! It is sent again only if it surely was not run: the VActor had just left, or could not be
+//! reached. What may have run is never sent twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use throughline_cluster::{Member, RecordId, State};
+use throughline_link::Instant;
+use tokio::sync::oneshot;
+
+use super::{
+    AskError, Payload, Rejection, Target, activate,
+    actor::{Failure, Replier, Work},
+    place,
+    table::NotPushed,
+    wire::{self, Reply},
+};
+use crate::{cluster::rows, node::Shared};
+
+/// A tell looks for its VActor so long.
+pub(super) const TELL_TIME: Duration = Duration::from_secs(5);
+
+/// Between two tries; it doubles, up to the second.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+
+/// What is asked, of whom, and until when.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) to: Target,
+    pub(super) message: &'static str,
+    pub(super) payload: Payload,
+    pub(super) chain: Vec<RecordId>,
+    pub(super) until: Instant,
+    pub(super) is_tell: bool,
+}
+
+/// What became of the first look, which is made at once.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// It is in the mailbox; who waits, if somebody does, and until when.
+    Pushed(Option<oneshot::Receiver<Result<Payload, Failure>>>, Errand),
+    /// It is not here.
+    Away(Errand),
+    Over(AskError),
+}
+
+/// Puts it into the mailbox, if its VActor is here.
+pub(super) fn begin(node: &Shared, mut errand: Errand) -> Begun {
+    let Some((_, message)) = node.vactors.message(errand.to.kind, errand.message) else {
+        return Begun::Away(errand);
+    };
+    let (replier, answer) = match errand.is_tell {
+        true => (Replier::Nobody, None),
+        false => {
+            let (sender, receiver) = oneshot::channel();
+            (Replier::Here(sender), Some(receiver))
+        }
+    };
+    let payload = std::mem::replace(&mut errand.payload, Payload::Bytes(bytes::Bytes::new()));
+    let chain = errand.chain.clone();
+    let work = Work { message, payload, replier, until: errand.until, chain };
+    match node.vactors.push(&errand.to.id, node.config.vactor.mailbox, work) {
+        Ok(()) => Begun::Pushed(answer, errand),
+        Err(NotPushed::Absent(work)) => {
+            errand.payload = work.payload;
+            Begun::Away(errand)
+        }
+        Err(NotPushed::Full(_, retry_after)) => Begun::Over(AskError::Overloaded { retry_after }),
+    }
+}
+
+/// Waits for the reply, wherever the VActor is.
+pub(super) async fn finish(node: Arc<Shared>, mut begun: Begun) -> Result<Payload, AskError> {
+    let (mut pause, longest) = AGAIN;
+    loop {
+        let errand = match begun {
+            Begun::Over(error) => return Err(error),
+            Begun::Pushed(None, _) => return Ok(nothing()),
+            Begun::Pushed(Some(answer), mut errand) => {
+                match wait(&node, answer, errand.until).await {
+                    Ok(payload) => return Ok(payload),
+                    Err(Failure::Ask(error)) => return Err(error),
+                    Err(Failure::NotHere(payload)) => {
+                        errand.payload = payload;
+                        errand
+                    }
+                }
+            }
+            Begun::Away(errand) => match away(&node, errand).await {
+                Ok(payload) => return Ok(payload),
+                Err(Missed::Over(error)) => return Err(error),
+                Err(Missed::Again(errand)) => errand,
+            },
+        };
+        if node.clock.now() + pause >= errand.until {
+            return Err(Rejection::Late.into());
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(longest);
+        begun = begin(&node, errand);
+    }
+}
+
+/// A reply that nobody looks at.
+pub(super) fn nothing() -> Payload {
+    Payload::Bytes(bytes::Bytes::new())
+}
+
+/// Waits for a VActor of this process. One that does not answer in time may still run it.
+async fn wait(
+    node: &Shared,
+    answer: oneshot::Receiver<Result<Payload, Failure>>,
+    until: Instant,
+) -> Result<Payload, Failure> {
+    match tokio::time::timeout_at(node.clock.at(until), answer).await {
+        Ok(Ok(result)) => result,
+        // It was dropped unanswered, or is late.
+        Ok(Err(_)) | Err(_) => Err(Failure::Ask(AskError::Unknown)),
+    }
+}
+
+/// How a look away from here ended, without a reply.
+enum Missed {
+    Over(AskError),
+    /// It surely was not run.
+    Again(Errand),
+}
+
+/// Where a VActor is, or is to be.
+enum Where {
+    Here,
+    At(Member),
+}
+
+async fn away(node: &Arc<Shared>, errand: Errand) -> Result<Payload, Missed> {
+    let id = errand.to.id.clone();
+    let place = match node.vactors.place_of(&id) {
+        Some(member) => Where::At(member),
+        None => match find(node, &errand.to).await {
+            Ok(Some(place)) => place,
+            Ok(None) => return Err(Missed::Again(errand)),
+            Err(rejection) => return Err(Missed::Over(rejection.into())),
+        },
+    };
+    match place {
+        Where::Here => here(node, errand).await,
+        Where::At(member) => there(node, member, errand).await,
+    }
+}
+
+/// Looks in the store. `None`: it cannot be known now.
+async fn find(node: &Shared, to: &Target) -> Result<Option<Where>, Rejection> {
+    let cluster = &node.cluster;
+    let Ok(header) = rows::header(&cluster.store, &to.id).await else { return Ok(None) };
+    let me = cluster.member();
+    if let Some(header) = &header
+        && let (false, Some(owner)) = (header.state.is_ended(), header.owner)
+        && !matches!(header.state, State::Parked)
+    {
+        if owner == me {
+            return Ok(Some(Where::Here));
+        }
+        let entry = cluster.entry(owner).await;
+        let Some(entry) = entry else { return Ok(None) };
+        if !entry.is_gone() {
+            node.vactors.note_place(&to.id, owner);
+            return Ok(Some(Where::At(owner)));
+        }
+    }
+    let version = header.as_ref().filter(|h| !h.state.is_ended()).map(|h| h.state_version);
+    match place::choose(node, to, version) {
+        Some(chosen) if chosen == me => Ok(Some(Where::Here)),
+        Some(chosen) => Ok(Some(Where::At(chosen))),
+        // All that serve it drain, or have not joined yet.
+        None if place::is_served(node, to.kind) => Ok(None),
+        None => Err(Rejection::NoSuchKind),
+    }
+}
+
+/// It begins here, with this as its first work.
+async fn here(node: &Arc<Shared>, mut errand: Errand) -> Result<Payload, Missed> {
+    let Some((kind, message)) = node.vactors.message(errand.to.kind, errand.message) else {
+        let known = node.vactors.kind_named(errand.to.kind).is_some();
+        let no = if known { Rejection::NoSuchMessage } else { Rejection::NoSuchKind };
+        return Err(Missed::Over(no.into()));
+    };
+    let id = errand.to.id.clone();
+    let Some(reserved) = node.directory.reserve_record(&id) else {
+        // Somebody else brings it here already.
+        let others = node.directory.unreserved_record(&id);
+        let _ = tokio::time::timeout_at(node.clock.at(errand.until), others).await;
+        return Err(Missed::Again(errand));
+    };
+    let (sender, answer) = oneshot::channel();
+    let payload = std::mem::replace(&mut errand.payload, nothing());
+    let replier = Replier::Here(sender);
+    let chain = errand.chain.clone();
+    let work = Work { message, payload, replier, until: errand.until, chain };
+    activate::begin(node, kind, reserved, Some(work));
+    match wait(node, answer, errand.until).await {
+        Ok(payload) => Ok(payload),
+        Err(Failure::Ask(error)) => Err(Missed::Over(error)),
+        Err(Failure::NotHere(payload)) => {
+            errand.payload = payload;
+            Err(Missed::Again(errand))
+        }
+    }
+}
+
+/// Another node is asked.
+async fn there(node: &Arc<Shared>, member: Member, mut errand: Errand) -> Result<Payload, Missed> {
+    let cluster = &node.cluster;
+    let payload = std::mem::replace(&mut errand.payload, nothing());
+    let Ok(payload) = payload.into_bytes() else {
+        return Err(Missed::Over(Rejection::Unreadable.into()));
+    };
+    errand.payload = Payload::Bytes(payload.clone());
+    let left = errand.until.since(node.clock.now());
+    let address = cluster.view().address(member);
+    let (Some(peers), Some(address)) = (cluster.peers(), address) else {
+        node.vactors.forget_place(&errand.to.id);
+        return Err(Missed::Again(errand));
+    };
+    let call = wire::Invocation {
+        id: &errand.to.id,
+        message: errand.message,
+        left,
+        is_tell: errand.is_tell,
+        chain: &errand.chain,
+        payload: &payload,
+    };
+    match peers.call(member, &address, call.encode(), left).await {
+        Ok(answer) => match Reply::decode(answer) {
+            Some(Reply::Done(payload)) => Ok(Payload::Bytes(payload)),
+            Some(Reply::Failed(error)) => Err(Missed::Over(error)),
+            Some(Reply::NotHere) => {
+                node.vactors.forget_place(&errand.to.id);
+                Err(Missed::Again(errand))
+            }
+            // An answer that cannot be read says that it was handled, and not how.
+            None => Err(Missed::Over(AskError::Unknown)),
+        },
+        Err(error) if error.is_unknown() => {
+            node.vactors.forget_place(&errand.to.id);
+            Err(Missed::Over(AskError::Unknown))
+        }
+        Err(crate::peers::CallError::TooLarge { .. }) => {
+            Err(Missed::Over(Rejection::TooLarge.into()))
+        }
+        Err(_) => {
+            node.vactors.forget_place(&errand.to.id);
+            Err(Missed::Again(errand))
+        }
+    }
+}
+
+/// What a VActor that leaves had not begun, and nobody waits for: it goes after it.
+pub(super) fn forward(node: &Arc<Shared>, errand: Errand) {
+    let node = Arc::clone(node);
+    node.cluster.handle().clone().spawn(async move {
+        let _errand = node.cluster.errand();
+        let begun = begin(&node, errand);
+        if finish(Arc::clone(&node), begun).await.is_err() {
+            node.vactors.counts.lost_tell();
+        }
+    });
+}

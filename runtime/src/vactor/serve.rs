@@ -1,0 +1,117 @@
+//! What other nodes, and the rest of this one, ask of the VActors here.
+
+use std::sync::Arc;
+
+use throughline_cluster::{Entry, Gone, RecordId, State};
+
+use super::{
+    AskError, Deactivation, Payload, Rejection, Target, activate,
+    actor::{Failure, Replier, ToVActor, Work},
+    place,
+    table::NotPushed,
+    wire::Invoked,
+};
+use crate::{
+    cluster::{rows, tell_start},
+    node::Shared,
+    peers::Answerer,
+};
+
+/// Another node's ask or tell.
+pub(crate) fn handle_call(node: &Arc<Shared>, payload: bytes::Bytes, answer: Answerer) {
+    // Dropped unanswered: not handled.
+    let Some(call) = Invoked::decode(payload) else { return };
+    let (answer, tells) = match call.is_tell {
+        true => (Replier::Nobody, Some(answer)),
+        false => (Replier::There(answer), None),
+    };
+    let taken = |tells: Option<Answerer>| {
+        if let Some(answer) = tells {
+            Replier::There(answer).reply(Ok(Payload::Bytes(bytes::Bytes::new())));
+        }
+    };
+    let name = std::str::from_utf8(&call.message).unwrap_or_default();
+    let kind = call.id.vactor_name().map(|(kind, _)| kind.to_owned()).unwrap_or_default();
+    let Some((kind, message)) = node.vactors.message(&kind, name) else {
+        let known = node.vactors.kind_named(&kind).is_some();
+        let no = if known { Rejection::NoSuchMessage } else { Rejection::NoSuchKind };
+        return refuse(answer, tells, no.into());
+    };
+    let until = node.clock.now() + call.left;
+    let (payload, chain) = (Payload::Bytes(call.payload), call.chain);
+    let work = Work { message, payload, replier: answer, until, chain };
+    match node.vactors.push(&call.id, node.config.vactor.mailbox, work) {
+        Ok(()) => taken(tells),
+        Err(NotPushed::Full(work, retry_after)) => {
+            refuse(work.replier, tells, AskError::Overloaded { retry_after });
+        }
+        Err(NotPushed::Absent(work)) => match node.directory.reserve_record(&call.id) {
+            Some(reserved) => {
+                activate::begin(node, kind, reserved, Some(work));
+                taken(tells);
+            }
+            // It is on its way here: who asks comes again.
+            None => {
+                work.replier.reply(Err(Failure::NotHere(work.payload)));
+                if let Some(answer) = tells {
+                    Replier::There(answer).reply(Err(Failure::NotHere(super::route::nothing())));
+                }
+            }
+        },
+    }
+}
+
+fn refuse(replier: Replier, tells: Option<Answerer>, error: AskError) {
+    let replier = tells.map_or(replier, Replier::There);
+    replier.reply(Err(Failure::Ask(error)));
+}
+
+/// The node drains: this VActor goes to another node, or into the store. Whether it is in memory.
+pub(crate) fn release(node: &Arc<Shared>, id: &RecordId) -> bool {
+    let Some(actor) = node.vactors.find(id) else { return false };
+    let to = id.vactor_name().and_then(|(kind, _)| another(node, id, kind));
+    actor.try_send(ToVActor::Leave(Deactivation::Drain, to.map(Box::new))).is_ok()
+}
+
+/// A live node that serves the kind, and is not this one.
+fn another(node: &Shared, id: &RecordId, kind: &str) -> Option<Entry> {
+    let view = node.cluster.view();
+    let me = view.me.member;
+    let serves = |entry: &&Entry| {
+        let info = entry.standing.as_ref().map(|standing| &standing.info);
+        entry.member != me && info.is_some_and(|info| info.readable(kind).is_some())
+    };
+    let others: Vec<_> = view.alive().filter(serves).collect();
+    let home = place::home(id, others.iter().map(|entry| entry.member))?;
+    others.into_iter().find(|entry| entry.member == home).cloned()
+}
+
+/// This VActor is this node's, or nobody's, and is wanted in memory here: it was moved here, or lost
+/// with another node.
+pub(crate) fn start(node: &Arc<Shared>, id: &RecordId) {
+    let kind = id.vactor_name().and_then(|(kind, _)| node.vactors.kind_named(kind));
+    if let (Some(kind), Some(reserved)) = (kind, node.directory.reserve_record(id)) {
+        activate::begin(node, kind, reserved, None);
+    }
+}
+
+/// A reminder of a parked VActor is due: it is started where it belongs.
+pub(crate) async fn wake(node: &Arc<Shared>, id: &RecordId) {
+    let Ok(Some(header)) = rows::header(&node.cluster.store, id).await else { return };
+    if header.state != State::Parked {
+        return;
+    }
+    let known = id.vactor_name().and_then(|(kind, _)| node.vactors.kind_named(kind));
+    let Some(kind) = known else { return };
+    let target = Target { id: id.clone(), kind: node.vactors.kind(kind).settings().kind };
+    match place::choose(node, &target, Some(header.state_version)) {
+        Some(member) if member == node.cluster.member() => start(node, id),
+        Some(member) => tell_start(node, member, id),
+        None => {}
+    }
+}
+
+/// What a VActor's leaving came to, for who waits for its record.
+pub(super) const fn is_elsewhere(gone: Gone) -> bool {
+    matches!(gone, Gone::Moved(..))
+}

@@ -1,0 +1,275 @@
+//! The VActors of this node: their kinds, where each one's actor is, and where others are.
+
+use std::collections::HashMap;
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+use std::time::Duration;
+
+use actix::Recipient;
+use throughline_cluster::{Member, Readable, RecordId};
+
+use super::{
+    Kind, Mode,
+    actor::{ToVActor, Work},
+};
+
+/// Places of VActors of other nodes that are remembered, at most: beyond that all are forgotten,
+/// and read again when they are needed.
+const PLACES_MAX: usize = 65_536;
+
+/// Of the VActors of a kind beyond its limit, this share is swapped out at once: looking for the
+/// least recently used costs a look at all.
+const SHARE_OUT: usize = 64;
+
+/// What an overloaded VActor tells its callers to wait, at least and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// A message of a kind: its place in the list, and how it is run.
+pub(super) type MessageOf = (usize, Mode);
+
+/// The VActors of this node.
+pub(crate) struct VActors {
+    kinds: Vec<Box<dyn Kind>>,
+    active: Mutex<Active>,
+    places: Mutex<HashMap<RecordId, Member>>,
+    /// How many VActors the other nodes have, as they last told.
+    loads: Mutex<HashMap<Member, u32>>,
+    pub(crate) counts: Counts,
+}
+
+#[derive(Default)]
+struct Active {
+    entries: HashMap<RecordId, Entry>,
+    /// How many of each kind.
+    of_kind: Vec<usize>,
+}
+
+struct Entry {
+    actor: Recipient<ToVActor>,
+    usage: Arc<Usage>,
+    kind: usize,
+}
+
+/// What an actor tells of itself without being asked.
+#[derive(Debug, Default)]
+pub(super) struct Usage {
+    /// Work that has not begun.
+    pub(super) waiting: AtomicUsize,
+    /// When it last began any, in microseconds of the node's clock.
+    pub(super) used: AtomicU64,
+    /// How long a turn takes, in microseconds: a running mean.
+    pub(super) turn_us: AtomicU64,
+}
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) activated: AtomicU64,
+    pub(crate) moved: AtomicU64,
+    pub(crate) parked: AtomicU64,
+    /// Begun from nothing, since their state was lost.
+    pub(crate) lost: AtomicU64,
+    pub(crate) lost_tells: AtomicU64,
+    pub(crate) failed_turns: AtomicU64,
+    /// Inputs set aside after too many tries.
+    pub(crate) set_aside: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn lost_tell(&self) {
+        self.lost_tells.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Work that did not get into a mailbox.
+#[derive(Debug)]
+pub(super) enum NotPushed {
+    /// The VActor is not here.
+    Absent(Work),
+    /// Its mailbox is full; about how long it takes to empty it.
+    Full(Work, Duration),
+}
+
+impl VActors {
+    pub(crate) fn new(kinds: Vec<Box<dyn Kind>>) -> Self {
+        let active = Active { of_kind: vec![0; kinds.len()], ..Active::default() };
+        Self {
+            kinds,
+            active: Mutex::new(active),
+            places: Mutex::default(),
+            loads: Mutex::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The names of the kinds.
+    pub(crate) fn kind_names(&self) -> impl Iterator<Item = &'static str> {
+        self.kinds.iter().map(|kind| kind.settings().kind)
+    }
+
+    /// What this node reads of their states.
+    pub(crate) fn readable(&self) -> impl Iterator<Item = Readable> {
+        self.kinds.iter().map(|kind| {
+            let own = kind.settings();
+            let (oldest, newest) = (own.oldest_version, own.state_version);
+            Readable { kind: own.kind.to_owned(), oldest, newest }
+        })
+    }
+
+    pub(super) fn kind(&self, number: usize) -> &dyn Kind {
+        &*self.kinds[number]
+    }
+
+    pub(super) fn kind_named(&self, name: &str) -> Option<usize> {
+        self.kinds.iter().position(|kind| kind.settings().kind == name)
+    }
+
+    /// The number of a kind, and a message of it.
+    pub(super) fn message(&self, kind: &str, message: &str) -> Option<(usize, MessageOf)> {
+        let number = self.kind_named(kind)?;
+        let messages = self.kinds[number].messages();
+        let index = messages.iter().position(|(name, _)| *name == message)?;
+        Some((number, (index, messages[index].1)))
+    }
+
+    /// Locked for a few instructions at an ask, a beginning or an end.
+    fn lock(&self) -> MutexGuard<'_, Active> {
+        // No code that can panic runs under the lock.
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts work into the mailbox of a VActor of this node.
+    pub(super) fn push(&self, id: &RecordId, limit: usize, work: Work) -> Result<(), NotPushed> {
+        let active = self.lock();
+        let Some(entry) = active.entries.get(id) else { return Err(NotPushed::Absent(work)) };
+        let waiting = entry.usage.waiting.load(Ordering::Relaxed);
+        if waiting >= limit {
+            let turn = Duration::from_micros(entry.usage.turn_us.load(Ordering::Relaxed));
+            let wait = turn * u32::try_from(waiting).unwrap_or(u32::MAX);
+            return Err(NotPushed::Full(work, wait.clamp(RETRY.0, RETRY.1)));
+        }
+        entry.usage.waiting.fetch_add(1, Ordering::Relaxed);
+        match entry.actor.try_send(ToVActor::Work(work)) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                entry.usage.waiting.fetch_sub(1, Ordering::Relaxed);
+                let is_full = matches!(error, actix::prelude::SendError::Full(_));
+                match error.into_inner() {
+                    ToVActor::Work(work) if is_full => Err(NotPushed::Full(work, RETRY.0)),
+                    ToVActor::Work(work) => Err(NotPushed::Absent(work)),
+                    // What was sent comes back.
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    pub(super) fn find(&self, id: &RecordId) -> Option<Recipient<ToVActor>> {
+        self.lock().entries.get(id).map(|entry| entry.actor.clone())
+    }
+
+    /// Whether it is in memory here.
+    pub(crate) fn has(&self, id: &RecordId) -> bool {
+        self.lock().entries.contains_key(id)
+    }
+
+    /// How many are in memory here.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    /// The names of all that are in memory here.
+    pub(crate) fn ids(&self) -> Vec<RecordId> {
+        self.lock().entries.keys().cloned().collect()
+    }
+
+    /// All that are in memory here.
+    pub(super) fn all(&self) -> Vec<(RecordId, usize, Recipient<ToVActor>)> {
+        let active = self.lock();
+        let all = active.entries.iter();
+        all.map(|(id, entry)| (id.clone(), entry.kind, entry.actor.clone())).collect()
+    }
+
+    /// One has begun. Of its kind, those come back that are to make room.
+    pub(super) fn insert(
+        &self,
+        id: RecordId,
+        kind: usize,
+        actor: Recipient<ToVActor>,
+        usage: Arc<Usage>,
+    ) -> Vec<Recipient<ToVActor>> {
+        let most = self.kinds[kind].settings().active_max.max(1);
+        let mut active = self.lock();
+        if active.entries.insert(id, Entry { actor, usage, kind }).is_none() {
+            active.of_kind[kind] += 1;
+        }
+        let over = active.of_kind[kind].saturating_sub(most);
+        if over == 0 {
+            return Vec::new();
+        }
+        let own = active.entries.values().filter(|entry| entry.kind == kind);
+        let mut own: Vec<_> = own.collect();
+        own.sort_unstable_by_key(|entry| entry.usage.used.load(Ordering::Relaxed));
+        let many = over.max(most / SHARE_OUT);
+        own.into_iter().take(many).map(|entry| entry.actor.clone()).collect()
+    }
+
+    /// Removes one, unless another has taken its name meanwhile.
+    pub(super) fn remove(&self, id: &RecordId, usage: &Arc<Usage>) {
+        let mut active = self.lock();
+        let own = active.entries.get(id).filter(|entry| Arc::ptr_eq(&entry.usage, usage));
+        if let Some(kind) = own.map(|entry| entry.kind) {
+            active.entries.remove(id);
+            active.of_kind[kind] -= 1;
+        }
+    }
+
+    /// Others declared this node dead.
+    pub(crate) fn fence(&self) {
+        for (_, _, actor) in self.all() {
+            // One whose mailbox is full finds out by its lease, which it does not have.
+            let _ = actor.try_send(ToVActor::Fenced);
+        }
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<RecordId, Member>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a VActor of another node was last seen.
+    pub(super) fn place_of(&self, id: &RecordId) -> Option<Member> {
+        self.places().get(id).copied()
+    }
+
+    pub(super) fn note_place(&self, id: &RecordId, member: Member) {
+        let mut places = self.places();
+        if places.len() >= PLACES_MAX {
+            places.clear();
+        }
+        places.insert(id.clone(), member);
+    }
+
+    pub(super) fn forget_place(&self, id: &RecordId) {
+        self.places().remove(id);
+    }
+
+    /// Another node tells how many it has.
+    pub(crate) fn note_load(&self, member: Member, count: u32) {
+        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        loads.insert(member, count);
+    }
+
+    /// How many a node has, as it last told; 0 if it has not.
+    pub(super) fn load_of(&self, member: Member) -> u32 {
+        let loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        loads.get(&member).copied().unwrap_or(0)
+    }
+
+    /// Forgets what nodes told that are no more.
+    pub(crate) fn keep_loads(&self, is_there: impl Fn(Member) -> bool) {
+        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        loads.retain(|member, _| is_there(*member));
+    }
+}

@@ -1,0 +1,186 @@
+//! An ask between two nodes: by hand, since there are many of them.
+//!
+//! The first byte tells it from the other calls between nodes, which are CBOR maps. All numbers
+//! are big-endian.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use throughline_cluster::RecordId;
+
+use super::{AskError, Rejection};
+
+/// No CBOR map or text begins with this.
+const INVOCATION: u8 = 0;
+/// The form of this build.
+const FORM: u8 = 1;
+
+const TELL: u8 = 1;
+
+/// Those who wait for one ask, at most: a longer chain is a game's mistake.
+pub(super) const CHAIN_MAX: usize = 16;
+
+/// Whether a call of another node is one of these.
+pub(crate) fn is_invocation(payload: &[u8]) -> bool {
+    payload.first() == Some(&INVOCATION)
+}
+
+/// An ask, or a tell, to be written.
+#[derive(Debug)]
+pub(super) struct Invocation<'a> {
+    pub(super) id: &'a RecordId,
+    pub(super) message: &'a str,
+    pub(super) left: Duration,
+    pub(super) is_tell: bool,
+    pub(super) chain: &'a [RecordId],
+    pub(super) payload: &'a [u8],
+}
+
+/// The same, read.
+#[derive(Debug)]
+pub(super) struct Invoked {
+    pub(super) id: RecordId,
+    pub(super) message: Bytes,
+    pub(super) left: Duration,
+    pub(super) is_tell: bool,
+    pub(super) chain: Vec<RecordId>,
+    pub(super) payload: Bytes,
+}
+
+impl Invocation<'_> {
+    pub(super) fn encode(&self) -> Bytes {
+        let id = self.id.as_bytes();
+        let mut out = Vec::with_capacity(16 + id.len() + self.message.len() + self.payload.len());
+        let left = u32::try_from(self.left.as_millis()).unwrap_or(u32::MAX);
+        out.extend_from_slice(&[INVOCATION, FORM, u8::from(self.is_tell) * TELL]);
+        out.extend_from_slice(&left.to_be_bytes());
+        put(&mut out, id);
+        put(&mut out, self.message.as_bytes());
+        let chain = &self.chain[..self.chain.len().min(CHAIN_MAX)];
+        out.push(u8::try_from(chain.len()).unwrap_or(0));
+        for waiting in chain {
+            put(&mut out, waiting.as_bytes());
+        }
+        out.extend_from_slice(self.payload);
+        out.into()
+    }
+}
+
+/// Names are at most 255 bytes: kinds, messages and records have lower limits.
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(usize::from(u8::MAX))];
+    out.push(u8::try_from(bytes.len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(bytes);
+}
+
+fn take(rest: &mut Bytes) -> Option<Bytes> {
+    let length = usize::from(*rest.first()?);
+    (rest.len() > length).then(|| {
+        let _ = rest.split_to(1);
+        rest.split_to(length)
+    })
+}
+
+impl Invoked {
+    /// `None`: it was not written by this form.
+    pub(super) fn decode(mut rest: Bytes) -> Option<Self> {
+        let head = rest.split_to(rest.len().min(7));
+        let [INVOCATION, FORM, flags, left @ ..] = &head[..] else { return None };
+        let left = u32::from_be_bytes(left.try_into().ok()?);
+        let id = RecordId::from_bytes(&take(&mut rest)?)?;
+        let message = take(&mut rest)?;
+        let count = usize::from(*rest.first()?);
+        let _ = rest.split_to(1);
+        if count > CHAIN_MAX {
+            return None;
+        }
+        let mut chain = Vec::with_capacity(count);
+        for _ in 0..count {
+            let length = usize::from(*rest.first()?);
+            if rest.len() < 1 + length {
+                return None;
+            }
+            let _ = rest.split_to(1);
+            chain.push(RecordId::from_bytes(&rest.split_to(length))?);
+        }
+        let left = Duration::from_millis(u64::from(left));
+        Some(Self { id, message, left, is_tell: flags & TELL != 0, chain, payload: rest })
+    }
+}
+
+/// What became of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    Done(Bytes),
+    Failed(AskError),
+    /// It was not run: the VActor is elsewhere, or nowhere.
+    NotHere,
+}
+
+const DONE: u8 = 0;
+const NOT_HERE: u8 = 1;
+const REJECTED: u8 = 2;
+const UNKNOWN: u8 = 3;
+const OVERLOADED: u8 = 4;
+const DEADLOCK: u8 = 5;
+
+impl Reply {
+    pub(super) fn encode(&self) -> Bytes {
+        let mut out = Vec::new();
+        match self {
+            Self::Done(payload) => {
+                out.reserve_exact(1 + payload.len());
+                out.push(DONE);
+                out.extend_from_slice(payload);
+            }
+            Self::NotHere => out.push(NOT_HERE),
+            Self::Failed(AskError::Rejected(why)) => {
+                out.extend_from_slice(&[REJECTED, why.number()])
+            }
+            Self::Failed(AskError::Unknown) => out.push(UNKNOWN),
+            Self::Failed(AskError::Overloaded { retry_after }) => {
+                out.push(OVERLOADED);
+                let wait = u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX);
+                out.extend_from_slice(&wait.to_be_bytes());
+            }
+            Self::Failed(AskError::Deadlock { chain }) => {
+                out.push(DEADLOCK);
+                chain.iter().for_each(|name| put(&mut out, name.as_bytes()));
+            }
+        }
+        out.into()
+    }
+
+    /// `None`: it was not written by this form.
+    pub(super) fn decode(mut rest: Bytes) -> Option<Self> {
+        let what = *rest.first()?;
+        let _ = rest.split_to(1);
+        Some(match what {
+            DONE => Self::Done(rest),
+            NOT_HERE => Self::NotHere,
+            REJECTED => Self::Failed(Rejection::from_number(*rest.first()?)?.into()),
+            UNKNOWN => Self::Failed(AskError::Unknown),
+            OVERLOADED => {
+                let wait = u32::from_be_bytes(rest[..].try_into().ok()?);
+                let retry_after = Duration::from_millis(u64::from(wait));
+                Self::Failed(AskError::Overloaded { retry_after })
+            }
+            DEADLOCK => {
+                let mut chain = Vec::new();
+                while let Some(&length) = rest.first() {
+                    if rest.len() < 1 + usize::from(length) || chain.len() > CHAIN_MAX {
+                        return None;
+                    }
+                    let _ = rest.split_to(1);
+                    let name = rest.split_to(usize::from(length));
+                    chain.push(String::from_utf8_lossy(&name).into_owned());
+                }
+                Self::Failed(AskError::Deadlock { chain })
+            }
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

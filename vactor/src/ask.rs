@@ -1,0 +1,153 @@
+//! Who may ask and tell: sessions, VActors, and whoever runs a node.
+
+use std::future::Future;
+use std::time::Duration;
+
+use throughline::vactor::{Caller, Durability, Payload, Rejection};
+use throughline::{HandlerError, RunningNode, Session};
+
+use crate::{Accepts, Address, AskError, Context, Message, VActor};
+
+/// An ask waits for its reply so long.
+pub const ASK_TIME: Duration = Duration::from_secs(5);
+
+/// Asks VActors.
+pub trait Ask {
+    /// Asks, and waits for the reply, for 5 s at most. The VActor begins if it has to; while it
+    /// moves, the ask waits, or follows it. It is run at most once.
+    ///
+    /// # Errors
+    /// [`AskError`]; all but `Unknown` say for sure that nothing came of it.
+    fn ask<V, M>(
+        &self,
+        to: &Address<V>,
+        message: M,
+    ) -> impl Future<Output = Result<M::Reply, AskError>>
+    where
+        V: Accepts<M>,
+        M: Message,
+    {
+        self.ask_within(to, message, ASK_TIME)
+    }
+
+    /// The same, for so long at most. An ask that a turn makes in turn has its own time.
+    ///
+    /// # Errors
+    /// As of [`ask`](Self::ask).
+    fn ask_within<V, M>(
+        &self,
+        to: &Address<V>,
+        message: M,
+        time: Duration,
+    ) -> impl Future<Output = Result<M::Reply, AskError>>
+    where
+        V: Accepts<M>,
+        M: Message;
+}
+
+/// Sends VActors messages that nobody waits for.
+pub trait Tell {
+    /// Sends a message, whose reply is dropped, at the end of the turn. Best effort, at most once;
+    /// in the order sent, unless the VActor moves meanwhile.
+    fn tell<V, M>(&mut self, to: &Address<V>, message: M)
+    where
+        V: Accepts<M>,
+        M: Message;
+}
+
+fn ask<V, M>(
+    caller: &Caller,
+    to: &Address<V>,
+    message: M,
+    time: Duration,
+) -> impl Future<Output = Result<M::Reply, AskError>> + Send + use<V, M>
+where
+    V: Accepts<M>,
+    M: Message,
+{
+    let asked = to
+        .target()
+        .map(|target| caller.ask(target, V::NAME, Payload::Here(Box::new(message)), time));
+    async move {
+        // The reply has been made, so the message was run.
+        asked?.await?.take().map_err(|_| AskError::Unknown)
+    }
+}
+
+impl<S: Session> Ask for throughline::Context<S> {
+    fn ask_within<V, M>(
+        &self,
+        to: &Address<V>,
+        message: M,
+        time: Duration,
+    ) -> impl Future<Output = Result<M::Reply, AskError>>
+    where
+        V: Accepts<M>,
+        M: Message,
+    {
+        ask(self.caller(), to, message, time)
+    }
+}
+
+impl<A: VActor> Ask for Context<A> {
+    fn ask_within<V, M>(
+        &self,
+        to: &Address<V>,
+        message: M,
+        time: Duration,
+    ) -> impl Future<Output = Result<M::Reply, AskError>>
+    where
+        V: Accepts<M>,
+        M: Message,
+    {
+        let may = A::DURABILITY != Durability::EveryTurn || !V::CHANGES;
+        let asked = may.then(|| ask(self.stage.caller(), to, message, time));
+        async move {
+            match asked {
+                Some(asked) => asked.await,
+                None => Err(Rejection::ChangesInCrashProofTurn.into()),
+            }
+        }
+    }
+}
+
+impl Ask for RunningNode {
+    fn ask_within<V, M>(
+        &self,
+        to: &Address<V>,
+        message: M,
+        time: Duration,
+    ) -> impl Future<Output = Result<M::Reply, AskError>>
+    where
+        V: Accepts<M>,
+        M: Message,
+    {
+        ask(&self.caller(), to, message, time)
+    }
+}
+
+impl<S: Session> Tell for throughline::Context<S> {
+    fn tell<V, M>(&mut self, to: &Address<V>, message: M)
+    where
+        V: Accepts<M>,
+        M: Message,
+    {
+        match to.target() {
+            Ok(target) => self.tell_vactor(target, V::NAME, Payload::Here(Box::new(message))),
+            Err(error) => self.fail_turn(HandlerError::from(error)),
+        }
+    }
+}
+
+impl<A: VActor> Tell for Context<A> {
+    fn tell<V, M>(&mut self, to: &Address<V>, message: M)
+    where
+        V: Accepts<M>,
+        M: Message,
+    {
+        match to.target() {
+            Ok(target) => self.stage.tell(target, V::NAME, Payload::Here(Box::new(message))),
+            Err(error) => self.stage.fail(HandlerError::from(error)),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a turn of a VActor can see and do.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::Serialize;
+use throughline::vactor::{CatchUp, Stage};
+use throughline::{Codec, HandlerError, Recipient};
+
+use crate::VActor;
+
+/// The means of a turn. What it does is staged and leaves at the end of the turn, if the turn
+/// succeeds. [`ask`](crate::Ask::ask) and [`tell`](crate::Tell::tell) come from traits.
+pub struct Context<V> {
+    pub(crate) stage: Rc<Stage>,
+    kind: PhantomData<fn() -> V>,
+}
+
+impl<V: VActor> Context<V> {
+    pub(crate) const fn new(stage: Rc<Stage>) -> Self {
+        Self { stage, kind: PhantomData }
+    }
+
+    /// The VActor's key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.stage.key()
+    }
+
+    /// The number of the node that runs this turn: for people to look at.
+    #[must_use]
+    pub fn node(&self) -> u32 {
+        self.stage.node()
+    }
+
+    /// The cluster's wall clock, in milliseconds since 1970 UTC: the median of the nodes' clocks,
+    /// by which reminders come.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.stage.now_ms()
+    }
+
+    /// Calls `reminded(name)` once, after this time, wherever the VActor is then: one that is
+    /// swapped out begins for it. Replaces a reminder of the same name. At most 64, with names of
+    /// at most 64 bytes, or the turn fails; 100 ms late at most, while the store answers.
+    pub fn remind(&mut self, name: &str, after: Duration) {
+        self.stage.remind(name, self.now_ms().saturating_add(millis(after)), None);
+    }
+
+    /// The same, at a time in milliseconds since 1970 UTC.
+    pub fn remind_at(&mut self, name: &str, at_ms: u64) {
+        self.stage.remind(name, at_ms, None);
+    }
+
+    /// Calls `reminded(name)` again and again; `missed` says what becomes of ticks that nobody was
+    /// there for.
+    pub fn remind_every(&mut self, name: &str, every: Duration, missed: CatchUp) {
+        let first = self.now_ms().saturating_add(millis(every));
+        self.stage.remind(name, first, Some((every, missed)));
+    }
+
+    /// Forgets a reminder; nothing happens if there is none of this name.
+    pub fn forget_reminder(&mut self, name: &str) {
+        self.stage.forget_reminder(name);
+    }
+
+    /// Sends a message to a session on whichever node it is, by its id or its key; it comes as
+    /// `server_message`. Best effort, and nobody is told if it is not delivered: what must arrive
+    /// is sent with `send_reliable`.
+    pub fn send_to_session<T: Serialize + ?Sized>(
+        &mut self,
+        to: impl Into<Recipient>,
+        message: &T,
+    ) {
+        let mut payload = Vec::new();
+        match Codec::Cbor.encode(message, &mut payload) {
+            Ok(()) => self.stage.send_to_session(to.into(), payload),
+            Err(error) => self.stage.fail(HandlerError::from(error)),
+        }
+    }
+
+    /// Deletes the VActor at the end of this turn. Who asks it next finds a new one.
+    pub fn forget(&mut self) {
+        self.stage.forget();
+    }
+
+    /// Swaps the VActor out once it has nothing to do.
+    pub fn deactivate(&mut self) {
+        self.stage.deactivate();
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<V: VActor> fmt::Debug for Context<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("key", &self.key()).finish_non_exhaustive()
+    }
+}
+
+/// What a read can see.
+pub struct ReadContext {
+    stage: Rc<Stage>,
+}
+
+impl ReadContext {
+    pub(crate) const fn new(stage: Rc<Stage>) -> Self {
+        Self { stage }
+    }
+
+    /// The VActor's key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.stage.key()
+    }
+
+    /// The number of the node that runs this.
+    #[must_use]
+    pub fn node(&self) -> u32 {
+        self.stage.node()
+    }
+
+    /// The cluster's wall clock, in milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.stage.now_ms()
+    }
+}
+
+impl fmt::Debug for ReadContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadContext").field("key", &self.key()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,11 @@
+//! What a game's VActors need: `use throughline_vactor::prelude::*;`.
+
+pub use std::time::Duration;
+
+pub use serde::{Deserialize, Serialize};
+pub use throughline::{HandlerError, Outcome, Recipient, SessionId};
+
+pub use crate::{
+    Activation, Address, Ask, AskError, CatchUp, Context, Deactivation, Durability, Handle,
+    Message, Placement, Read, ReadContext, Rejection, Tell, VActor, Vactors, messages,
+};
