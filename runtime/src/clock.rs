@@ -5,21 +5,30 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use throughline_link::Instant;
 use tokio::time::Instant as TokioInstant;
 
+use crate::environment::{seen_start, seen_wall_ms};
+
 /// A monotonic clock for everything that decides, and the wall clock for what people read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     start: TokioInstant,
+    /// Whether the runtime's clock is all there is.
+    is_injected: bool,
 }
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self { start: TokioInstant::now() }
+        Self { start: runtime_now(), is_injected: seen_start().is_some() }
     }
 
     #[inline]
     pub(crate) fn now(&self) -> Instant {
         let micros = self.start.elapsed().as_micros();
         Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
+    /// Whether the machine may be suspended unnoticed: not in a clock that is injected.
+    pub(crate) const fn may_be_suspended(&self) -> bool {
+        !self.is_injected
     }
 
     /// The same moment for the timers of the runtime.
@@ -30,6 +39,9 @@ impl Clock {
     /// The clock of leases: it counts the time that the machine was suspended, too.
     #[inline]
     pub(crate) fn lease_now(&self) -> Instant {
+        if self.is_injected {
+            return self.now();
+        }
         #[cfg(target_os = "linux")]
         {
             let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
@@ -42,8 +54,17 @@ impl Clock {
     }
 }
 
-/// Milliseconds since 1970 UTC; 0 if the clock stands before that.
+/// What the clock of the tokio runtime shows.
+pub(crate) fn runtime_now() -> TokioInstant {
+    TokioInstant::now()
+}
+
+/// Milliseconds since 1970 UTC, of the system or of the node's
+/// [`Environment`](crate::environment::Environment); 0 if the clock stands before that.
 pub(crate) fn wall_ms() -> u64 {
+    if let Some(injected) = seen_wall_ms() {
+        return injected;
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

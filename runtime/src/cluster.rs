@@ -34,7 +34,6 @@ use std::time::Duration;
 use throughline_cluster::{Ending, Entry, Header, Law, Member, NodeInfo, defaults};
 use throughline_link::{CloseCode, Instant};
 use throughline_store::Store;
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub(crate) use beat::Order;
@@ -50,13 +49,13 @@ pub(crate) use serve::{Asked, Server};
 pub(crate) use unheld::{end_and_dismiss, park, park_as_it_was};
 pub(crate) use view::View;
 
-use crate::{clock::wall_ms, node::Shared, peers::Peers};
+use crate::{clock::wall_ms, environment::Spawner, node::Shared, peers::Peers};
 
 /// What this node knows of its cluster, and its means to act in it.
 pub(crate) struct Cluster {
     pub(crate) store: Arc<dyn Store>,
     store_name: String,
-    handle: Handle,
+    spawner: Spawner,
     view: RwLock<Arc<View>>,
     /// Until when this node may act, in microseconds of the lease clock; 0: not at all.
     lease: AtomicU64,
@@ -83,13 +82,13 @@ impl Cluster {
         store: Arc<dyn Store>,
         store_name: String,
         me: Member,
-        handle: Handle,
+        spawner: Spawner,
     ) -> (Arc<Self>, mpsc::Receiver<Order>) {
         let (orders, ordered) = mpsc::channel(ORDERS_MAX);
         let cluster = Self {
             store,
             store_name,
-            handle,
+            spawner,
             view: RwLock::new(Arc::new(View::alone(me))),
             lease: AtomicU64::new(0),
             incarnation: AtomicU64::new(me.incarnation),
@@ -114,8 +113,9 @@ impl Cluster {
         self.peers.get()
     }
 
-    pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
+    /// Where tasks run that belong to no worker.
+    pub(crate) fn handle(&self) -> &Spawner {
+        &self.spawner
     }
 
     pub(crate) fn store_name(&self) -> &str {
@@ -254,6 +254,7 @@ pub(crate) async fn run(node: Arc<Shared>, joining: Joining) {
     beat::run(Arc::clone(&node), Arc::new(info), ordered, joined).await;
     if let Some(peers) = cluster.peers() {
         peers.close();
+        peers.finish().await;
     }
     if let Err(error) = cluster.store.close().await {
         log::error!("cluster: {error}");

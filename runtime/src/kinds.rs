@@ -17,6 +17,7 @@ use crate::{
     arrive::{self, Arriving},
     clock::wall_ms,
     cluster,
+    codec::Codec,
     session::{Joining, Login, Refusal, Session},
     transport::Transport,
     worker::Worker,
@@ -45,6 +46,9 @@ pub(crate) type Starting = Pin<Box<dyn Future<Output = Result<(), Box<Rejected>>
 /// One session kind that a node serves.
 pub(crate) trait Kind: Send + Sync {
     fn name(&self) -> &'static str;
+
+    /// How its messages are written.
+    fn codec(&self) -> Codec;
 
     /// Runs the login hook, and starts the session if it says yes. `number` is the kind's place in
     /// the node's list.
@@ -90,6 +94,10 @@ impl<S: Session> Of<S> {
 impl<S: Session> Kind for Of<S> {
     fn name(&self) -> &'static str {
         S::KIND
+    }
+
+    fn codec(&self) -> Codec {
+        S::CODEC
     }
 
     fn start(&self, worker: Rc<Worker>, number: usize, newcomer: Newcomer) -> Starting {

@@ -45,6 +45,7 @@
 //! - `actor`: one session's actor; `kinds`: their types, erased; `directory`: where each one is
 //! - `operator`: what operators may ask; `admin`: the HTTP listener through which they do
 //! - `worker`: the threads; `clock`, `counters`: times and counts; `web_client`: files for browsers
+//! - `environment`: what a node runs in, of the system or injected
 
 #![forbid(unsafe_code)]
 
@@ -59,6 +60,7 @@ mod codec;
 mod config;
 mod counters;
 mod directory;
+pub mod environment;
 mod handshake;
 mod kinds;
 mod lend;
@@ -84,7 +86,9 @@ pub use config::{
 };
 pub use counters::Counters;
 pub use listen::Page;
-pub use node::{BuildError, DeliverError, Node, NodeBuilder, RunningNode, StartError, StopReport};
+pub use node::{
+    BuildError, DeliverError, Node, NodeBuilder, NodeHere, RunningNode, StartError, StopReport,
+};
 pub use session::{
     Arrival, Context, EndReason, HandlerError, Login, NotAllowed, Outcome, Recipient, Refusal,
     ServerMessage, Session, Undelivered,

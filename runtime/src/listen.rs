@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::{
     admission::{ConnectionPermit, Full, Permit},
+    environment::Incoming,
     handshake::{self, Stranger},
     node::Shared,
     transport::Transport,
@@ -119,22 +120,54 @@ async fn enter(
             None => return,
         }
     } else {
-        node.admission
-            .connection(peer.ip())
-            .and_then(|permit| Ok((permit, node.admission.handshake()?)))
+        admit(&node, peer)
     };
     match (admitted, entrance) {
-        (Ok((permit, handshake)), Entrance::Link) => {
-            let transport = Transport::Tcp(stream);
-            handshake::meet(worker, Stranger { transport, peer, permit, handshake }).await;
+        (admitted, Entrance::Link) => {
+            enter_link(worker, Transport::Tcp(stream), peer, admitted).await;
         }
         (Ok((permit, handshake)), Entrance::Http) => {
             http::serve(worker, stream, peer, permit, handshake).await;
         }
-        (Err(_), Entrance::Link) => {
-            handshake::turn_away(node, Transport::Tcp(stream), peer).await;
-        }
         (Err(full), Entrance::Http) => http::turn_away(&node, stream, peer, full).await,
+    }
+}
+
+type Admitted = Result<(ConnectionPermit, Permit), Full>;
+
+fn admit(node: &Shared, peer: SocketAddr) -> Admitted {
+    let permit = node.admission.connection(peer.ip())?;
+    Ok((permit, node.admission.handshake()?))
+}
+
+async fn enter_link(
+    worker: Rc<Worker>,
+    transport: Transport,
+    peer: SocketAddr,
+    admitted: Admitted,
+) {
+    match admitted {
+        Ok((permit, handshake)) => {
+            handshake::meet(worker, Stranger { transport, peer, permit, handshake }).await;
+        }
+        Err(_) => handshake::turn_away(Arc::clone(&worker.node), transport, peer).await,
+    }
+}
+
+/// Takes links over an injected network until the node stops.
+pub(crate) async fn accept_injected(worker: Rc<Worker>, mut incoming: Incoming) {
+    let node = Arc::clone(&worker.node);
+    let mut stopping = node.stopping.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            accepted = incoming.recv() => accepted,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        let Some((stream, peer)) = accepted else { return };
+        node.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        let admitted = admit(&node, peer);
+        let transport = Transport::Injected(stream);
+        actix_rt::spawn(enter_link(Rc::clone(&worker), transport, peer, admitted));
     }
 }
 
@@ -143,7 +176,7 @@ async fn admit_proxied(
     node: &Shared,
     stream: &mut tokio::net::TcpStream,
     peer: &mut SocketAddr,
-) -> Option<Result<(ConnectionPermit, Permit), Full>> {
+) -> Option<Admitted> {
     // First: it bounds those whose header is waited for.
     let handshake = match node.admission.handshake() {
         Ok(handshake) => handshake,

@@ -39,6 +39,7 @@ use crate::{
 };
 
 use layout::{Layout, LayoutError};
+pub(crate) use options::DEFAULTED;
 use options::LocalOptions;
 use ports::PortError;
 use supervisor::Supervisor;
@@ -54,12 +55,17 @@ enum LocalError {
     System(#[from] std::io::Error),
 }
 
+/// The game's own defaults.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Defaults<'a> {
+    /// For what is in [`DEFAULTED`].
+    pub(crate) options: &'a [(&'static str, String)],
+    /// For settings of nodes.
+    pub(crate) settings: &'a [(&'static str, String)],
+}
+
 /// Runs a local cluster until it is told to stop.
-pub(crate) fn run(
-    program: &str,
-    args: &[OsString],
-    defaults: &[(&'static str, String)],
-) -> ExitCode {
+pub(crate) fn run(program: &str, args: &[OsString], defaults: Defaults<'_>) -> ExitCode {
     let options = match read(program, args, defaults) {
         Ok(Ok(options)) => options,
         Ok(Err(answer)) => {
@@ -86,15 +92,15 @@ pub(crate) fn run(
 fn read(
     program: &str,
     args: &[OsString],
-    defaults: &[(&'static str, String)],
+    defaults: Defaults<'_>,
 ) -> Result<Result<LocalOptions, String>, ConfigError> {
     refuse_own(options::OWN, options::INSTEAD, args)?;
-    let flags = match ask(options::command(program), args)? {
+    let flags = match ask(options::command(program, defaults.options), args)? {
         Asked::Do(flags) => flags,
         Asked::Answer(text) => return Ok(Err(text)),
     };
     let mut options = LocalOptions::of(&flags);
-    let mut sources = ConfigSources::of_process(defaults);
+    let mut sources = ConfigSources::of_process(defaults.settings);
     sources.args = std::iter::once(program)
         .chain(options.settings.iter().map(String::as_str))
         .map(OsString::from)

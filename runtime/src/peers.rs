@@ -13,7 +13,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use bytes::Bytes;
 use throughline_cluster::Member;
 use tokio::sync::mpsc;
 
+use crate::environment::{Joined, Spawner};
 use crate::peers::limits::SECRET_BYTES_MIN;
 use crate::peers::proof::Credentials;
 use crate::peers::shared::Shared;
@@ -57,6 +58,8 @@ pub(crate) struct PeerConfig {
     pub(crate) secret: Option<Arc<[u8]>>,
     /// Where other nodes dial. `None`: nowhere.
     pub(crate) listen: Option<SocketAddr>,
+    /// What it listens and dials on.
+    pub(crate) network: Joined,
 }
 
 /// Handles what other nodes ask.
@@ -147,9 +150,9 @@ pub(crate) enum PeerError {
 }
 
 impl Peers {
-    /// Binds the listener at once; its tasks run on the runtime of `handle`, which has I/O and
-    /// time. `serve` is called for every call and tell of another node, on that runtime; it must
-    /// not block. It is kept until `close`, or until the `Peers` are dropped.
+    /// Binds the listener at once; its tasks are started by `spawner`, where there is time and, for
+    /// the system's network, I/O. `serve` is called for every call and tell of another node, in
+    /// these tasks; it must not block. It is kept until `close`, or until the `Peers` are dropped.
     ///
     /// # Errors
     /// No secret, or a short one; or the address cannot be listened on.
@@ -157,23 +160,23 @@ impl Peers {
         config: PeerConfig,
         me: Member,
         serve: Arc<dyn Serve>,
-        handle: &tokio::runtime::Handle,
+        spawner: &Spawner,
     ) -> Result<Arc<Self>, PeerError> {
-        let PeerConfig { cluster, secret, listen } = config;
+        let PeerConfig { cluster, secret, listen, network } = config;
         if let Some(secret) = &secret
             && secret.len() < SECRET_BYTES_MIN
         {
             return Err(PeerError::SecretTooShort { bytes: secret.len() });
         }
         let credentials = secret.map(|secret| Credentials { cluster: cluster.into(), secret });
-        let shared = Shared::new(credentials.clone(), me, handle.clone());
+        let shared = Shared::new(credentials.clone(), me, spawner.clone(), network);
         let mut local_address = None;
         if let Some(address) = listen {
             let credentials = credentials.ok_or(PeerError::NoSecret)?;
             let failed = |source| PeerError::Listen { address, source };
-            let (listener, local) = bind(address, handle).map_err(failed)?;
+            let (listener, local) = shared.network.listen(address, spawner).map_err(failed)?;
             local_address = Some(local);
-            handle.spawn(accepted::accept(listener, credentials, shared.clone(), serve));
+            spawner.spawn(accepted::accept(listener, credentials, shared.clone(), serve));
         }
         Ok(Arc::new(Self { shared, local_address }))
     }
@@ -220,27 +223,30 @@ impl Peers {
         self.shared.close();
     }
 
+    /// Waits until the other nodes have the answers to what they asked before `close`, for a second
+    /// and some at most.
+    pub(crate) async fn finish(&self) {
+        let goodbye = async {
+            while self.shared.counters.counts().connections > 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let _ = tokio::time::timeout(limits::GOODBYE_TIME + LOOK_EVERY, goodbye).await;
+    }
+
     /// What happened so far.
     pub(crate) fn counts(&self) -> PeerCounts {
         self.shared.counters.counts()
     }
 }
 
+/// How often a node that stops looks whether its connections have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
 impl Drop for Peers {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn bind(
-    address: SocketAddr,
-    handle: &tokio::runtime::Handle,
-) -> io::Result<(tokio::net::TcpListener, SocketAddr)> {
-    let _runtime = handle.enter();
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    let local = listener.local_addr()?;
-    Ok((tokio::net::TcpListener::from_std(listener)?, local))
 }
 
 impl Answerer {

@@ -1,4 +1,4 @@
-//! A connection that carries frames: TCP, or WebSocket over TCP.
+//! A connection that carries frames: TCP, WebSocket over TCP, or an injected stream.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,6 +18,8 @@ use tokio_tungstenite::{
     },
 };
 
+use crate::environment::BoxStream;
+
 /// Buffers of a WebSocket: the library's own, 128 KiB each, would be most of an idle session.
 const WEBSOCKET_BUFFER: usize = 4 * 1024;
 
@@ -30,13 +32,15 @@ const WEBSOCKET_BATCH_MAX: usize = 64 * 1024;
 pub(crate) enum Transport {
     Tcp(TcpStream),
     WebSocket(Box<WebSocketStream<TcpStream>>),
+    Injected(BoxStream),
 }
 
-/// A connection on its way between workers: registered with none.
+/// A connection on its way between workers: registered with none. An injected one never was.
 #[derive(Debug)]
 pub(crate) enum DetachedTransport {
     Tcp(std::net::TcpStream),
     WebSocket(std::net::TcpStream),
+    Injected(BoxStream),
 }
 
 /// What a read brought.
@@ -73,7 +77,7 @@ impl Transport {
     /// used is lost: the peer must be silent until the Welcome.
     pub(crate) async fn admitted(self, max_frame: u32) -> Self {
         match self {
-            Self::Tcp(stream) => Self::Tcp(stream),
+            Self::Tcp(_) | Self::Injected(_) => self,
             Self::WebSocket(socket) => {
                 let message_max = WEBSOCKET_BATCH_MAX + max_frame as usize + LENGTH_BYTES;
                 Self::websocket(socket.into_inner(), Vec::new(), message_max).await
@@ -89,6 +93,7 @@ impl Transport {
             Self::WebSocket(socket) => {
                 DetachedTransport::WebSocket(socket.into_inner().into_std()?)
             }
+            Self::Injected(stream) => DetachedTransport::Injected(stream),
         })
     }
 
@@ -99,14 +104,8 @@ impl Transport {
         buffer: &mut [u8],
     ) -> Poll<io::Result<Read>> {
         match self {
-            Self::Tcp(stream) => {
-                let mut buffer = ReadBuf::new(buffer);
-                ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
-                Poll::Ready(Ok(match buffer.filled().len() {
-                    0 => Read::End,
-                    count => Read::Bytes(count),
-                }))
-            }
+            Self::Tcp(stream) => read_bytes(stream, cx, buffer),
+            Self::Injected(stream) => read_bytes(stream, cx, buffer),
             Self::WebSocket(socket) => loop {
                 let message = match ready!(Pin::new(&mut **socket).poll_next(cx)) {
                     Some(Err(Error::Capacity(_))) => return Poll::Ready(Ok(Read::TooLarge)),
@@ -132,6 +131,7 @@ impl Transport {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Injected(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::WebSocket(socket) => {
                 let mut socket = Pin::new(&mut **socket);
                 ready!(socket.as_mut().poll_ready(cx)).map_err(io::Error::other)?;
@@ -146,6 +146,7 @@ impl Transport {
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(_) => Poll::Ready(Ok(())),
+            Self::Injected(stream) => Pin::new(stream).poll_flush(cx),
             Self::WebSocket(socket) => {
                 Pin::new(&mut **socket).poll_flush(cx).map_err(io::Error::other)
             }
@@ -160,6 +161,7 @@ impl Transport {
     ) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Injected(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::WebSocket(socket) => {
                 let frame =
                     CloseFrame { code: (4000 + code.number()).into(), reason: code.name().into() };
@@ -196,11 +198,26 @@ impl DetachedTransport {
         let message_max = WEBSOCKET_BATCH_MAX + max_frame as usize + LENGTH_BYTES;
         Ok(match self {
             Self::Tcp(stream) => Transport::Tcp(TcpStream::from_std(stream)?),
+            Self::Injected(stream) => Transport::Injected(stream),
             Self::WebSocket(stream) => {
                 Transport::websocket(TcpStream::from_std(stream)?, Vec::new(), message_max).await
             }
         })
     }
+}
+
+#[inline]
+fn read_bytes(
+    stream: &mut (impl AsyncRead + Unpin),
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<io::Result<Read>> {
+    let mut buffer = ReadBuf::new(buffer);
+    ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+    Poll::Ready(Ok(match buffer.filled().len() {
+        0 => Read::End,
+        count => Read::Bytes(count),
+    }))
 }
 
 /// The library takes memory for a message as soon as its length is there, so the limit is what a

@@ -103,7 +103,7 @@ pub(crate) fn start(
 ) -> io::Result<(WorkerHandle, Arc<Pulse>, JoinHandle<()>)> {
     let limits = &node.config.limits;
     // Each accepted connection is one job, and is counted against its limit before.
-    let (jobs, mut inbox) = mpsc::channel::<Job>(limits.connections.max(1));
+    let (jobs, inbox) = mpsc::channel::<Job>(limits.connections.max(1));
     let blocking_threads = limits.blocking_threads.max(1);
     let pulse = Arc::new(Pulse::new(index));
     let beat = Arc::clone(&pulse);
@@ -114,12 +114,24 @@ pub(crate) fn start(
     let body = move || {
         let runtime = actix_rt::Runtime::from(runtime);
         let worker = Worker::new(node, beat);
-        runtime.block_on(async move {
-            while let Some(job) = inbox.recv().await {
-                job(Rc::clone(&worker));
-            }
-        });
+        runtime.block_on(work(worker, inbox));
     };
     let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(body)?;
     Ok((WorkerHandle { jobs }, pulse, thread))
+}
+
+/// The only worker of a node on its caller's thread, to be polled among the node's tasks.
+pub(crate) fn start_here(
+    node: Arc<Shared>,
+) -> (WorkerHandle, Arc<Pulse>, impl Future<Output = ()> + 'static) {
+    let (jobs, inbox) = mpsc::channel::<Job>(node.config.limits.connections.max(1));
+    let pulse = Arc::new(Pulse::new(0));
+    let worker = Worker::new(node, Arc::clone(&pulse));
+    (WorkerHandle { jobs }, pulse, work(worker, inbox))
+}
+
+async fn work(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Job>) {
+    while let Some(job) = inbox.recv().await {
+        job(Rc::clone(&worker));
+    }
 }

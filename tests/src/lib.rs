@@ -13,3 +13,7 @@
 pub mod program;
 pub mod proxy;
 pub mod watch;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/coming-from.md")]
+struct ComingFrom;

@@ -25,6 +25,7 @@ pub(crate) const CLOCK_FILES: &[&str] = &[
     "runtime/store/hub/src/store.rs",
     "runtime/store/hub/tests/",
     "samples/omok/src/",
+    "samples/puzzle/src/",
     "tests/load/",
     "tests/src/",
     "tests/promises/",

@@ -1,5 +1,6 @@
 /**
  * A real cluster that plays omok, as `omok cluster` starts it: a hub, three nodes and a balancer.
+ * Or one of another game, of which the binary is named.
  */
 
 import assert from "node:assert/strict";
@@ -30,6 +31,8 @@ export class Cluster {
   #events = [];
   /** @type {Told | undefined} */
   last;
+  /** Whether a test kills nodes, so that their sessions are lost. */
+  kills = false;
 
   /** @param {import("node:child_process").ChildProcess} process @param {string} data */
   constructor(process, data) {
@@ -44,12 +47,23 @@ export class Cluster {
    * @param {string[]} flags more of its flags
    */
   static async start(...flags) {
-    const binary = process.env["OMOK_BIN"];
-    assert.ok(binary, "OMOK_BIN must be the path of the omok binary: cargo build -p omok");
-    const data = await mkdtemp(join(tmpdir(), "omok-"));
+    return Cluster.of("omok", ...flags);
+  }
+
+  /**
+   * The same of another game: of the binary that `GAME_BIN` names.
+   * @param {string} game
+   * @param {string[]} flags
+   */
+  static async of(game, ...flags) {
+    const variable = `${game.toUpperCase()}_BIN`;
+    const binary = process.env[variable];
+    assert.ok(binary, `${variable} must be the path of the ${game} binary: cargo build -p ${game}`);
+    const data = await mkdtemp(join(tmpdir(), `${game}-`));
     const ports = ["http-port", "link-port", "node-ports"].flatMap((name) => [`--${name}`, "0"]);
     const args = ["cluster", "--json", "--data", data, ...ports, ...flags];
-    const child = spawn(binary, args, { stdio: ["pipe", "pipe", "inherit"] });
+    const env = { ...process.env, PUZZLE_DATABASE: join(data, "puzzle.db") };
+    const child = spawn(binary, args, { stdio: ["pipe", "pipe", "inherit"], env });
     const cluster = new Cluster(child, data);
     await cluster.until("", "everything serves");
     return cluster;
@@ -81,7 +95,7 @@ export class Cluster {
         return found.text;
       }
       const bad = this.#events.find((event) => BAD.test(event.text));
-      assert.ok(!bad, `${bad?.who}: ${bad?.text}`);
+      assert.ok(this.kills || !bad, `${bad?.who}: ${bad?.text}`);
       await this.#hear();
     }
   }
@@ -93,6 +107,15 @@ export class Cluster {
     this.order(`start ${node}`);
     await this.until(`n${node}`, "serving");
     return stopped;
+  }
+
+  /** Kills a node, as `kill -9` does, and starts it again. @param {number} node */
+  async kill(node) {
+    this.kills = true;
+    this.order(`kill ${node}`);
+    await this.until(`n${node}`, "killed");
+    this.order(`start ${node}`);
+    await this.until(`n${node}`, "serving");
   }
 
   /** Sessions that the nodes have lost, as far as those that run now know. */

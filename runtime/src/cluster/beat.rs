@@ -101,7 +101,7 @@ impl Beats {
     fn wait(&self) -> Duration {
         let now = self.node.clock.lease_now();
         let next = self.membership.poll_timeout().map_or(LOOK_EVERY, |at| at.since(now));
-        next.min(LOOK_EVERY)
+        if self.node.clock.may_be_suspended() { next.min(LOOK_EVERY) } else { next }
     }
 
     /// A worker that is stuck beyond the deadline of turns does not hand over what it owns: this

@@ -54,7 +54,17 @@ Other subcommands, each with its own --help:
 Settings are those of the nodes, and are passed on to each of them. Each can also be given in the
 file (throughline.toml) and in the environment (THROUGHLINE__SECTION__KEY).";
 
-pub(super) fn command(program: &str) -> Command {
+/// The options that a game may have its own default for.
+pub(crate) const DEFAULTED: &[&str] = &["nodes", "data", HTTP_PORT, LINK_PORT, NODE_PORTS];
+
+/// The command line, with the game's own defaults for what is in [`DEFAULTED`].
+pub(super) fn command(program: &str, defaults: &[(&'static str, String)]) -> Command {
+    defaults.iter().fold(plain(program), |command, (name, value)| {
+        command.mut_arg(name, |option| option.default_value(value.clone()))
+    })
+}
+
+fn plain(program: &str) -> Command {
     Command::new(program.to_owned())
         .bin_name(format!("{program} [cluster]"))
         .version(concat!("throughline ", env!("CARGO_PKG_VERSION")))

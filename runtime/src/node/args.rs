@@ -46,8 +46,9 @@ impl Node {
         NodeBuilder::new(config)
     }
 
-    /// Sets the game's own default for a setting, such as `("session.timeout", "5m")`. File,
-    /// environment and command line go before it.
+    /// Sets the game's own default for a setting, such as `("session.timeout", "5m")`, or for an
+    /// option of `cluster`, such as `("data", "./data/chess")`. File, environment and command line
+    /// go before it.
     #[must_use]
     pub fn default(mut self, setting: &'static str, value: impl Into<String>) -> Self {
         self.defaults.push((setting, value.into()));
@@ -99,11 +100,16 @@ impl Node {
             args.remove(1);
         }
         let flags = || args.get(1..).unwrap_or_default();
+        let is_option = |(name, _): &(&str, String)| local::DEFAULTED.contains(name);
+        let (options, settings): (Vec<_>, Vec<_>) = self.defaults.into_iter().partition(is_option);
         match word.as_deref() {
-            Some("node") => serve::run(self.builder, &self.defaults, args),
+            Some("node") => serve::run(self.builder, &settings, args),
             Some("hub") => lend::run(&program, flags()),
             Some("balancer") => balance(&program, flags()),
-            Some("cluster") | None => local::run(&program, flags(), &self.defaults),
+            Some("cluster") | None => {
+                let defaults = local::Defaults { options: &options, settings: &settings };
+                local::run(&program, flags(), defaults)
+            }
             Some(other) => {
                 eprintln!("{}", unknown_word(other, &SUBCOMMANDS));
                 ExitCode::from(2)

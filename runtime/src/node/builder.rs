@@ -6,9 +6,12 @@ use throughline_store::Store;
 
 use crate::{
     config::Config,
+    environment::Environment,
     kinds::{Kind, Of},
     listen::{Page, Site},
-    node::{Admit, BuildError, RunningNode, StartError, joining, running, shared},
+    node::{
+        Admit, BuildError, NodeHere, Parts, RunningNode, StartError, here, joining, running, shared,
+    },
     session::{Arrival, Refusal, Session},
     vactor::{self, VActors},
 };
@@ -87,11 +90,33 @@ impl NodeBuilder {
         self.check()?;
         self.config.validate()?;
         shared::check_random()?;
-        let pages = Site::pages(&self.pages);
-        let vactors = VActors::new(self.vactors);
-        let prepared =
-            joining::prepare(self.config, self.kinds, vactors, pages, self.admit, self.store)?;
-        running::start(prepared)
+        let (config, store, parts) = self.parts();
+        running::start(joining::prepare(config, parts, store)?)
+    }
+
+    /// Starts the node on the current thread, for tests and simulations: no thread, no socket and
+    /// no file; its clocks are those of the tokio runtime in whose context this is called, its
+    /// chance, network and store come from `environment`. It is one worker, takes links at
+    /// `listen.link`, and has neither an HTTP listener nor one for operators. It runs while what
+    /// is returned is polled; see [`NodeHere`]. The crate `throughline-testing` stands on this.
+    ///
+    /// # Errors
+    /// A [`StartError`] that names what was wrong and what to change.
+    pub fn start_here(self, environment: Environment) -> Result<NodeHere, StartError> {
+        self.check()?;
+        self.config.validate()?;
+        let (config, _, parts) = self.parts();
+        here::start(config, parts, environment)
+    }
+
+    fn parts(self) -> (Config, Option<Arc<dyn Store>>, Parts) {
+        let parts = Parts {
+            kinds: self.kinds,
+            vactors: VActors::new(self.vactors),
+            pages: Site::pages(&self.pages),
+            admit: self.admit,
+        };
+        (self.config, self.store, parts)
     }
 
     fn check(&self) -> Result<(), BuildError> {

@@ -13,11 +13,9 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     cluster::{self, Cluster, Joining, Opened, Order, Server},
     config::Config,
-    kinds::Kind,
-    listen::Pages,
-    node::{Shared, StartError, shared::Admit},
+    environment::{Joined, Spawner, random_u64},
+    node::{Parts, Shared, StartError},
     peers::{PeerConfig, Peers},
-    vactor::VActors,
 };
 
 /// The runtime of the thread `cluster`. It may be dropped by a task, which must not block.
@@ -44,9 +42,9 @@ impl ClusterRuntime {
 /// What a node has before it listens.
 pub(super) struct Prepared {
     pub(super) shared: Arc<Shared>,
-    pub(super) runtime: ClusterRuntime,
-    pub(super) ordered: mpsc::Receiver<Order>,
-    pub(super) secret: Option<Arc<[u8]>>,
+    ordered: mpsc::Receiver<Order>,
+    secret: Option<Arc<[u8]>>,
+    network: Joined,
 }
 
 /// How long a node waits to join beyond two terms: an earlier incarnation may have to be found
@@ -56,23 +54,33 @@ const JOIN_TIME: Duration = Duration::from_secs(20);
 /// Opens the store.
 pub(super) fn prepare(
     config: Config,
-    kinds: Vec<Box<dyn Kind>>,
-    vactors: VActors,
-    pages: Pages,
-    admit: Option<Box<Admit>>,
+    parts: Parts,
     injected: Option<Arc<dyn Store>>,
+) -> Result<(Prepared, ClusterRuntime), StartError> {
+    let (runtime, opened) = open(&config, injected)?;
+    let spawner = Spawner::Runtime(runtime.handle().clone());
+    let prepared = put_together(config, parts, opened, spawner, Joined::System)?;
+    Ok((prepared, ClusterRuntime(Some(runtime))))
+}
+
+/// Makes what the parts of a node share.
+pub(super) fn put_together(
+    config: Config,
+    parts: Parts,
+    opened: Opened,
+    spawner: Spawner,
+    network: Joined,
 ) -> Result<Prepared, StartError> {
-    let (runtime, Opened { store, secret, name }) = open(&config, injected)?;
+    let Opened { store, secret, name } = opened;
     if store.scope() > Scope::Process && secret.is_none() {
         let at = &config.store.at;
         let text = format!("store.at ({at}) needs cluster.secret-file, a file of 16 bytes or more");
         return Err(StartError::Store { text });
     }
     let me = Member { node: NodeId(config.cluster.node), incarnation: incarnation()? };
-    let handle = runtime.handle().clone();
-    let (cluster, ordered) = Cluster::new(store, name, me, handle);
-    let shared = Shared::new(config, kinds, vactors, pages, admit, cluster);
-    Ok(Prepared { shared, runtime: ClusterRuntime(Some(runtime)), ordered, secret })
+    let (cluster, ordered) = Cluster::new(store, name, me, spawner);
+    let shared = Shared::new(config, parts, cluster);
+    Ok(Prepared { shared, ordered, secret, network })
 }
 
 /// Opens the store, on a thread that may block: whoever starts a node may be a task itself.
@@ -95,18 +103,14 @@ fn open(
 }
 
 fn incarnation() -> Result<u64, StartError> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(u64::from_be_bytes(bytes).max(1))
+    Ok(random_u64().map_err(io::Error::other)?.max(1))
 }
 
-/// Starts the thread of the lease, and waits until the node has joined.
-pub(super) fn join(
-    shared: &Arc<Shared>,
-    runtime: ClusterRuntime,
-    ordered: mpsc::Receiver<Order>,
-    secret: Option<Arc<[u8]>>,
-) -> Result<JoinHandle<()>, StartError> {
+/// The life of the lease, to be run, and what turns true when the node has joined.
+pub(super) fn begin(
+    prepared: Prepared,
+) -> Result<(impl Future<Output = ()> + Send + 'static, watch::Receiver<bool>), StartError> {
+    let Prepared { shared, ordered, secret, network } = prepared;
     let (config, cluster) = (&shared.config, &shared.cluster);
     let is_shared = cluster.store.scope() > Scope::Process;
     let peers = Peers::start(
@@ -114,9 +118,10 @@ pub(super) fn join(
             cluster: config.cluster.name.clone(),
             secret,
             listen: config.cluster.listen.first().copied().filter(|_| is_shared),
+            network,
         },
         cluster.member(),
-        Arc::new(Server(Arc::clone(shared))),
+        Arc::new(Server(Arc::clone(&shared))),
         cluster.handle(),
     )
     .map_err(|error| StartError::Peers { text: error.to_string() })?;
@@ -130,18 +135,25 @@ pub(super) fn join(
     let info = NodeInfo::new(&address, readable)
         .and_then(|info| info.with_clients(config.listen.advertise.clone()))
         .map_err(|error| StartError::Store { text: error.to_string() })?;
-    let joined = watch::Sender::new(false);
+    let (joined, joins) = watch::channel(false);
+    Ok((cluster::run(shared, Joining { info, ordered, joined }), joins))
+}
+
+/// Starts the thread of the lease, and waits until the node has joined.
+pub(super) fn join(
+    prepared: Prepared,
+    runtime: ClusterRuntime,
+) -> Result<JoinHandle<()>, StartError> {
+    let shared = Arc::clone(&prepared.shared);
+    let (config, cluster) = (&shared.config, &shared.cluster);
+    let (lease, mut joins) = begin(prepared)?;
     let (told, tells) = std_mpsc::sync_channel(1);
-    let mut joins = joined.subscribe();
     cluster.handle().spawn(async move {
         if joins.wait_for(|joined| *joined).await.is_ok() {
             let _ = told.send(());
         }
     });
-    let node = Arc::clone(shared);
-    let body = move || {
-        runtime.run(cluster::run(node, Joining { info, ordered, joined }));
-    };
+    let body = move || runtime.run(lease);
     let thread = thread::Builder::new().name("cluster".to_owned()).spawn(body)?;
     if tells.recv_timeout(config.cluster.term * 2 + JOIN_TIME).is_ok() {
         return Ok(thread);

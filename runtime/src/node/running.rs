@@ -18,7 +18,10 @@ use crate::{
     codec::{self, Codec, EncodeError},
     counters::Counters,
     listen::{self, Entrance},
-    node::{Shared, StartError, joining, joining::Prepared},
+    node::{
+        Shared, StartError, joining,
+        joining::{ClusterRuntime, Prepared},
+    },
     session::{ServerMessage, Undelivered},
     vactor::Caller,
     worker::{self, WorkerHandle},
@@ -56,8 +59,10 @@ pub enum DeliverError {
 }
 
 /// Starts what [`prepare`](super::joining::prepare) made.
-pub(super) fn start(prepared: Prepared) -> Result<RunningNode, StartError> {
-    let Prepared { shared, runtime, ordered, secret } = prepared;
+pub(super) fn start(
+    (prepared, runtime): (Prepared, ClusterRuntime),
+) -> Result<RunningNode, StartError> {
+    let shared = Arc::clone(&prepared.shared);
     let http = bind(&shared.config.listen.http, "listen.http")?;
     let link = bind(&shared.config.listen.link, "listen.link")?;
     let operators = bind(&shared.config.admin.listen, "admin.listen")?;
@@ -99,7 +104,7 @@ pub(super) fn start(prepared: Prepared) -> Result<RunningNode, StartError> {
     let limit = shared.config.limits.stuck_worker;
     let thread = worker::watch(pulses, kinds, shared.clock, limit, Arc::clone(&stop))?;
     node.watch = Some((thread, stop));
-    node.cluster = Some(joining::join(&shared, runtime, ordered, secret)?);
+    node.cluster = Some(joining::join(prepared, runtime)?);
     let next_worker = Arc::new(AtomicUsize::new(0));
     let entrances = http.into_iter().map(|listener| (listener, Entrance::Http));
     let entrances = entrances.chain(link.into_iter().map(|l| (l, Entrance::Link)));
@@ -121,6 +126,20 @@ fn bind(addresses: &[SocketAddr], flag: &'static str) -> Result<Vec<TcpListener>
 }
 
 impl RunningNode {
+    /// One without threads, whose tasks its caller polls.
+    pub(super) fn here(shared: Arc<Shared>, worker: WorkerHandle) -> Self {
+        Self {
+            http: Vec::new(),
+            link: shared.config.listen.link.clone(),
+            admin: Vec::new(),
+            shared,
+            workers: vec![worker],
+            threads: Vec::new(),
+            watch: None,
+            cluster: None,
+        }
+    }
+
     /// Where pages and WebSocket links are served; ports that were 0 are filled in.
     #[must_use]
     pub fn http_addresses(&self) -> &[SocketAddr] {

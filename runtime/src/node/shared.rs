@@ -22,6 +22,7 @@ use crate::{
     config::Config,
     counters::{Counters, is_worth_a_line},
     directory::{Directory, Reserved},
+    environment::fill_random,
     kinds::{Expiring, Kind, later},
     listen::Pages,
     operator::Operator,
@@ -33,6 +34,14 @@ use crate::{
 
 /// The game's admission hook.
 pub(crate) type Admit = dyn Fn(&Arrival<'_>) -> Result<(), Refusal> + Send + Sync;
+
+/// What a game makes a node of.
+pub(crate) struct Parts {
+    pub(crate) kinds: Vec<Box<dyn Kind>>,
+    pub(crate) vactors: VActors,
+    pub(crate) pages: Pages,
+    pub(crate) admit: Option<Box<Admit>>,
+}
 
 /// What all workers of a node share. Nothing here is locked for a frame.
 pub(crate) struct Shared {
@@ -59,14 +68,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        config: Config,
-        kinds: Vec<Box<dyn Kind>>,
-        vactors: VActors,
-        pages: Pages,
-        admit: Option<Box<Admit>>,
-        cluster: Arc<Cluster>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(config: Config, parts: Parts, cluster: Arc<Cluster>) -> Arc<Self> {
+        let Parts { kinds, vactors, pages, admit } = parts;
         let (link, session) = (&config.link, &config.session);
         let link_config = LinkConfig {
             heartbeat: link.heartbeat,
@@ -199,12 +202,12 @@ impl Shared {
         }
     }
 
-    /// A new session id, from the system's random numbers.
+    /// A new session id, from the system's random numbers unless others are injected.
     pub(crate) fn random_id(&self) -> SessionId {
         SessionId(random())
     }
 
-    /// A new secret, from the system's random numbers.
+    /// A new secret, from the same.
     pub(crate) fn random_secret(&self) -> Secret {
         Secret(random())
     }
@@ -230,6 +233,6 @@ pub(crate) fn check_random() -> io::Result<()> {
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("checked when the node started");
+    fill_random(&mut bytes).expect("checked when the node started");
     bytes
 }

@@ -1,7 +1,7 @@
 //! A node stops: it is drained, or, without a store that outlives it, ends its sessions.
 
 use std::collections::HashSet;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,9 @@ use throughline_link::CloseCode;
 
 use crate::{
     actor::ToSession,
-    cluster::{DrainOrder, Stage},
-    node::RunningNode,
+    cluster::{DrainOrder, Order, Stage},
+    environment::Spawner,
+    node::{RunningNode, Shared},
 };
 
 /// How often a stopping node looks whether its sessions have ended.
@@ -104,7 +105,7 @@ impl RunningNode {
 
     /// The same, for whoever watches a node that stops.
     pub(super) fn progress(&self) -> impl Fn() -> Option<(usize, u64)> + use<> {
-        let node = std::sync::Arc::clone(&self.shared);
+        let node = Arc::clone(&self.shared);
         move || {
             let progress = node.cluster.drain.progress()?;
             let gone = progress.moved + progress.parked + progress.ended;
@@ -117,9 +118,15 @@ impl RunningNode {
         self.shared.cluster.is_durable()
     }
 
-    /// Drains the node, as SIGTERM does, and leaves it running.
+    /// Drains the node, as SIGTERM does, and leaves it running. Blocks until that is done: a node
+    /// on the caller's own thread ([`NodeHere`](crate::NodeHere)) cannot be drained so, and only
+    /// begins to.
     pub fn drain(&self) -> StopReport {
-        let node = std::sync::Arc::clone(&self.shared);
+        let node = Arc::clone(&self.shared);
+        if matches!(node.cluster.handle(), Spawner::Here(_)) {
+            node.cluster.drain.order(DrainOrder::Start { rate: None, deadline: None });
+            return StopReport::default();
+        }
         let (told, tells) = mpsc::sync_channel(1);
         node.cluster.drain.order(DrainOrder::Start { rate: None, deadline: None });
         self.shared.cluster.handle().spawn(async move {
@@ -165,4 +172,24 @@ impl RunningNode {
         let ended = sessions.saturating_sub(left);
         StopReport { ended, left, has_left: true, ..StopReport::default() }
     }
+}
+
+/// Drains a node on its caller's thread, waits for its goodbyes, and ends its lease.
+pub(super) async fn stop_here(node: Arc<Shared>) -> StopReport {
+    let cluster = &node.cluster;
+    if cluster.drain.report().is_none() {
+        cluster.drain.order(DrainOrder::Start { rate: None, deadline: None });
+        cluster.drain.ended().await;
+    }
+    let report = cluster.drain.report().as_ref().map(StopReport::of).unwrap_or_default();
+    node.stopping.send_replace(true);
+    let goodbyes = async {
+        while node.admission.counts().0 > 0 || cluster.has_errands() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    // What has not left by then is dropped, as at every stop.
+    let _ = tokio::time::timeout(node.config.node.shutdown_time, goodbyes).await;
+    cluster.order(Order::Stop);
+    report
 }

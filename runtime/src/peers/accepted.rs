@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use throughline_cluster::Member;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::environment::{Listener, Wire, fill_random};
 use crate::peers::dialed::until;
-use crate::peers::frame::{FrameError, front, take};
+use crate::peers::frame::{Frame, FrameError, front, take};
 use crate::peers::handshake::{AwaitHello, Refusal, VERSIONS};
-use crate::peers::limits::{ACCEPT_PAUSE, FRAME_BYTES_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX};
+use crate::peers::limits::{
+    ACCEPT_PAUSE, FRAME_BYTES_MAX, GOODBYE_TIME, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX,
+};
 use crate::peers::proof::Credentials;
 use crate::peers::serving::{Asked, Fault, Serving};
 use crate::peers::shared::{Life, Place, Shared};
@@ -21,7 +23,7 @@ use crate::peers::{Answered, Answerer, Serve};
 
 /// Accepts until the node stops.
 pub(crate) async fn accept(
-    listener: TcpListener,
+    mut listener: Listener,
     credentials: Credentials,
     shared: Arc<Shared>,
     serve: Arc<dyn Serve>,
@@ -38,14 +40,14 @@ pub(crate) async fn accept(
             _ = closed.wait_for(|life| life.is_closed) => return,
         };
         match (accepted, place) {
-            (Ok((socket, _)), Ok(place)) => {
+            (Ok(socket), Ok(place)) => {
                 let acceptor = Acceptor {
                     credentials: credentials.clone(),
                     shared: shared.clone(),
                     life: shared.life.subscribe(),
                     serve: serve.clone(),
                 };
-                tokio::spawn(acceptor.run(socket, place));
+                shared.spawner.spawn(acceptor.run(socket, place));
             }
             (Err(error), _) => {
                 shared.counters.warn(shared.clock.now(), &format_args!("cannot accept: {error}"));
@@ -66,8 +68,8 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn run(mut self, socket: TcpStream, handshake: OwnedSemaphorePermit) {
-        let Ok(mut stream) = Stream::new(socket) else { return };
+    async fn run(mut self, socket: Wire, handshake: OwnedSemaphorePermit) {
+        let mut stream = Stream::new(socket);
         let welcome = timeout(HANDSHAKE_TIMEOUT, self.welcome(&mut stream));
         match welcome.await.unwrap_or(Err(Refusal::TooSlow)) {
             Ok((from, place)) => {
@@ -88,7 +90,7 @@ impl Acceptor {
     async fn welcome(&mut self, stream: &mut Stream) -> Result<(Member, Place), Refusal> {
         let io = |error: io::Error| Refusal::Io(error.to_string());
         let mut nonce = [0; 32];
-        getrandom::fill(&mut nonce).map_err(|error| Refusal::Io(error.to_string()))?;
+        fill_random(&mut nonce).map_err(|error| Refusal::Io(error.to_string()))?;
         let awaiting =
             AwaitHello { credentials: self.credentials.clone(), versions: VERSIONS, nonce };
         let (awaiting, challenge) = awaiting.handle_frame(stream.receive().await?)?;
@@ -172,12 +174,45 @@ impl Connection {
             }
         };
         let from = self.from;
+        if matches!(end, End::Closed) && self.life.borrow().is_closed {
+            // What is under way is answered; whoever called later learns that it was not handled.
+            let _ = timeout(GOODBYE_TIME, self.say_goodbye()).await;
+        }
         match end {
             End::Frame(_) | End::Fault(_) => {
                 let what = format!("closed the connection of {from}: {end}");
                 self.shared.counters.warn(self.shared.clock.now(), &what);
             }
             end => log::debug!("nodes: the connection of {from} ended: {end}"),
+        }
+    }
+
+    /// Answers what was begun, tells what was not, and waits for the other side to close: closed with
+    /// bytes unread, the connection would be reset, and the last frames might be lost.
+    async fn say_goodbye(&mut self) -> Result<(), End> {
+        loop {
+            self.collect()?;
+            let has_moved = self.write()?;
+            if self.serving.is_idle() && self.stream.out.is_empty() {
+                break;
+            }
+            if has_moved {
+                continue;
+            }
+            tokio::select! {
+                ready = self.stream.ready(false) => ready?,
+                answered = self.answers.recv() => {
+                    if let Some((call, answer)) = answered {
+                        self.serving.handle_answer(call, answer)?;
+                    }
+                }
+            }
+        }
+        self.stream.send(&Frame::Goodbye { last: self.serving.last() }).await?;
+        loop {
+            self.stream.input.clear();
+            self.stream.ready(true).await?;
+            self.stream.try_read()?;
         }
     }
 

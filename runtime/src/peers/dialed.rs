@@ -9,10 +9,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 use throughline_cluster::Member;
 use throughline_link::Instant;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep_until, timeout};
 
+use crate::environment::{Joined, fill_random, random_u64};
 use crate::peers::CallError;
 use crate::peers::frame::{FrameError, take};
 use crate::peers::handshake::{AwaitChallenge, DialError, VERSIONS};
@@ -73,6 +73,8 @@ enum End {
     Frame(#[from] FrameError),
     #[error("it sent {0}")]
     Misplaced(#[from] Misplaced),
+    #[error("it stops")]
+    Goodbye,
     #[error("it is silent")]
     Silent,
     #[error("another address is used")]
@@ -89,7 +91,7 @@ impl Driver {
         route: Route,
         asked: mpsc::UnboundedReceiver<Asked>,
     ) -> Self {
-        let seed = getrandom::u64().unwrap_or(route.number);
+        let seed = random_u64().unwrap_or(route.number);
         Self {
             life: shared.life.subscribe(),
             link: Link::new(shared.clock.now(), seed),
@@ -131,7 +133,8 @@ impl Driver {
     }
 
     fn dial(&self) -> Dialing {
-        let dial = dial(self.route.clone(), self.credentials.clone());
+        let (route, credentials) = (self.route.clone(), self.credentials.clone());
+        let dial = dial(self.shared.network.clone(), route, credentials);
         Box::pin(async {
             timeout(HANDSHAKE_TIMEOUT, dial).await.unwrap_or(Err(DialError::TooSlow))
         })
@@ -178,7 +181,7 @@ impl Driver {
         self.pass_time();
         has_moved |= self.write(stream)?;
         if self.link.poll_wish(self.shared.clock.now()) == Wish::GiveUp {
-            return Err(End::Silent);
+            return Err(if self.link.is_over() { End::Goodbye } else { End::Silent });
         }
         if self.is_replaced && self.link.is_empty() {
             return Err(End::Replaced);
@@ -283,12 +286,16 @@ impl Driver {
 }
 
 /// One try to connect, and the proofs.
-pub(crate) async fn dial(route: Route, credentials: Credentials) -> Result<Dialed, DialError> {
+pub(crate) async fn dial(
+    network: Joined,
+    route: Route,
+    credentials: Credentials,
+) -> Result<Dialed, DialError> {
     let io = |error: io::Error| DialError::Io(error.to_string());
-    let socket = TcpStream::connect(&*route.address).await.map_err(io)?;
-    let mut stream = Stream::new(socket).map_err(io)?;
+    let socket = network.connect(&route.address).await.map_err(io)?;
+    let mut stream = Stream::new(socket);
     let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce).map_err(|error| DialError::Io(error.to_string()))?;
+    fill_random(&mut nonce).map_err(|error| DialError::Io(error.to_string()))?;
     let (awaiting, hello) = AwaitChallenge::start(credentials, VERSIONS, nonce, route.me, route.to);
     stream.send(&hello).await.map_err(io)?;
     let (awaiting, proof) = awaiting.handle_frame(stream.receive().await?)?;

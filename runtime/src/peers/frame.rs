@@ -59,6 +59,9 @@ pub(crate) enum Frame {
     Alive {
         clock: u64,
     },
+    Goodbye {
+        last: u64,
+    },
     /// Of a later version, which this one may ignore.
     Ignored,
 }
@@ -133,6 +136,7 @@ impl Frame {
             wire::ANSWER => Self::Answer { call: body.u64()?, payload: body.rest() },
             wire::FAILED => Self::Failed { call: body.u64()?, code: body.array::<1>()?[0] },
             wire::ALIVE => Self::Alive { clock: body.u64()? },
+            wire::GOODBYE => Self::Goodbye { last: body.u64()? },
             wire::IGNORED_FROM.. => Self::Ignored,
             kind => return Err(FrameError::UnknownType { kind }),
         })
@@ -193,6 +197,10 @@ impl Frame {
                 out.put_u8(wire::FAILED);
                 out.put_u64(*call);
                 out.put_u8(*code);
+            }
+            Self::Goodbye { last } => {
+                out.put_u8(wire::GOODBYE);
+                out.put_u64(*last);
             }
             Self::Alive { clock } => {
                 out.put_u8(wire::ALIVE);

@@ -63,6 +63,10 @@ pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(3);
 /// memory.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a node that stops waits for the answers to calls that it has begun, and for the other
+/// node to close the connection: an ask of a VActor takes milliseconds.
+pub(crate) const GOODBYE_TIME: Duration = Duration::from_secs(1);
+
 /// The first wait before a node is dialed again is below twice this; it doubles, with full jitter.
 pub(crate) const BACKOFF_MIN: Duration = Duration::from_millis(10);
 /// The longest wait before a node is dialed again.

@@ -74,6 +74,8 @@ pub(crate) struct Link<T> {
     /// Calls that were encoded for this connection and are neither answered nor expired: the
     /// window. An expired one may still be handled, but its caller is gone.
     under_way: usize,
+    /// The other node stops: nothing more leaves by this connection.
+    is_over: bool,
     /// Why there is no connection, for who asks.
     trouble: String,
     answers: VecDeque<(T, Result<Bytes, CallError>)>,
@@ -128,6 +130,7 @@ impl<T> Link<T> {
             encoded_bytes: 0,
             written_bytes: 0,
             under_way: 0,
+            is_over: false,
             trouble: "not connected yet".to_owned(),
             answers: VecDeque::new(),
             dropped: 0,
@@ -137,6 +140,11 @@ impl<T> Link<T> {
     /// Whether nothing waits, neither to leave nor for an answer.
     pub(crate) fn is_empty(&self) -> bool {
         self.calls.is_empty() && self.tells.is_empty()
+    }
+
+    /// Whether the other node has said that it stops.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Takes a call. What callers hold is bounded, so this is.
@@ -164,6 +172,7 @@ impl<T> Link<T> {
             State::Connected { heard: now, ping_at: now + HEARTBEAT, is_ping_due: false, clock };
         self.failures = 0;
         self.under_way = 0;
+        self.is_over = false;
         (self.encoded_bytes, self.written_bytes) = (0, 0);
     }
 
@@ -255,6 +264,16 @@ impl<T> Link<T> {
                 let reason = format!("it failed, with the code {code}");
                 self.answer(call, Err(CallError::Broken { reason }));
             }
+            Frame::Goodbye { last } => {
+                self.is_over = true;
+                let later = |number: &u64, call: &Call<T>| call.is_encoded && *number > last;
+                let later: Vec<_> = self.calls.extract_if(|n, call| later(n, call)).collect();
+                for (number, call) in later {
+                    self.under_way -= 1;
+                    self.due.remove(&(call.deadline, number));
+                    self.answers.push_back((call.caller, Err(CallError::NotHandled)));
+                }
+            }
             Frame::Alive { clock: stamp } => clock.handle_sample(now, stamp),
             Frame::Ignored => {}
             _ => return Err(Misplaced),
@@ -321,6 +340,9 @@ impl<T> Link<T> {
 
     /// Writes the next batch behind what is in `out` already, which must be nothing of this link.
     pub(crate) fn poll_transmit(&mut self, out: &mut BytesMut) {
+        if self.is_over {
+            return;
+        }
         let State::Connected { is_ping_due, clock, .. } = &mut self.state else { return };
         let start = out.len();
         if std::mem::take(is_ping_due) {
@@ -349,6 +371,7 @@ impl<T> Link<T> {
     pub(crate) fn poll_wish(&mut self, now: Instant) -> Wish {
         let is_empty = self.is_empty();
         match &mut self.state {
+            State::Connected { .. } if self.is_over => Wish::GiveUp,
             State::Connected { heard, .. } if now.since(*heard) >= SILENCE_MAX => Wish::GiveUp,
             State::Connected { .. } | State::Away { is_dialing: true, .. } => Wish::Stay,
             State::Away { dial_at, .. } if is_empty => match now >= *dial_at + LINGER {

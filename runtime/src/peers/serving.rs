@@ -49,6 +49,8 @@ pub(crate) struct Serving {
     /// Being handled: the bytes of each one's payload.
     handled: HashMap<u64, usize>,
     handled_bytes: usize,
+    /// The number of the last call that was begun, or refused.
+    last: u64,
     answers: VecDeque<(u64, Answer)>,
     /// Bytes in `answers`.
     answer_bytes: usize,
@@ -75,6 +77,7 @@ impl Serving {
         Self {
             handled: HashMap::new(),
             handled_bytes: 0,
+            last: 0,
             answers: VecDeque::new(),
             answer_bytes: 0,
             expected_bytes: ANSWER_BYTES_EXPECTED,
@@ -101,6 +104,9 @@ impl Serving {
     /// A frame has come.
     pub(crate) fn handle_frame(&mut self, now: Instant, frame: Frame) -> Result<Asked, Fault> {
         self.heard = now;
+        if let Frame::Call { call, .. } = frame {
+            self.last = self.last.max(call);
+        }
         match frame {
             // It lay somewhere for longer than its caller waits: it is not begun.
             Frame::Call { call, deadline, .. } if deadline <= now.as_micros() => {
@@ -118,6 +124,16 @@ impl Serving {
             Frame::Ping | Frame::Ignored => Ok(Asked::Nothing),
             _ => Err(Fault::Misplaced),
         }
+    }
+
+    /// Whether nothing is being handled, and every answer has left.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.handled.is_empty() && self.answers.is_empty() && self.batch_bytes == 0
+    }
+
+    /// The number of the last call that has come; later ones are never begun.
+    pub(crate) const fn last(&self) -> u64 {
+        self.last
     }
 
     /// A call was handled; `None`: it was not.

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_cluster::Member;
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
+use crate::environment::{Joined, Spawner};
 use crate::peers::CallError;
 use crate::peers::counters::Counters;
 use crate::peers::dialed::{Asked, Caller, Driver, Route};
@@ -31,7 +31,8 @@ pub(crate) struct Shared {
     /// `None`: this node is alone.
     pub(crate) credentials: Option<Credentials>,
     pub(crate) life: watch::Sender<Life>,
-    handle: Handle,
+    pub(crate) spawner: Spawner,
+    pub(crate) network: Joined,
     /// The links of this life; the life changes only while they are locked.
     links: Mutex<Links>,
     /// The accepted connection of each member, and what ends it.
@@ -69,13 +70,19 @@ pub(crate) struct Place {
 }
 
 impl Shared {
-    pub(crate) fn new(credentials: Option<Credentials>, me: Member, handle: Handle) -> Arc<Self> {
+    pub(crate) fn new(
+        credentials: Option<Credentials>,
+        me: Member,
+        spawner: Spawner,
+        network: Joined,
+    ) -> Arc<Self> {
         Arc::new(Self {
             clock: Clock::start(),
             counters: Arc::new(Counters::default()),
             credentials,
             life: watch::Sender::new(Life { me, is_closed: false }),
-            handle,
+            spawner,
+            network,
             links: Mutex::default(),
             accepted: Mutex::default(),
             room: Arc::new(Semaphore::new(UNITS_MAX)),
@@ -167,7 +174,7 @@ impl Shared {
         let address = route.address.clone();
         let link = LinkHandle { number: route.number, address, asked, room };
         let driver = Driver::new(self.clone(), credentials.clone(), route, receiver);
-        self.handle.spawn(driver.run());
+        self.spawner.spawn(driver.run());
         Ok(entry.insert_entry(link).into_mut())
     }
 

@@ -4,14 +4,14 @@ use std::io;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 
+use crate::environment::Wire;
 use crate::peers::frame::{Frame, FrameError, take};
 use crate::peers::limits::{BUFFER_BYTES_KEPT, HANDSHAKE_BYTES_MAX, READ_BYTES};
 
-/// A TCP connection, with what has come and was not taken yet.
+/// A connection, with what has come and was not taken yet.
 pub(crate) struct Stream {
-    socket: TcpStream,
+    socket: Wire,
     pub(crate) input: BytesMut,
     pub(crate) out: BytesMut,
 }
@@ -26,22 +26,20 @@ pub(crate) enum ReceiveError {
 }
 
 impl Stream {
-    /// Batches are built here, so the system must not hold small ones back.
-    pub(crate) fn new(socket: TcpStream) -> io::Result<Self> {
-        socket.set_nodelay(true)?;
-        Ok(Self { socket, input: BytesMut::new(), out: BytesMut::new() })
+    pub(crate) fn new(socket: Wire) -> Self {
+        Self { socket, input: BytesMut::new(), out: BytesMut::new() }
     }
 
     /// Waits until more can be read or, if bytes wait to leave, written. `is_reading`: whether
     /// more is to be read at all.
-    pub(crate) async fn ready(&self, is_reading: bool) -> io::Result<()> {
+    pub(crate) async fn ready(&mut self, is_reading: bool) -> io::Result<()> {
         let interest = match (is_reading, !self.out.is_empty()) {
             (true, true) => Interest::READABLE | Interest::WRITABLE,
             (true, false) => Interest::READABLE,
             (false, true) => Interest::WRITABLE,
             (false, false) => return std::future::pending().await,
         };
-        self.socket.ready(interest).await.map(drop)
+        self.socket.ready(interest, &self.out).await
     }
 
     /// Reads what is there, at most as much as the buffer has room for. `None`: nothing is there.
@@ -82,7 +80,7 @@ impl Stream {
     pub(crate) async fn send(&mut self, frame: &Frame) -> io::Result<()> {
         frame.write(&mut self.out);
         while !self.out.is_empty() {
-            self.socket.writable().await?;
+            self.socket.ready(Interest::WRITABLE, &self.out).await?;
             self.try_write()?;
         }
         Ok(())
@@ -94,7 +92,7 @@ impl Stream {
             if let Some(frame) = take(&mut self.input, HANDSHAKE_BYTES_MAX)? {
                 return Ok(frame);
             }
-            self.socket.readable().await?;
+            self.socket.ready(Interest::READABLE, &[]).await?;
             self.try_read_at_most(HANDSHAKE_BYTES_MAX)?;
         }
     }

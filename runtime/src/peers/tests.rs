@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::*;
+use crate::environment::Wire;
 use crate::peers::dialed::{Route, dial};
 use crate::peers::frame::Frame;
 use crate::peers::handshake::{AwaitHello, VERSIONS};
@@ -35,6 +36,7 @@ fn config() -> PeerConfig {
         cluster: "ours".to_owned(),
         secret: Some(secret),
         listen: Some(LOOPBACK.parse().unwrap()),
+        network: Joined::System,
     }
 }
 
@@ -93,7 +95,7 @@ impl Node {
         let served =
             Served { manner, held: Mutex::default(), begun: watch::Sender::new(Vec::new()) };
         let served = Arc::new(served);
-        let peers = Peers::start(config, me, served.clone(), &Handle::current())?;
+        let peers = Peers::start(config, me, served.clone(), &Spawner::Runtime(Handle::current()))?;
         let address = peers.local_address().map(|address| address.to_string());
         Ok(Self { peers, served, address: address.unwrap_or_default() })
     }
@@ -126,7 +128,7 @@ async fn within<T>(what: impl Future<Output = T>) -> T {
 /// A connection to a node, as this member: past the handshake.
 async fn dial_as(from: Member, to: Member, address: &str) -> Stream {
     let route = Route { me: from, to, address: address.into(), number: 0 };
-    within(dial(route, credentials())).await.unwrap().0
+    within(dial(Joined::System, route, credentials())).await.unwrap().0
 }
 
 /// Listens as a node does that nothing is behind.
@@ -139,7 +141,7 @@ async fn listen() -> (TokioListener, String) {
 /// The next connection, past the handshake, as this member.
 async fn accept_as(me: Member, listener: &TokioListener) -> Stream {
     let (socket, _) = within(listener.accept()).await.unwrap();
-    let mut stream = Stream::new(socket).unwrap();
+    let mut stream = Stream::new(Wire::Tcp(socket));
     let awaiting = AwaitHello { credentials: credentials(), versions: VERSIONS, nonce: [9; 32] };
     let hello = within(stream.receive()).await.unwrap();
     let (awaiting, challenge) = awaiting.handle_frame(hello).ok().unwrap();

@@ -30,6 +30,10 @@ const LOOKS_MAX: u32 = 8;
 /// Brings a VActor here; `first` is its first work, or gets the reason why not.
 pub(super) fn begin(node: &Arc<Shared>, kind: usize, reserved: Reserved, first: Option<Work>) {
     let Some(workers) = node.workers.get() else { return refuse(first, None) };
+    // It may have begun between the look and the reservation.
+    if node.vactors.has(reserved.id()) {
+        return refuse(first, None);
+    }
     let mut hasher = std::hash::DefaultHasher::new();
     reserved.id().hash(&mut hasher);
     // A node has one worker at least.

@@ -33,8 +33,36 @@ export interface Heard {
   errors: string[];
 }
 
+/** What the puzzle's page was told last. */
+export interface PuzzleView {
+  name: string;
+  node: number;
+  day: number;
+  number: number;
+  cells: number[];
+  score: number;
+  steps: number;
+  best: number;
+  over: boolean;
+  rank: number | null;
+  players: number;
+  ranking: [string, number][];
+}
+
+export type Motion = "left" | "right" | "up" | "down" | "start-over";
+
 declare global {
   interface Window {
+    puzzle: {
+      readonly session: Session | undefined;
+      readonly view: PuzzleView;
+      /** What is drawn. */
+      readonly cells: number[];
+      /** The move that is not answered yet. */
+      readonly asked: { day: number; number: number; motion: Motion } | null;
+      readonly rests: boolean;
+      play(motion: Motion): void;
+    };
     omok: {
       readonly session: Session | undefined;
       readonly view: View;

@@ -31,6 +31,7 @@ fn examples() -> Vec<(Frame, String)> {
         (Frame::Answer { call: 1, payload: "a".into() }, "0000000a 20 0000000000000001 61".into()),
         (Frame::Failed { call: 1, code: 2 }, "0000000a 21 0000000000000001 02".into()),
         (Frame::Alive { clock: 9 }, "00000009 22 0000000000000009".into()),
+        (Frame::Goodbye { last: 9 }, "00000009 80 0000000000000009".into()),
         (Frame::Ignored, "00000001 80".into()),
     ]
 }

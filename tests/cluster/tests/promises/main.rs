@@ -1,0 +1,11 @@
+//! What games may rely on, on real nodes in virtual time: see `docs/guarantees.md`.
+//!
+//! # Layout
+//! - `game`: what is played; `handover`, `faults`, `expiry`: what is done to its cluster
+//! - `seeds`: the same again, and in other orders
+
+mod expiry;
+mod faults;
+mod game;
+mod handover;
+mod seeds;

@@ -1,0 +1,220 @@
+//! VActors of a cluster, in virtual time.
+
+use std::time::Duration;
+
+use throughline_testing::TestCluster;
+use throughline_vactor::prelude::*;
+
+use crate::kinds::*;
+
+fn cluster(nodes: usize) -> TestCluster {
+    TestCluster::builder(nodes).start(|node| {
+        let node = node.sessions::<Nobody>().vactors::<Counter>().vactors::<Vault>();
+        node.vactors::<Homed>().vactors::<Spread>()
+    })
+}
+
+fn add(cluster: &TestCluster, n: usize, key: &str, by: i64) -> Result<i64, AskError> {
+    let node = cluster.node(n);
+    cluster.run(async move { node.ask(&Counter::at(key), Add { by }).await })
+}
+
+fn vault(cluster: &TestCluster, n: usize, by: i64) -> Result<i64, AskError> {
+    let node = cluster.node(n);
+    cluster.run(async move { node.ask(&Vault::at("v"), Add { by }).await })
+}
+
+fn begun(cluster: &TestCluster, n: usize, key: &str) -> Vec<String> {
+    let node = cluster.node(n);
+    cluster.run(async move { node.ask(&Counter::at(key), Begun {}).await }).unwrap()
+}
+
+#[test]
+fn a_vactor_is_one_wherever_it_is_asked() {
+    let cluster = cluster(3);
+    for turn in 1..=9 {
+        let n = usize::try_from(turn).unwrap() % 3;
+        assert_eq!(add(&cluster, n, "a", 1), Ok(turn));
+    }
+    assert_eq!(begun(&cluster, 2, "a"), ["Created"]);
+}
+
+#[test]
+fn of_many_that_ask_a_new_vactor_at_once_all_reach_the_same() {
+    let cluster = cluster(3);
+    let nodes: Vec<_> = (0..3).map(|n| cluster.node(n)).collect();
+    let replies = cluster.run(async move {
+        let asks = (0..30).map(|n| {
+            let node = nodes[n % 3].clone();
+            async move { node.ask(&Counter::at("a"), Add { by: 1 }).await.unwrap() }
+        });
+        futures_util::future::join_all(asks).await
+    });
+    let mut replies = replies;
+    replies.sort_unstable();
+    assert_eq!(replies, (1..=30).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_vactor_goes_on_with_its_state_when_its_node_drains() {
+    let cluster = cluster(3);
+    assert_eq!(add(&cluster, 0, "a", 5), Ok(5));
+    // Until it has seen the others it could only park it.
+    cluster.advance(Duration::from_secs(1));
+    let report = cluster.drain(0);
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!((report.moved, report.left), (1, 0), "{report:?}");
+    assert_eq!(add(&cluster, 1, "a", 1), Ok(6));
+    assert_eq!(begun(&cluster, 2, "a"), ["Created", "Restored"]);
+}
+
+#[test]
+fn a_vactor_of_a_killed_node_starts_again_from_nothing_and_is_told_so() {
+    let cluster = cluster(3);
+    assert_eq!(add(&cluster, 0, "a", 5), Ok(5));
+    cluster.kill(0);
+    cluster.advance(Duration::from_secs(6));
+    assert_eq!(add(&cluster, 1, "a", 1), Ok(1));
+    assert_eq!(begun(&cluster, 1, "a"), ["Lost"]);
+}
+
+#[test]
+fn a_crash_proof_vactor_keeps_every_turn_that_was_answered() {
+    let cluster = cluster(3);
+    for turn in 1..=5 {
+        assert_eq!(vault(&cluster, 0, 1), Ok(turn));
+    }
+    cluster.kill(0);
+    cluster.advance(Duration::from_secs(6));
+    assert_eq!(vault(&cluster, 1, 1), Ok(6));
+    let node = cluster.node(2);
+    let begun = cluster.run(async move { node.ask(&Vault::at("v"), Begun {}).await });
+    assert_eq!(begun.unwrap(), ["Created", "Restored"]);
+}
+
+#[test]
+fn an_ask_waits_while_its_vactor_is_between_two_nodes_and_is_run_once() {
+    let cluster = cluster(3);
+    assert_eq!(add(&cluster, 0, "a", 0), Ok(0));
+    let mut sum = 0;
+    for round in 0..6 {
+        let drained = round % 3;
+        let nodes: Vec<_> = (0..3).filter(|n| *n != drained).map(|n| cluster.node(n)).collect();
+        cluster.begin_drain(drained);
+        let replies = cluster.run(async move {
+            let asks = (0..40).map(|n: usize| {
+                let node = nodes[n % 2].clone();
+                async move {
+                    let pause = Duration::from_millis(7 * u64::try_from(n).unwrap());
+                    tokio::time::sleep(pause).await;
+                    node.ask(&Counter::at("a"), Add { by: 1 }).await
+                }
+            });
+            futures_util::future::join_all(asks).await
+        });
+        sum += 40;
+        let mut last = 0;
+        for reply in replies {
+            last = last.max(reply.expect("nobody was killed, so every ask has its reply"));
+        }
+        assert_eq!(last, sum, "every ask was run exactly once");
+        cluster.wait_until_gone(drained);
+        cluster.start(drained);
+    }
+}
+
+#[test]
+fn a_frozen_node_whose_vactor_was_taken_does_nothing_with_it_when_it_wakes() {
+    let cluster = cluster(3);
+    for turn in 1..=3 {
+        assert_eq!(vault(&cluster, 0, 1), Ok(turn));
+    }
+    cluster.freeze(0);
+    cluster.advance(Duration::from_secs(6));
+    assert_eq!(vault(&cluster, 1, 1), Ok(4));
+    cluster.thaw(0);
+    cluster.advance(Duration::from_secs(2));
+    assert_eq!(vault(&cluster, 0, 1), Ok(5));
+    assert_eq!(vault(&cluster, 1, 1), Ok(6));
+}
+
+#[test]
+fn a_reminder_comes_to_a_vactor_that_is_swapped_out_also_after_every_node_was_restarted() {
+    let cluster = cluster(2);
+    let node = cluster.node(0);
+    let set = async move { node.ask(&Counter::at("a"), Remind { after_ms: 600_000 }).await };
+    cluster.run(set).unwrap();
+    // Idle: it is swapped out.
+    cluster.advance(Duration::from_secs(120));
+    for n in 0..2 {
+        assert!(cluster.drain(n).is_clean());
+        cluster.start(n);
+    }
+    cluster.advance(Duration::from_secs(470));
+    let node = cluster.node(1);
+    let asked = node.clone();
+    let before = cluster.run(async move { asked.ask(&Counter::at("a"), Reminded {}).await });
+    assert_eq!(before.unwrap(), Vec::<String>::new());
+    cluster.advance(Duration::from_secs(15));
+    let after = cluster.run(async move { node.ask(&Counter::at("a"), Reminded {}).await });
+    assert_eq!(after.unwrap(), ["turn"]);
+}
+
+#[test]
+fn a_vactor_is_where_its_key_says_and_moves_there_when_a_node_joins() {
+    let cluster = cluster(3);
+    let wheres = |n: usize| {
+        let node = cluster.node(n);
+        cluster.run(async move {
+            let asks = (0..60).map(|key| {
+                let node = node.clone();
+                async move { node.ask(&Homed::at(key.to_string()), Where {}).await.unwrap() }
+            });
+            futures_util::future::join_all(asks).await
+        })
+    };
+    cluster.advance(Duration::from_secs(2));
+    let homes = wheres(0);
+    assert_eq!(homes, wheres(1));
+    assert!((1..=3).all(|node| homes.iter().filter(|home| **home == node).count() > 8));
+    assert!(cluster.drain(2).is_clean());
+    assert!(wheres(0).iter().all(|home| *home != 3));
+    cluster.start(2);
+    cluster.advance(Duration::from_secs(10));
+    assert_eq!(wheres(1), homes);
+}
+
+#[test]
+fn vactors_are_spread_and_spread_again_when_a_node_joins() {
+    let cluster = cluster(2);
+    cluster.advance(Duration::from_secs(2));
+    let wheres = || {
+        let node = cluster.node(0);
+        cluster.run(async move {
+            let mut found = Vec::new();
+            for key in 0..120 {
+                let asked = node.ask(&Spread::at(key.to_string()), Where {}).await;
+                found.push(asked.unwrap());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            found
+        })
+    };
+    let count = |found: &[u32], node| found.iter().filter(|home| **home == node).count();
+    let first = wheres();
+    assert!(count(&first, 1) > 35 && count(&first, 2) > 35, "{first:?}");
+    assert!(cluster.drain(1).is_clean());
+    assert_eq!(count(&wheres(), 1), 120);
+    cluster.start(1);
+    cluster.advance(Duration::from_secs(10));
+    let again = wheres();
+    assert!(count(&again, 2) > 35, "{again:?}");
+}
+
+#[test]
+fn an_ask_of_a_kind_that_no_node_serves_is_rejected() {
+    let cluster = TestCluster::builder(1).start(|node| node.sessions::<Nobody>());
+    let node = cluster.node(0);
+    let asked = cluster.run(async move { node.ask(&Counter::at("a"), Total {}).await });
+    assert_eq!(asked, Err(Rejection::NoSuchKind.into()));
+}

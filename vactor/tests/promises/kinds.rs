@@ -1,0 +1,285 @@
+//! The kinds of the tests.
+
+use std::time::Duration;
+
+use throughline::{Login, Refusal, Session};
+use throughline_vactor::prelude::*;
+
+/// A session kind: a node needs one.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Nobody;
+
+impl Session for Nobody {
+    const KIND: &'static str = "nobody";
+    type In = ();
+    type Out = ();
+
+    async fn login(_: Login<'_>) -> Result<Self, Refusal> {
+        Ok(Self)
+    }
+
+    async fn message(&mut self, (): (), _: &mut throughline::Context<Self>) -> Outcome {
+        Ok(())
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Sum {
+    total: i64,
+    reminded: Vec<String>,
+    begun: Vec<String>,
+}
+
+pub(crate) struct Counter {
+    sum: Sum,
+}
+
+macro_rules! message {
+    ($name:ident { $($field:ident: $type:ty),* } -> $reply:ty) => {
+        #[derive(Debug, Serialize, Deserialize)]
+        pub(crate) struct $name { $(pub(crate) $field: $type),* }
+        impl Message for $name { type Reply = $reply; }
+    };
+}
+
+message!(Add { by: i64 } -> i64);
+message!(Total {} -> i64);
+message!(Fail { panics: bool } -> ());
+message!(AskOther { key: String } -> Result<i64, String>);
+message!(AskPeek { key: String } -> Result<i64, String>);
+message!(Peek {} -> i64);
+message!(Slow { ms: u64 } -> ());
+message!(Remind { after_ms: u64 } -> ());
+message!(Reminded {} -> Vec<String>);
+message!(Begun {} -> Vec<String>);
+message!(Leave {} -> ());
+message!(Forget {} -> ());
+
+messages! { Counter {
+    "add" => Add,
+    "total" => read Total,
+    "fail" => Fail,
+    "ask-other" => AskOther,
+    "ask-peek" => AskPeek,
+    "peek" => reentrant Peek,
+    "slow" => Slow,
+    "remind" => Remind,
+    "reminded" => read Reminded,
+    "begun" => read Begun,
+    "leave" => Leave,
+    "forget" => Forget,
+} }
+
+impl VActor for Counter {
+    const KIND: &'static str = "counter";
+    type State = Sum;
+
+    fn new(_: &str, sum: Sum) -> Self {
+        Self { sum }
+    }
+
+    fn state(&self) -> &Sum {
+        &self.sum
+    }
+
+    async fn activated(&mut self, why: Activation, _: &mut Context<Self>) -> Outcome {
+        self.sum.begun.push(format!("{why:?}"));
+        Ok(())
+    }
+
+    async fn reminded(&mut self, name: &str, _: &mut Context<Self>) -> Outcome {
+        self.sum.reminded.push(name.to_owned());
+        Ok(())
+    }
+}
+
+impl Handle<Add> for Counter {
+    async fn handle(&mut self, add: Add, _: &mut Context<Self>) -> Result<i64, HandlerError> {
+        self.sum.total += add.by;
+        Ok(self.sum.total)
+    }
+}
+
+impl Read<Total> for Counter {
+    async fn read(&self, _: Total, _: &ReadContext) -> Result<i64, HandlerError> {
+        Ok(self.sum.total)
+    }
+}
+
+impl Handle<Fail> for Counter {
+    async fn handle(&mut self, fail: Fail, _: &mut Context<Self>) -> Result<(), HandlerError> {
+        self.sum.total = -1;
+        assert!(!fail.panics, "it was to panic");
+        Err(HandlerError::new("it was to fail"))
+    }
+}
+
+impl Handle<AskOther> for Counter {
+    async fn handle(
+        &mut self,
+        ask: AskOther,
+        ctx: &mut Context<Self>,
+    ) -> Result<Result<i64, String>, HandlerError> {
+        let other = Self::at(ask.key.as_str());
+        let back = AskOther { key: ctx.key().to_owned() };
+        Ok(match ctx.ask(&other, back).await {
+            Ok(reply) => reply,
+            Err(error) => Err(error.to_string()),
+        })
+    }
+}
+
+impl Handle<AskPeek> for Counter {
+    async fn handle(
+        &mut self,
+        ask: AskPeek,
+        ctx: &mut Context<Self>,
+    ) -> Result<Result<i64, String>, HandlerError> {
+        self.sum.total += 100;
+        let asked = ctx.ask(&Self::at(ask.key.as_str()), Peek {}).await;
+        Ok(asked.map_err(|error| error.to_string()))
+    }
+}
+
+impl Read<Peek> for Counter {
+    async fn read(&self, _: Peek, _: &ReadContext) -> Result<i64, HandlerError> {
+        Ok(self.sum.total)
+    }
+}
+
+impl Handle<Slow> for Counter {
+    async fn handle(&mut self, slow: Slow, _: &mut Context<Self>) -> Result<(), HandlerError> {
+        tokio::time::sleep(Duration::from_millis(slow.ms)).await;
+        Ok(())
+    }
+}
+
+impl Handle<Remind> for Counter {
+    async fn handle(&mut self, r: Remind, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
+        ctx.remind("turn", Duration::from_millis(r.after_ms));
+        Ok(())
+    }
+}
+
+impl Read<Reminded> for Counter {
+    async fn read(&self, _: Reminded, _: &ReadContext) -> Result<Vec<String>, HandlerError> {
+        Ok(self.sum.reminded.clone())
+    }
+}
+
+impl Read<Begun> for Counter {
+    async fn read(&self, _: Begun, _: &ReadContext) -> Result<Vec<String>, HandlerError> {
+        Ok(self.sum.begun.clone())
+    }
+}
+
+impl Handle<Leave> for Counter {
+    async fn handle(&mut self, _: Leave, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
+        ctx.deactivate();
+        Ok(())
+    }
+}
+
+impl Handle<Forget> for Counter {
+    async fn handle(&mut self, _: Forget, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
+        ctx.forget();
+        Ok(())
+    }
+}
+
+/// Counts where it is crash-proof.
+pub(crate) struct Vault {
+    sum: Sum,
+}
+
+messages! { Vault { "add" => Add, "total" => read Total, "begun" => read Begun } }
+
+impl VActor for Vault {
+    const KIND: &'static str = "vault";
+    const DURABILITY: Durability = Durability::EveryTurn;
+    type State = Sum;
+
+    fn new(_: &str, sum: Sum) -> Self {
+        Self { sum }
+    }
+
+    fn state(&self) -> &Sum {
+        &self.sum
+    }
+
+    async fn activated(&mut self, why: Activation, _: &mut Context<Self>) -> Outcome {
+        self.sum.begun.push(format!("{why:?}"));
+        Ok(())
+    }
+}
+
+impl Handle<Add> for Vault {
+    async fn handle(&mut self, add: Add, _: &mut Context<Self>) -> Result<i64, HandlerError> {
+        self.sum.total += add.by;
+        Ok(self.sum.total)
+    }
+}
+
+impl Read<Total> for Vault {
+    async fn read(&self, _: Total, _: &ReadContext) -> Result<i64, HandlerError> {
+        Ok(self.sum.total)
+    }
+}
+
+impl Read<Begun> for Vault {
+    async fn read(&self, _: Begun, _: &ReadContext) -> Result<Vec<String>, HandlerError> {
+        Ok(self.sum.begun.clone())
+    }
+}
+
+/// One that is where its key says.
+pub(crate) struct Homed;
+
+messages! { Homed { "where" => read Where } }
+
+message!(Where {} -> u32);
+
+impl VActor for Homed {
+    const KIND: &'static str = "homed";
+    const PLACEMENT: Placement = Placement::Hash;
+    type State = ();
+
+    fn new(_: &str, (): ()) -> Self {
+        Self
+    }
+
+    fn state(&self) -> &() {
+        &()
+    }
+}
+
+impl Read<Where> for Homed {
+    async fn read(&self, _: Where, ctx: &ReadContext) -> Result<u32, HandlerError> {
+        Ok(ctx.node())
+    }
+}
+
+/// One that is where the fewest are.
+pub(crate) struct Spread;
+
+messages! { Spread { "where" => read Where } }
+
+impl VActor for Spread {
+    const KIND: &'static str = "spread";
+    const PLACEMENT: Placement = Placement::LeastLoaded;
+    type State = ();
+
+    fn new(_: &str, (): ()) -> Self {
+        Self
+    }
+
+    fn state(&self) -> &() {
+        &()
+    }
+}
+
+impl Read<Where> for Spread {
+    async fn read(&self, _: Where, ctx: &ReadContext) -> Result<u32, HandlerError> {
+        Ok(ctx.node())
+    }
+}

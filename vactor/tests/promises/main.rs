@@ -1,0 +1,5 @@
+//! What is promised of VActors, on real nodes.
+
+mod cluster;
+mod kinds;
+mod one_node;
