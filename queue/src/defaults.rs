@@ -26,6 +26,47 @@ pub const NONEMPTY_MAX: usize = 1024;
 /// A producer's record that was not used for so long is swept: its handle is fenced then, and may
 /// be opened again.
 pub const PRODUCER_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Longest token: a UUID, a request id, a name and a number.
+pub const TOKEN_BYTES_MAX: usize = 64;
+/// A batch is kept under its token for so long: whoever asked comes back sooner, or never.
+pub const TOKEN_KEPT: Duration = Duration::from_secs(60 * 60);
+/// Looks at a commit of unknown outcome; with the pauses between them about half a minute, in
+/// which a store comes back or an operator has noticed.
+pub const SETTLE_TRIES_MAX: usize = 40;
+/// The first pause between two looks, doubled each time.
+pub const SETTLE_PAUSE_MIN: Duration = Duration::from_millis(10);
+/// The longest pause between two looks.
+pub const SETTLE_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Commits tried in one call when others take messages away, or when outcomes are unknown and turn
+/// out as not landed.
+pub const COMMITS_MAX: usize = 64;
+/// Dequeues of one handle under way at the same time; further ones wait.
+pub const DEQUEUES_MAX: usize = 64;
+/// Payloads that wait in one handle for a commit; further callers wait outside.
+pub const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What a message that waits is counted with beside its payload.
+pub const WAITING_MESSAGE_BYTES: usize = 256;
+/// Messages of one queue, unless the options say otherwise: more than a player reads, less than a
+/// scan can count in a moment.
+pub const QUEUE_MESSAGES_MAX: u64 = 10_000;
+/// Payload bytes of one queue, unless the options say otherwise.
+pub const QUEUE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Messages of all queues together, unless the options say otherwise.
+pub const ALL_MESSAGES_MAX: u64 = 10_000_000;
+/// Payload bytes of all queues together, unless the options say otherwise.
+pub const ALL_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// What was counted is trusted for so long.
+pub const COUNT_KEPT: Duration = Duration::from_secs(10);
+/// A queue that seems half full is counted so often, at most.
+pub const COUNT_AGAIN: Duration = Duration::from_secs(1);
+/// Queues whose sizes are remembered; beyond, some are counted once more.
+pub const ESTIMATES_MAX: usize = 16 * 1024;
+/// Queues that one handle counts at the same time: each may be a page of its limit.
+pub const COUNTS_MAX: usize = 8;
+/// `length` looks at so many messages at most, and so many bytes.
+pub const LENGTH_MESSAGES_MAX: u64 = 16 * 1024;
+/// See [`LENGTH_MESSAGES_MAX`].
+pub const LENGTH_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 const _: () = assert!(
     KEY_BYTES_MAX >= 3 + NAME_IN_KEY_BYTES_MAX + 32 && KEY_BYTES_MAX >= PRODUCER_NAME_BYTES_MAX + 8,

@@ -5,7 +5,7 @@ use throughline_store::{CommitError, GetError, Scan, ScanError, Store};
 
 use crate::defaults::{BYTES_MAX, MESSAGES_MAX, NONEMPTY_MAX};
 use crate::nonempty::Nonempty;
-use crate::{FormError, Message, Position, QueueName, keys};
+use crate::{FormError, Message, Position, QueueName, Size, keys};
 
 /// Why a queue could not be read. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,19 @@ pub struct NonemptyPage {
     pub rows: Vec<Nonempty>,
     /// Where the next page begins; `None` if there are no more.
     pub next: Option<Bytes>,
+}
+
+/// How much a queue holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Length {
+    /// What may still be delivered.
+    pub size: Size,
+    /// What has expired, and is not removed yet.
+    pub expired: Size,
+    /// How long the oldest of what may be delivered has been there, in milliseconds.
+    pub oldest_ms: Option<u64>,
+    /// Whether there is more than was counted.
+    pub more: bool,
 }
 
 /// Reads queues.
@@ -89,6 +102,34 @@ impl Inbox {
         Ok(NonemptyPage { rows, next })
     }
 
+    /// Counts a queue, up to so many messages and bytes of payload, by pages.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn measure(
+        store: &dyn Store,
+        name: &QueueName,
+        now_ms: u64,
+        messages_max: u64,
+        bytes_max: u64,
+    ) -> Result<Length, ReadError> {
+        let (mut length, mut after) = (Length::default(), None);
+        loop {
+            let page = Self::read(store, name, after, MESSAGES_MAX).await?;
+            for message in &page.messages {
+                let seen = length.size.plus(length.expired);
+                if seen.messages >= messages_max || seen.bytes >= bytes_max {
+                    return Ok(Length { more: true, ..length });
+                }
+                length.add(message, now_ms);
+            }
+            after = page.messages.last().map(Message::position);
+            if !page.more || after.is_none() {
+                return Ok(length);
+            }
+        }
+    }
+
     /// Takes the queue's row away if the queue is empty: whether it is. For those who emptied it.
     ///
     /// # Errors
@@ -104,5 +145,18 @@ impl Inbox {
         }
         let outcome = store.commit(row.found_empty().into_batch()).await;
         Ok(!matches!(outcome, Err(CommitError::Refused(_))))
+    }
+}
+
+impl Length {
+    fn add(&mut self, message: &Message, now_ms: u64) {
+        let size = Size::of_payload(message.payload().len());
+        if message.is_expired(now_ms) {
+            self.expired = self.expired.plus(size);
+            return;
+        }
+        self.size = self.size.plus(size);
+        let age_ms = now_ms.saturating_sub(message.position().time_ms);
+        self.oldest_ms = Some(self.oldest_ms.map_or(age_ms, |oldest| oldest.max(age_ms)));
     }
 }

@@ -18,28 +18,48 @@
 
 #![forbid(unsafe_code)]
 
+mod clock;
 pub mod defaults;
+mod error;
+mod estimate;
 mod form;
 mod inbox;
 mod keys;
+mod lane;
+mod lanes;
 mod message;
+mod messages;
+mod metrics;
 mod name;
 mod nonempty;
+mod options;
 mod pieces;
 mod position;
+mod producer;
 mod producing;
+mod queue;
 mod record;
+mod sender;
 mod sweep;
+mod taking;
 mod token;
 mod totals;
 
+pub use clock::Clock;
+pub use error::{DequeueError, EnqueueError, OpenError};
+pub use estimate::{AdmitError, Estimates, Full, Limits, Size};
 pub use form::FormError;
-pub use inbox::{Inbox, InboxPage, NonemptyPage, ReadError};
+pub use inbox::{Inbox, InboxPage, Length, NonemptyPage, ReadError};
 pub use message::Message;
+pub use messages::Messages;
+pub use metrics::Metrics;
 pub use name::{NameError, NameKind, QueueName};
 pub use nonempty::Nonempty;
+pub use options::QueueOptions;
 pub use pieces::Pieces;
 pub use position::{POSITION_BYTES, Position, Source};
 pub use producing::{PayloadError, Producing, Staged};
+pub use queue::Queue;
+pub use sender::Enqueued;
 pub use sweep::{SweepCursor, SweepError, Swept, sweep};
 pub use totals::Totals;

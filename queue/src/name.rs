@@ -1,6 +1,8 @@
 //! Names of queues.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -22,7 +24,7 @@ pub struct NameError {
 }
 
 /// The name of a queue. A queue is there as soon as something is enqueued to its name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone)]
 pub struct QueueName {
     /// Tag and name.
     whole: Bytes,
@@ -131,6 +133,33 @@ impl QueueName {
     pub fn session_key(&self) -> Option<&str> {
         let key = (self.kind() == NameKind::Key).then(|| self.bare())?;
         std::str::from_utf8(key).ok()
+    }
+}
+
+// The whole name says all.
+impl PartialEq for QueueName {
+    fn eq(&self, other: &Self) -> bool {
+        self.whole == other.whole
+    }
+}
+
+impl Eq for QueueName {}
+
+impl Hash for QueueName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.whole.hash(state);
+    }
+}
+
+impl PartialOrd for QueueName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for QueueName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.whole.cmp(&other.whole)
     }
 }
 

@@ -20,9 +20,11 @@ impl Pieces {
     pub fn merge(&mut self, other: Self) {
         self.checks.extend(other.checks);
         for write in other.writes {
+            // Messages have keys of their own.
             let is_shared = write.key().starts_with(keys::NONEMPTY);
             let mut earlier = self.writes.iter_mut();
-            match earlier.find(|earlier| is_shared && earlier.key() == write.key()) {
+            match is_shared.then(|| earlier.find(|earlier| earlier.key() == write.key())).flatten()
+            {
                 Some(earlier) => *earlier = write,
                 None => self.writes.push(write),
             }

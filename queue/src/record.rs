@@ -13,6 +13,9 @@ pub(crate) struct Record {
     pub(crate) life: u64,
     /// Raised by every commit.
     pub(crate) version: u64,
+    /// The version that this life took over: whoever wrote that one, and does not know it, learns it
+    /// here.
+    pub(crate) began: u64,
     /// When it was used last, and the floor of the next position's time.
     pub(crate) last_ms: u64,
     /// The number of the last message.
@@ -21,9 +24,9 @@ pub(crate) struct Record {
 
 impl Record {
     pub(crate) fn encode(&self) -> Bytes {
-        let mut value = Vec::with_capacity(33);
+        let mut value = Vec::with_capacity(41);
         value.push(FORM);
-        for field in [self.life, self.version, self.last_ms, self.number] {
+        for field in [self.life, self.version, self.began, self.last_ms, self.number] {
             value.extend_from_slice(&field.to_be_bytes());
         }
         value.into()
@@ -34,11 +37,19 @@ impl Record {
         let record = Self {
             life: reader.u64("life")?,
             version: reader.u64("version")?,
+            began: reader.u64("beginning")?,
             last_ms: reader.u64("time")?,
             number: reader.u64("number")?,
         };
         reader.end()?;
         Ok(record)
+    }
+
+    /// What a life writes on top of what it knows.
+    pub(crate) fn after(known: Option<Self>, life: u64, last_ms: u64, number: u64) -> Self {
+        let version = known.map_or(0, |known| known.version);
+        let began = known.filter(|known| known.life == life).map_or(version, |known| known.began);
+        Self { life, version: version + 1, began, last_ms, number }
     }
 
     /// Whether its handle was not used for so long that it is swept.
