@@ -29,7 +29,7 @@ pub use address::Address;
 pub use error::SendReliableError;
 pub use queued::QueuedMessage;
 
-pub(crate) use address::{address_of, queue_of};
+pub(crate) use address::{address_of, queue_of, record_of};
 pub(crate) use beside::{Beside, beside, member_row};
 pub(crate) use counts::{QueueCounts, QueueStatus};
 pub(crate) use envelope::seal;

@@ -62,9 +62,7 @@ pub(crate) async fn locate(node: &Shared, key: &str) -> Result<Location, LocateE
     };
     let owner = rows::owner(&cluster.store, Some(&cluster.view()), &header).await;
     Ok(match owner.map_err(silent)? {
-        Some(owner) if !owner.is_gone() => {
-            Location::Online { node: owner.member.node.0, session }
-        }
+        Some(owner) if !owner.is_gone() => Location::Online { node: owner.member.node.0, session },
         // Its node is dead: what had no snapshot is lost, and only its record does not say so yet.
         Some(_) if !header.state.has_snapshot() => Location::Unknown,
         _ => Location::Parked { session },

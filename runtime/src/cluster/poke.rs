@@ -6,11 +6,14 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use throughline_cluster::{Member, RecordId, SessionKey, State};
+use throughline_cluster::{Member, SessionKey, State};
 use throughline_queue::QueueName;
 
 use super::{message, message::Answer, message::Call, rows};
-use crate::{node::Shared, queues::Inboxes};
+use crate::{
+    node::Shared,
+    queues::{Inboxes, record_of},
+};
 
 /// A poke is sent so often, while its receiver moves or its node does not answer.
 const TRIES_MAX: u32 = 5;
@@ -50,7 +53,7 @@ pub(super) fn poke_here(node: &Shared, queue: &QueueName, bits: u8) -> bool {
         let holder = node.directory.find_key(key);
         return holder.is_some_and(|id| node.directory.poke(id, bits | Inboxes::KEY));
     }
-    let id = queue.record_id().and_then(RecordId::from_bytes);
+    let id = record_of(queue);
     let session = id.and_then(|id| id.session_id());
     session.is_some_and(|id| node.directory.poke(id, bits | Inboxes::RECORD))
 }
@@ -133,7 +136,7 @@ async fn owner(node: &Shared, queue: &QueueName) -> Result<Option<Member>, ()> {
             let Ok(key) = SessionKey::new(key) else { return Ok(None) };
             rows::holder(store, &key).await.map_err(drop)?.map(|holder| holder.id)
         }
-        None => queue.record_id().and_then(RecordId::from_bytes),
+        None => record_of(queue),
     };
     let Some(id) = id else { return Ok(None) };
     let header = rows::header(store, &id).await.map_err(drop)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use throughline_cluster::{RecordId, TooLong, defaults::SESSION_KEY_MAX};
 use throughline_link::SessionId;
-use throughline_queue::{NameKind, QueueName};
+use throughline_queue::QueueName;
 
 use super::SendReliableError;
 
@@ -88,9 +88,4 @@ pub(crate) fn queue_of(to: &Address) -> Result<QueueName, SendReliableError> {
 /// The record whose inbox this queue is.
 pub(crate) fn record_of(queue: &QueueName) -> Option<RecordId> {
     queue.record_id().and_then(RecordId::from_bytes)
-}
-
-/// Whether sessions or VActors read this queue.
-pub(crate) fn is_inbox(queue: &QueueName) -> bool {
-    queue.kind() != NameKind::Named
 }

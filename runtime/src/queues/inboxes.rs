@@ -160,7 +160,10 @@ const fn bit_of(queue: Option<&SessionKey>) -> u8 {
     }
 }
 
-fn name_of(header: &Header, key: Option<&SessionKey>) -> Result<QueueName, throughline_queue::NameError> {
+fn name_of(
+    header: &Header,
+    key: Option<&SessionKey>,
+) -> Result<QueueName, throughline_queue::NameError> {
     match key {
         None => QueueName::record(header.id.as_bytes()),
         Some(key) => QueueName::key(&String::from_utf8_lossy(key.as_bytes())),
@@ -177,8 +180,8 @@ async fn look(
     for _ in 0..PAGES_MAX {
         let page = Inbox::read(&*store, &name, None, PAGE).await?;
         let all = page.messages.len();
-        let (expired, fresh): (Vec<_>, VecDeque<_>) =
-            page.messages.into_iter().partition(|message| message.is_expired(now_ms));
+        let is_expired = |message: &Message| message.is_expired(now_ms);
+        let (expired, fresh): (Vec<_>, Vec<_>) = page.messages.into_iter().partition(is_expired);
         if all == 0 && tidies {
             Inbox::tidy(&*store, &name).await?;
         }
@@ -189,7 +192,7 @@ async fn look(
             let _ = store.commit(removal.into_batch()).await;
         }
         if !fresh.is_empty() || !page.more {
-            return Ok(Looked { messages: fresh, more: page.more });
+            return Ok(Looked { messages: fresh.into(), more: page.more });
         }
     }
     Ok(Looked { messages: VecDeque::new(), more: false })

@@ -7,7 +7,7 @@ use throughline_queue::{Clock, Estimates, Limits, Position, Queue, QueueName, Qu
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::{Address, GroupName, Groups, QueueCounts, SendReliableError, queue_of, seal, send};
-use crate::{cluster, node::Shared};
+use crate::{cluster, config::QueueSettings, node::Shared};
 
 /// Commits whose receivers are being poked at other nodes, at most: more are not poked, and found by
 /// the regular look.
@@ -24,7 +24,12 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(settings: &QueueSettings) -> Self {
+        let mut limits = Limits::default();
+        limits.queue_messages = settings.messages;
+        limits.queue_bytes = settings.bytes;
+        limits.all_messages = settings.total_messages;
+        limits.all_bytes = settings.total_bytes;
         Self {
             estimates: Estimates::new(limits),
             limits,
@@ -42,6 +47,7 @@ impl Queues {
             let producer = format!("node-{}-{:016x}", member.node.0, member.incarnation);
             let mut options = QueueOptions::default();
             options.limits = self.limits;
+            options.life = Some(cluster::random_number(node));
             let clock = Arc::downgrade(node);
             options.clock = Clock::new(move || match clock.upgrade() {
                 Some(node) => node.cluster.wall_ms(),

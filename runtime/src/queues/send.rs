@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_cluster::RecordId;
-use throughline_queue::{PayloadError, QueueName, ReadError, defaults::PAYLOAD_BYTES_MAX};
+use throughline_queue::{
+    AdmitError, PayloadError, QueueName, ReadError, defaults::PAYLOAD_BYTES_MAX,
+};
 use throughline_store::Scan;
 
 use super::{Address, Durable, GroupName, SendReliableError, queue_of, seal, staged::DURABLE_MAX};
@@ -24,7 +26,8 @@ pub(crate) async fn stage_reliable(
 ) -> Result<(), SendReliableError> {
     let to = queue_of(to)?;
     let payload = seal(from, body);
-    admit(node, &to, payload.len()).await?;
+    let mut admitted = admit(node, &[&to], payload.len()).await?;
+    admitted.pop().unwrap_or(Ok(()))?;
     let expires_ms = expires(node, ttl);
     effects.borrow_mut().durable.push(Durable::Enqueue { to, payload, expires_ms })
 }
@@ -42,10 +45,12 @@ pub(crate) async fn stage_reliable_to_group(
     let payload = seal(from, body);
     let expires_ms = expires(node, ttl);
     let members = members(node, group).await?;
+    let names = members.iter().map(|id| QueueName::record(id.as_bytes()));
+    let names = names.collect::<Result<Vec<_>, _>>()?;
+    let admitted = admit(node, &names.iter().collect::<Vec<_>>(), payload.len()).await?;
     let mut sent = 0;
-    for member in members {
-        let to = QueueName::record(member.as_bytes())?;
-        match admit(node, &to, payload.len()).await {
+    for (to, admitted) in names.into_iter().zip(admitted) {
+        match admitted {
             Ok(()) => {}
             Err(SendReliableError::Full(_)) => continue,
             Err(error) => return Err(error),
@@ -78,26 +83,33 @@ pub(crate) async fn members(
     Ok(members)
 }
 
-/// Whether so many bytes may go to a queue.
-pub(super) async fn admit(
+/// Whether so many bytes may go to each of these queues.
+async fn admit(
     node: &Shared,
-    to: &QueueName,
+    to: &[&QueueName],
     bytes: usize,
-) -> Result<(), SendReliableError> {
+) -> Result<Vec<Result<(), SendReliableError>>, SendReliableError> {
     if bytes > PAYLOAD_BYTES_MAX {
         return Err(PayloadError { bytes }.into());
     }
     let (store, now_ms) = (&*node.cluster.store, node.cluster.wall_ms());
-    let admitted = node.queues.estimates.admit_counting(store, to, bytes, now_ms).await?;
-    if let Err(full) = admitted {
-        node.queues.counts.full.fetch_add(1, Relaxed);
-        return Err(full.into());
-    }
-    Ok(())
+    let wanted: Vec<_> = to.iter().map(|name| (*name, bytes)).collect();
+    let admitted = node.queues.estimates.admit_all(store, &wanted, now_ms).await;
+    let answer = |admitted: Result<(), AdmitError>| {
+        admitted.map_err(|error| match error {
+            AdmitError::Full(full) => {
+                node.queues.counts.full.fetch_add(1, Relaxed);
+                SendReliableError::Full(full)
+            }
+            AdmitError::Read(error) => SendReliableError::Store(error),
+            other => SendReliableError::NoProducer(other.to_string()),
+        })
+    };
+    Ok(admitted.into_iter().map(answer).collect())
 }
 
 /// When a message expires that lasts so long, in milliseconds since 1970 UTC.
-pub(super) fn expires(node: &Shared, ttl: Duration) -> u64 {
+fn expires(node: &Shared, ttl: Duration) -> u64 {
     let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
     node.cluster.wall_ms().saturating_add(ttl_ms)
 }

@@ -52,6 +52,13 @@ impl StagedDurable {
         Ok(())
     }
 
+    /// Forgets what was staged for a group: it stays as it is.
+    pub(crate) fn forget_member(&mut self, name: &GroupName) {
+        let is_it =
+            |durable: &Durable| matches!(durable, Durable::Member { group, .. } if group == name);
+        self.entries.retain(|durable| !is_it(durable));
+    }
+
     /// Takes all, for the commit.
     pub(crate) fn take(&mut self) -> Vec<Durable> {
         self.bytes = 0;
