@@ -35,7 +35,7 @@ impl From<To> for Address {
     }
 }
 
-/// What a client asks for. Each is answered with one [`Fact`] or more.
+/// What a client asks for. Each is answered with one [`Fact`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Do {
     /// Sends this number, which lasts so many milliseconds.
@@ -182,23 +182,27 @@ impl Pigeon {
                 return Err(HandlerError::new("asked to fail"));
             }
             Do::Leave(group) => ctx.leave(&group),
-            Do::Groups => ctx.send(Fact::Text(ctx.groups().join(","))),
+            Do::Groups => return tell(ctx, Fact::Text(ctx.groups().join(","))),
             Do::Say(group, number) => ctx.send_to_group(&group, &number),
             Do::Tell(group, number) => {
                 let ttl = Duration::from_millis(LONG);
                 let sent = ctx.send_reliable_to_group(&group, &(number, ""), ttl).await?;
-                ctx.send(Fact::Number(sent as u64));
+                return tell(ctx, Fact::Number(sent as u64));
             }
             Do::Locate(key) => {
                 let location = ctx.locate(&key).await?;
-                ctx.send(Fact::Text(location.to_string()));
+                return tell(ctx, Fact::Text(location.to_string()));
             }
-            Do::Count => ctx.send(Fact::Number(self.got)),
+            Do::Count => return tell(ctx, Fact::Number(self.got)),
             _ => {}
         }
-        ctx.send(Fact::Done);
-        Ok(())
+        tell(ctx, Fact::Done)
     }
+}
+
+fn tell(ctx: &mut Context<Pigeon>, fact: Fact) -> Outcome {
+    ctx.send(fact);
+    Ok(())
 }
 
 /// How a pigeon's client comes in.
