@@ -51,7 +51,7 @@ pub(crate) use holding::{Holding, create, elsewhere};
 pub(crate) use key::{Keying, take as take_key};
 pub(crate) use locate::locate;
 pub use locate::{LocateError, Location};
-pub(crate) use message::tell_start;
+pub(crate) use message::{tell_move, tell_start};
 pub(crate) use open::{Opened, open};
 pub(crate) use place::{Found, Host, place};
 pub(crate) use poke::poke;

@@ -26,6 +26,7 @@ pub(crate) const CLOCK_FILES: &[&str] = &[
     "runtime/store/hub/tests/",
     "samples/omok/src/",
     "samples/puzzle/src/",
+    "tests/cluster/",
     "tests/load/",
     "tests/src/",
     "tests/promises/",

@@ -114,6 +114,14 @@ impl<S: Session> SessionActor<S> {
         self.leaving.park_at = Some(now + park_in);
     }
 
+    /// The game wants it out of memory: its client is told to come back, and it is parked.
+    pub(super) fn park_now(&mut self, now: Instant) {
+        if self.ending == Ending::No && self.leaving.park_at.is_none() {
+            self.link.announce_restart(0, &[]);
+            self.leaving.park_at = Some(now);
+        }
+    }
+
     /// When the session is parked, unless it has gone before.
     pub(super) fn park_at(&self) -> Option<Instant> {
         self.leaving.park_at

@@ -196,6 +196,7 @@ impl<S: Session> SessionActor<S> {
                 cluster::send_to_group(&self.worker.node, &group, id, payload.into());
             }
             Effect::RegisterKey(key) => self.register_key(&key),
+            Effect::SwapOut => self.park_now(now),
             Effect::Tell { to, message, payload } => {
                 self.shared.caller.tell(to, message, payload);
             }

@@ -7,11 +7,16 @@ use std::sync::{
 use std::time::Duration;
 
 use bytes::Bytes;
+use throughline_cluster::{Class, RecordId};
 use throughline_link::Instant;
 use throughline_queue::{Inbox, NameKind, Nonempty, SweepCursor, sweep};
 
 use super::poke::poke_here;
-use crate::{node::Shared, queues::Inboxes};
+use crate::{
+    node::Shared,
+    queues::{Inboxes, record_of},
+    vactor,
+};
 
 /// Between two looks: a poke that was lost delays a message by so long.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -20,6 +25,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// where the last one ended.
 const PAGES_MAX: usize = 4;
 const ROWS_MAX: usize = 1024;
+
+/// VActors that are looked up in one look, since something was sent to them and they are not here.
+const WAKES_MAX: usize = 256;
 
 /// Rows that one step of the sweep looks at. It costs a scan, which players' commits wait for.
 const SWEEP_ROWS_MAX: usize = 1024;
@@ -68,6 +76,7 @@ fn lock(cursors: &Mutex<Cursors>) -> std::sync::MutexGuard<'_, Cursors> {
 
 /// Pokes the readers on this node of queues that are not empty.
 async fn nonempty(node: &Arc<Shared>, cursors: &Mutex<Cursors>) {
+    let mut wakes = Vec::new();
     for _ in 0..PAGES_MAX {
         let from = lock(cursors).look.take();
         let page = match Inbox::nonempty(&*node.cluster.store, from, ROWS_MAX).await {
@@ -75,19 +84,29 @@ async fn nonempty(node: &Arc<Shared>, cursors: &Mutex<Cursors>) {
             Err(error) => return log::warn!("cluster: cannot look at the queues: {error}"),
         };
         for row in &page.rows {
-            found(node, row);
+            found(node, row, &mut wakes);
         }
+        lock(cursors).look.clone_from(&page.next);
         if page.next.is_none() {
-            return;
+            break;
         }
-        lock(cursors).look = page.next;
+    }
+    for id in wakes {
+        vactor::wake(node, &id).await;
     }
 }
 
 /// A queue may have messages.
-fn found(node: &Arc<Shared>, row: &Nonempty) {
-    if row.name().kind() != NameKind::Named {
-        poke_here(node, row.name(), Inboxes::HAS_ROW);
+fn found(node: &Arc<Shared>, row: &Nonempty, wakes: &mut Vec<RecordId>) {
+    if row.name().kind() == NameKind::Named || poke_here(node, row.name(), Inboxes::HAS_ROW) {
+        return;
+    }
+    // A VActor that is nowhere begins for what was sent to it: each node wakes its share.
+    let id = record_of(row.name()).filter(|id| id.class() == Class::VActor);
+    if let Some(id) = id.filter(|id| node.cluster.view().is_mine(id.as_bytes()))
+        && wakes.len() < WAKES_MAX
+    {
+        wakes.push(id);
     }
 }
 

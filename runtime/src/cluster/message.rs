@@ -114,6 +114,13 @@ pub(super) enum Tell {
         /// The record's id.
         id: Bytes,
     },
+    /// This VActor is to go from the other node to that one.
+    #[serde(rename = "move")]
+    Move {
+        /// The record's id.
+        id: Bytes,
+        node: u32,
+    },
     /// A message for the members of a group that are at the other node.
     #[serde(rename = "group")]
     Group { group: String, from: SessionId, payload: Bytes },
@@ -131,6 +138,21 @@ pub(crate) fn tell_start(node: &Shared, to: Member, id: &throughline_cluster::Re
     };
     let id = Bytes::copy_from_slice(id.as_bytes());
     peers.tell(to, &address, encode(&Tell::Start { id }));
+}
+
+/// Asks a node to send one of its VActors to another one.
+pub(crate) fn tell_move(
+    node: &Shared,
+    to: Member,
+    id: &throughline_cluster::RecordId,
+    target: u32,
+) {
+    let cluster = &node.cluster;
+    let (Some(peers), Some(address)) = (cluster.peers(), cluster.view().address(to)) else {
+        return;
+    };
+    let tell = Tell::Move { id: Bytes::copy_from_slice(id.as_bytes()), node: target };
+    peers.tell(to, &address, encode(&tell));
 }
 
 /// Tells the others how many VActors this node has.

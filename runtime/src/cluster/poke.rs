@@ -6,13 +6,14 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use throughline_cluster::{Member, SessionKey, State};
+use throughline_cluster::{Class, Member, SessionKey, State};
 use throughline_queue::QueueName;
 
 use super::{message, message::Answer, message::Call, rows};
 use crate::{
     node::Shared,
     queues::{Inboxes, record_of},
+    vactor,
 };
 
 /// A poke is sent so often, while its receiver moves or its node does not answer.
@@ -28,7 +29,13 @@ const LOOKED_UP_MAX: usize = 8;
 /// Pokes the readers of these queues, here and on other nodes.
 pub(crate) fn poke(node: &Arc<Shared>, queues: Vec<QueueName>) {
     let away: Vec<_> = queues.into_iter().filter(|queue| !poke_here(node, queue, 0)).collect();
-    if away.is_empty() || !node.cluster.has_others() {
+    let is_vactors =
+        |queue: &QueueName| record_of(queue).is_some_and(|id| id.class() == Class::VActor);
+    // A VActor that is nowhere begins for it, here if there is no other node.
+    if !node.cluster.has_others() && !away.iter().any(is_vactors) {
+        return;
+    }
+    if away.is_empty() {
         return;
     }
     let Ok(permit) = Arc::clone(&node.queues.pokes).try_acquire_owned() else {
@@ -39,7 +46,7 @@ pub(crate) fn poke(node: &Arc<Shared>, queues: Vec<QueueName>) {
     node.cluster.handle().clone().spawn(async move {
         // A node that stops waits for it, as for what its sessions sent.
         let _held = (permit, node.cluster.errand());
-        if away.len() > LOOKED_UP_MAX {
+        if away.len() > LOOKED_UP_MAX && !away.iter().any(is_vactors) {
             poke_all(&node, &away).await;
         } else {
             poke_owners(&node, away).await;
@@ -53,9 +60,11 @@ pub(super) fn poke_here(node: &Shared, queue: &QueueName, bits: u8) -> bool {
         let holder = node.directory.find_key(key);
         return holder.is_some_and(|id| node.directory.poke(id, bits | Inboxes::KEY));
     }
-    let id = record_of(queue);
-    let session = id.and_then(|id| id.session_id());
-    session.is_some_and(|id| node.directory.poke(id, bits | Inboxes::RECORD))
+    let Some(id) = record_of(queue) else { return false };
+    match id.session_id() {
+        Some(session) => node.directory.poke(session, bits | Inboxes::RECORD),
+        None => node.vactors.poke(&id, bits | Inboxes::RECORD),
+    }
 }
 
 /// Another node pokes readers that it takes to be here. Whether all of them are.
@@ -105,8 +114,12 @@ async fn poke_owners(node: &Arc<Shared>, mut queues: Vec<QueueName>) {
                     }
                 }
                 Ok(Some(member)) => owners.entry(member).or_default().push(queue),
-                // It looks by itself when it comes out of the store.
-                Ok(None) => {}
+                // It looks by itself when it comes out of the store: a VActor is brought.
+                Ok(None) => {
+                    if let Some(id) = record_of(&queue).filter(|id| id.class() == Class::VActor) {
+                        vactor::wake(node, &id).await;
+                    }
+                }
                 Err(()) => queues.push(queue),
             }
         }

@@ -103,6 +103,11 @@ impl Serve for Server {
                     vactor::start(&self.0, &id);
                 }
             }
+            Some(Tell::Move { id, node }) => {
+                if let Some(id) = RecordId::from_bytes(&id) {
+                    vactor::send_to_node(&self.0, &id, node);
+                }
+            }
             Some(Tell::Group { group, from, payload }) => {
                 group::told(&self.0, &group, from, &payload);
             }

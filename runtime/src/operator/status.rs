@@ -24,6 +24,14 @@ pub(crate) struct Status {
     lost: u64,
     fenced: u64,
     load_failures: u64,
+    /// VActors in memory.
+    vactors: usize,
+    vactors_begun: u64,
+    vactors_moved: u64,
+    vactors_parked: u64,
+    /// Begun from nothing, since their state was lost.
+    vactors_lost: u64,
+    vactor_turns_failed: u64,
     large_snapshots: u64,
     /// `None` before the first.
     pause_p50_ms: Option<f64>,
@@ -65,6 +73,12 @@ impl Shared {
             lost: count(&counts.lost),
             fenced: count(&counts.fenced),
             load_failures: count(&counts.load_failures),
+            vactors: self.vactors.len(),
+            vactors_begun: count(&self.vactors.counts.activated),
+            vactors_moved: count(&self.vactors.counts.moved),
+            vactors_parked: count(&self.vactors.counts.parked),
+            vactors_lost: count(&self.vactors.counts.lost),
+            vactor_turns_failed: count(&self.vactors.counts.failed_turns),
             large_snapshots: count(&counts.large_snapshots),
             pause_p50_ms: counts.pause(50).map(milliseconds),
             pause_p99_ms: counts.pause(99).map(milliseconds),

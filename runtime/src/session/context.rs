@@ -267,6 +267,14 @@ impl<S: Session> Context<S> {
         }
     }
 
+    /// Puts this session into the store at the end of the turn, and its memory is free. A client that
+    /// is connected is told to come back, and finds it on whichever node it comes to; of one that is
+    /// away it expires after `session.timeout`. For games that want to choose the moment; a session
+    /// whose node stops goes by itself.
+    pub fn swap_out(&mut self) {
+        self.stage(Effect::SwapOut);
+    }
+
     /// The key registered in an earlier turn.
     #[must_use]
     pub fn key(&self) -> Option<String> {

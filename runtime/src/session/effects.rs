@@ -34,6 +34,8 @@ pub(crate) enum Effect {
         payload: Vec<u8>,
     },
     RegisterKey(String),
+    /// Into the store.
+    SwapOut,
     SimulateLink {
         delay: Duration,
         loss: f64,
