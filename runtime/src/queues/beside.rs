@@ -89,4 +89,4 @@ fn commit(pieces: Pieces) -> Commit {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
