@@ -30,6 +30,12 @@ pub(super) enum Committing {
     Taking(QueuedMessage),
 }
 
+/// What is to be done when a commit that was begun is in.
+struct Begun {
+    pokes: Vec<QueueName>,
+    members: Vec<(GroupName, bool)>,
+}
+
 impl<S: Session> SessionActor<S> {
     /// Whether a turn that has ended is to be written before it leaves.
     #[inline]
@@ -48,7 +54,7 @@ impl<S: Session> SessionActor<S> {
             staged.extend(groups.iter().map(leave));
         }
         match self.begin_commit(staged, Pieces::default()) {
-            Ok((pokes, members)) => {
+            Ok(Begun { pokes, members }) => {
                 let committing = Committing::Turn { turn, pokes, members };
                 self.committing = Some(Box::new(committing));
             }
@@ -60,11 +66,7 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
-    fn begin_commit(
-        &mut self,
-        staged: Vec<Durable>,
-        used_up: Pieces,
-    ) -> Result<(Vec<QueueName>, Vec<(GroupName, bool)>), String> {
+    fn begin_commit(&mut self, staged: Vec<Durable>, used_up: Pieces) -> Result<Begun, String> {
         let now_ms = self.worker.node.cluster.wall_ms();
         let holding = self.holding.as_mut().ok_or("its record is gone")?;
         let header = holding.held.header();
@@ -73,7 +75,7 @@ impl<S: Session> SessionActor<S> {
         let (state, attempt) = (TurnState::Running, header.attempt);
         let turn = RecordTurn { state, attempt, due: None, more };
         holding.held.turn(turn).map_err(|error| error.to_string())?;
-        Ok((pokes, members))
+        Ok(Begun { pokes, members })
     }
 
     /// The commit is in: what waited for it goes on.

@@ -199,7 +199,7 @@ impl VActorActor {
         Ok(())
     }
 
-    fn begin_read(&mut self, read: TurnFuture, replier: Replier) {
+    fn begin_read(&self, read: TurnFuture, replier: Replier) {
         let guarded = AssertUnwindSafe(read).catch_unwind();
         let (id, node) = (self.id.clone(), Arc::clone(&self.worker.node));
         self.reads.push(Box::pin(async move {
