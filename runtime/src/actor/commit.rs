@@ -1,8 +1,8 @@
 //! What is written before anything of a turn leaves, or before it begins.
 //!
 //! A turn that sends durable messages, or joins a group, ends with a commit of its session's record
-//! that has all of them; until it is in, nothing of the turn leaves. A message of a queue is removed
-//! by a commit before its turn begins. Meanwhile the session is suspended.
+//! that has all of them; until it is in, nothing of the turn leaves. A message of a queue is
+//! removed by a commit before its turn begins. Meanwhile the session is suspended.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
@@ -17,8 +17,8 @@ use crate::{
     session::Session,
 };
 
-/// A message of a queue is handled after so many other turns at the latest. Its removal is a commit,
-/// during which the client waits: a full queue must not hold up its client.
+/// A message of a queue is handled after so many other turns at the latest. Its removal is a
+/// commit, during which the client waits: a full queue must not hold up its client.
 const TURNS_BETWEEN: u32 = 16;
 
 /// What the commit under way is for.

@@ -131,7 +131,10 @@ impl VActorActor {
     ) -> bool {
         let mut any = false;
         while *turns_left > 0 && self.turn.is_none() && !self.is_over && !self.is_suspended() {
-            let is_read = |input: &Input| matches!(input, Input::Work(Work { message: (_, mode), .. }) if *mode != Mode::Turn);
+            let is_read = |input: &Input| match input {
+                Input::Work(work) => work.message.1 != Mode::Turn,
+                _ => false,
+            };
             match self.inbox.front() {
                 None => break,
                 // A turn waits for the reads before it.
