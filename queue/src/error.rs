@@ -4,7 +4,7 @@ use throughline_store::{CommitError, GetError};
 
 use crate::defaults::{PRODUCER_NAME_BYTES_MAX, TOKEN_BYTES_MAX};
 use crate::lane::LaneError;
-use crate::{FormError, Full, PayloadError, ReadError};
+use crate::{AdmitError, FormError, Full, PayloadError, ReadError};
 
 /// Why a handle was not opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +102,15 @@ pub enum DequeueError {
     /// under a name of its own.
     #[error("this handle is fenced: its name was opened anew elsewhere")]
     Fenced,
+}
+
+impl From<AdmitError> for EnqueueError {
+    fn from(error: AdmitError) -> Self {
+        match error {
+            AdmitError::Full(full) => Self::Full(full),
+            AdmitError::Read(error) => Self::Read(error),
+        }
+    }
 }
 
 impl From<GetError> for OpenError {
