@@ -59,9 +59,9 @@ pub struct Swept {
 }
 
 /// Walks on through all messages, and what else of queues ages, by at most `rows_max` rows (within
-/// [`MESSAGES_MAX`] and [`BYTES_MAX`]), and removes what has expired. One call is one scan and a few
-/// commits; to see everything, call it again with the cursor that it returns. Several may sweep
-/// the same store.
+/// [`MESSAGES_MAX`] and [`BYTES_MAX`]), and removes what has expired. One call is one scan, and a
+/// few commits; to see everything, call it again with the cursor that it returns. Several may
+/// sweep the same store.
 ///
 /// # Errors
 /// [`SweepError`].
