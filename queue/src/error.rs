@@ -98,8 +98,8 @@ pub enum DequeueError {
         /// Its length.
         bytes: usize,
     },
-    /// The same name was opened elsewhere; nothing was removed. Open the handle again, each consumer
-    /// under a name of its own.
+    /// The same name was opened elsewhere; nothing was removed. Open the handle again, each
+    /// consumer under a name of its own.
     #[error("this handle is fenced: its name was opened anew elsewhere")]
     Fenced,
 }

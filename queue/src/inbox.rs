@@ -161,8 +161,8 @@ impl Inbox {
     /// Takes the queue's row away if the queue is empty: whether it is. For those who emptied it.
     ///
     /// # Errors
-    /// [`ReadError`]. What the commit answers is no error: the row is a hint, and the next who finds
-    /// the queue empty takes it away.
+    /// [`ReadError`]. What the commit answers is no error: the row is a hint, and the next who
+    /// finds the queue empty takes it away.
     pub async fn tidy(store: &dyn Store, name: &QueueName) -> Result<bool, ReadError> {
         let key = keys::nonempty(name);
         let Some(value) = store.get(key.clone()).await? else { return Ok(true) };
