@@ -27,7 +27,7 @@ pub enum ReadError {
 pub struct InboxPage {
     /// The messages.
     pub messages: Vec<Message>,
-    /// Whether there are more: go on [`Reading::After`] the last.
+    /// Whether there are more: go on behind the last.
     pub more: bool,
 }
 
