@@ -16,7 +16,9 @@ use throughline_store::{
 struct LateStore {
     inner: MemoryStore,
     keeps_next: AtomicBool,
-    kept: Mutex<Option<Batch>>,
+    kept: Arc<Mutex<Option<Batch>>>,
+    /// Whether it lands right after the next read.
+    lands_after_read: AtomicBool,
 }
 
 impl LateStore {
@@ -33,7 +35,17 @@ impl Store for LateStore {
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
-        self.inner.get(key)
+        let read = self.inner.get(key);
+        let lands = self.lands_after_read.load(Ordering::SeqCst);
+        let (inner, kept) = (self.inner.clone(), self.kept.clone());
+        Box::pin(async move {
+            let value = read.await;
+            let late = if lands { kept.lock().unwrap().take() } else { None };
+            if let Some(batch) = late {
+                inner.commit(batch).await.unwrap();
+            }
+            value
+        })
     }
 
     fn scan(&self, scan: Scan) -> StoreFuture<Result<Page, ScanError>> {
@@ -92,6 +104,18 @@ async fn p6_a_dequeue_that_lands_late_takes_nothing_away() {
         assert!(matches!(late, Err(CommitError::Refused(_))), "{late:?}");
         assert_eq!(queue.dequeue_all(&name).await.unwrap().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn p6_what_lands_while_it_is_settled_has_landed_once() {
+    let (store, queue, name) = open().await;
+    store.lands_after_read.store(true, Ordering::SeqCst);
+    store.keeps_next.store(true, Ordering::SeqCst);
+    queue.enqueue(&name, "once", LONG).await.unwrap();
+    store.keeps_next.store(true, Ordering::SeqCst);
+    assert_eq!(queue.dequeue_all(&name).await.unwrap().len(), 1);
+    queue.enqueue(&name, "again", LONG).await.unwrap();
+    assert_eq!(queue.dequeue_all(&name).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
