@@ -134,6 +134,25 @@ async fn a_backend_that_has_only_the_store_reaches_sessions_without_a_poke() {
 }
 
 #[tokio::test]
+async fn a_poke_reaches_a_session_at_once_wherever_it_is() {
+    let cluster = Plan::new(2).walled().start().await;
+    let mut ann = pigeon::join_keyed(&cluster, 1, "ann").await;
+    let to = ann.client().session_id();
+    // Without it a message would wait for a look, and none sees it.
+    for node in 1..=2 {
+        cluster.wall(node).set(Gate::blind());
+    }
+    for node in 1..=2 {
+        let mut bob = pigeon::join(&cluster, node, "bob").await;
+        for number in 0..10 {
+            let to = if number % 2 == 0 { To::Id(to) } else { To::Key("ann".into()) };
+            done(&mut bob, Do::Send(to, number, LONG)).await;
+            assert_eq!(got(&mut ann).await.1, number);
+        }
+    }
+}
+
+#[tokio::test]
 async fn whoever_has_a_node_sends_reliably_from_outside() {
     let cluster = Cluster::of(2).await;
     let mut ann = pigeon::join_keyed(&cluster, 1, "ann").await;
