@@ -407,6 +407,20 @@ async fn a_full_queue_is_its_senders_error_and_nobody_elses() {
 }
 
 #[tokio::test]
+async fn p9_a_turn_sends_no_more_than_fits_into_its_commit() {
+    let cluster = Cluster::of(1).await;
+    let mut ann = pigeon::join(&cluster, 1, "ann").await;
+    let mut bob = pigeon::join(&cluster, 1, "bob").await;
+    let to = ann.client().session_id();
+    let too_much = Fact::Failed("too much".to_owned());
+    assert_eq!(answer(&mut bob, Do::SendMany(To::Id(to), 0, 1_025)).await, too_much);
+    // What fits was sent, since the game went on without the rest.
+    for number in 0..1_024 {
+        assert_eq!(got(&mut ann).await.1, number);
+    }
+}
+
+#[tokio::test]
 async fn messages_to_a_session_that_has_ended_stay_until_they_expire() {
     let cluster = Plan::new(2).walled().start().await;
     let mut ann = pigeon::join(&cluster, 1, "ann").await;
