@@ -10,7 +10,7 @@
 //! # Layout
 //!
 //! - `name`, `position`: what a queue and a place in it are called
-//! - `producing`, `message`, `pieces`: enqueues and their end, as parts of somebody's commit
+//! - `producing`, `message`, `rows`, `pieces`: enqueues and their end, as parts of a commit
 //! - `inbox`, `nonempty`: reading without taking
 //! - `sweep`, `totals`: the space of what has expired comes back
 //! - `record`, `token`: what a handle keeps in the store
@@ -39,6 +39,7 @@ mod producer;
 mod producing;
 mod queue;
 mod record;
+mod rows;
 mod sender;
 mod sweep;
 mod taking;
