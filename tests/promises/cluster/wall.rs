@@ -258,6 +258,14 @@ pub(crate) fn enqueues(batch: &Batch) -> bool {
     })
 }
 
+/// Whether a commit leaves a request for the owner of a record.
+pub(crate) fn asks(batch: &Batch) -> bool {
+    batch.writes().iter().any(|write| match write {
+        Write::Put { key, .. } => matches!(keys::row_of(key), Some(Row::Request(..))),
+        Write::Delete { .. } => false,
+    })
+}
+
 /// Whether a commit takes a message out of a queue.
 pub(crate) fn uses_up(batch: &Batch) -> bool {
     batch.writes().iter().any(|write| match write {
