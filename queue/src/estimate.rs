@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, future::BoxFuture, stream};
 use throughline_store::Store;
 
 use crate::defaults::{
@@ -185,10 +185,13 @@ impl Estimates {
         }
         // The counts know nothing of what is not committed yet, so they come before it.
         let uncounted = self.uncounted(wanted, now_ms);
-        let counts = uncounted.into_iter().map(async |name| {
-            let error = self.count(store, name, now_ms).await.err()?;
-            Some((name, error))
-        });
+        // Each in a box, since the compiler does not see of a closure's futures that they are `Send`.
+        let mut counts: Vec<BoxFuture<'_, Option<(&QueueName, ReadError)>>> = Vec::new();
+        for name in uncounted {
+            counts.push(Box::pin(async move {
+                Some((name, self.count(store, name, now_ms).await.err()?))
+            }));
+        }
         let counts = stream::iter(counts).buffer_unordered(COUNTS_MAX);
         let failed: HashMap<_, _> = counts.filter_map(std::future::ready).collect().await;
         let mut state = self.lock();

@@ -65,7 +65,7 @@ pub mod prelude;
 mod vactor;
 
 pub use address::Address;
-pub use ask::{ASK_TIME, Ask, Tell};
+pub use ask::{ASK_TIME, Ask, Tell, TellReliable};
 pub use context::{Context, ReadContext};
 pub use message::{Accepts, Handle, Message, MessageList, Messages, Read};
 pub use node::{Move, Vactors};

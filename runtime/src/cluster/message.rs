@@ -33,6 +33,9 @@ pub(super) enum Call {
     /// Another session wants the key that this one holds.
     #[serde(rename = "end-for-key")]
     EndForKey { id: SessionId, key: String },
+    /// These queues have something new: whoever reads them here is to look.
+    #[serde(rename = "poke")]
+    Poke { queues: Vec<Bytes> },
     /// A message of this session was not handled by that one after all.
     #[serde(rename = "undelivered")]
     Undelivered { sender: SessionId, to: Addressee, why: Why },
@@ -118,6 +121,9 @@ pub(super) enum Tell {
         id: Bytes,
         node: u32,
     },
+    /// A message for the members of a group that are at the other node.
+    #[serde(rename = "group")]
+    Group { group: String, from: SessionId, payload: Bytes },
     /// How many VActors the teller has.
     #[serde(rename = "load")]
     Load { vactors: u32 },

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::DrainStatus;
-use crate::{cluster::Stage, node::Shared, peers::PeerCounts};
+use crate::{cluster::Stage, node::Shared, peers::PeerCounts, queues::QueueStatus};
 
 /// What a node does. Counts are since its start.
 #[derive(Debug, Serialize)]
@@ -39,6 +39,8 @@ pub(crate) struct Status {
     uptime_s: u64,
     maintenance: bool,
     store: String,
+    /// Durable messages.
+    queues: QueueStatus,
     /// Connections with the other nodes.
     peers: PeerCounts,
     drain: Option<DrainStatus>,
@@ -83,6 +85,7 @@ impl Shared {
             uptime_s: self.clock.now().as_micros() / 1_000_000,
             maintenance: self.operator.maintenance().is_some(),
             store: cluster.store_name().to_owned(),
+            queues: self.queues.counts.status(),
             peers: cluster.peers().map(|peers| peers.counts()).unwrap_or_default(),
             drain: self.drain_status(),
         }

@@ -61,6 +61,11 @@ impl Caller {
         &self.node
     }
 
+    /// In whose name; `None`: somebody outside.
+    pub(super) const fn who(&self) -> Option<&RecordId> {
+        self.who.as_ref()
+    }
+
     /// A turn begins, for which these wait.
     pub(super) fn set_chain(&self, waiting: &[RecordId]) {
         let mut chain = self.chain.borrow_mut();

@@ -124,16 +124,19 @@ pub(crate) fn start(node: &Arc<Shared>, id: &RecordId) {
     }
 }
 
-/// A reminder of a parked VActor is due: it is started where it belongs.
+/// A VActor that is in no node's memory is started where it belongs: a reminder is due, or something
+/// was sent to it.
 pub(crate) async fn wake(node: &Arc<Shared>, id: &RecordId) {
-    let Ok(Some(header)) = rows::header(&node.cluster.store, id).await else { return };
-    if header.state != State::Parked {
+    let Ok(header) = rows::header(&node.cluster.store, id).await else { return };
+    let header = header.filter(|header| !header.state.is_ended());
+    if header.as_ref().is_some_and(|header| header.state != State::Parked) {
         return;
     }
+    let version = header.map(|header| header.state_version);
     let known = id.vactor_name().and_then(|(kind, _)| node.vactors.kind_named(kind));
     let Some(kind) = known else { return };
     let target = Target { id: id.clone(), kind: node.vactors.kind(kind).settings().kind };
-    match place::choose(node, &target, Some(header.state_version)) {
+    match place::choose(node, &target, version) {
         Some(member) if member == node.cluster.member() => start(node, id),
         Some(member) => tell_start(node, member, id),
         None => {}
