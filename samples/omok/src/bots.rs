@@ -148,7 +148,11 @@ fn plan() -> (Plan, Option<u64>) {
                 .value_parser(value_parser!(u64).range(..=PAUSE_MS_MAX)),
         )
         .arg(number("cut-every", "0", "each bot cuts its connection every so many moves; 0: never"))
-        .arg(number("sleep-every", "0", "every so many-th bot lets its first clock run out; 0: none"))
+        .arg(number(
+            "sleep-every",
+            "0",
+            "every so many-th bot lets its first clock run out; 0: none",
+        ))
         .get_matches_from(std::env::args().skip(2));
     let number = |name: &str| matches.get_one::<u64>(name).copied().unwrap_or_default();
     let nodes = matches.get_many::<String>("node").into_iter().flatten();

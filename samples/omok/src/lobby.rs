@@ -69,13 +69,14 @@ impl Handle<Seek> for Lobby {
         ctx: &mut Context<Self>,
     ) -> Result<Result<Found, Denial>, HandlerError> {
         let Seek { guest, ticket, want } = seek;
-        let found = self.list.seek(guest, ticket, want, ctx.now_ms());
-        Ok(found.map(|(found, other)| {
-            if let Some((session, pairing)) = other {
-                note(ctx, session, &Note::Begins(pairing));
-            }
-            found
-        }))
+        let (found, other) = match self.list.seek(guest, ticket, want, ctx.now_ms()) {
+            Ok(found) => found,
+            Err(denial) => return Ok(Err(denial)),
+        };
+        if let Some((session, pairing)) = other {
+            note(ctx, session, &Note::Begins(pairing)).await;
+        }
+        Ok(Ok(found))
     }
 }
 

@@ -141,8 +141,9 @@ impl VActor for Match {
         match why {
             Activation::Lost => self.course = Course::Lost,
             Activation::Restored => {
-                let (id, node) = (ctx.key().to_owned(), ctx.node());
-                self.tell_both(&Note::Moved { id, node }, ctx);
+                let moved = Note::Moved { id: ctx.key().to_owned(), node: ctx.node() };
+                // Only to be shown, so it may be lost.
+                self.players().for_each(|player| ctx.send_to_session(player, &moved));
                 return Ok(());
             }
             _ => {}
@@ -154,8 +155,10 @@ impl VActor for Match {
 
     async fn reminded(&mut self, name: &str, ctx: &mut Context<Self>) -> Outcome {
         if name == ABANDONED {
-            let id = ctx.key().to_owned();
-            self.tell_both(&Note::Closed { id }, ctx);
+            let closed = Note::Closed { id: ctx.key().to_owned() };
+            for player in self.players() {
+                note(ctx, player, &closed).await;
+            }
             self.end(ctx);
             return Ok(());
         }
@@ -164,7 +167,7 @@ impl VActor for Match {
         let told = if name == BOT { table.bot_moves(now) } else { table.time_up(now) };
         // Refused if its time has passed meanwhile: then only the clock is wound.
         match told {
-            Ok(told) => self.happened(None, &told.into(), ctx),
+            Ok(told) => self.happened(None, &told.into(), ctx).await,
             Err(_) => self.wind_clock(ctx),
         }
         Ok(())
@@ -172,11 +175,7 @@ impl VActor for Match {
 }
 
 impl Handle<Sit> for Match {
-    async fn handle(
-        &mut self,
-        sit: Sit,
-        ctx: &mut Context<Self>,
-    ) -> Result<Reply, HandlerError> {
+    async fn handle(&mut self, sit: Sit, ctx: &mut Context<Self>) -> Result<Reply, HandlerError> {
         if let Course::NotBegun = self.course {
             let table = Table::new(sit.sitters, ctx.now_ms());
             self.course = Course::Begun { table, news: 1 };
@@ -200,7 +199,7 @@ impl Handle<Place> for Match {
     ) -> Result<Reply, HandlerError> {
         let Place { seat, number, at } = place;
         let now = ctx.now_ms();
-        Ok(self.play(seat, ctx, |table| table.place(seat, number, at, now).map(Change::from)))
+        Ok(self.play(seat, ctx, |table| table.place(seat, number, at, now).map(Change::from)).await)
     }
 }
 
@@ -210,7 +209,7 @@ impl Handle<Resign> for Match {
         resign: Resign,
         ctx: &mut Context<Self>,
     ) -> Result<Reply, HandlerError> {
-        Ok(self.play(resign.seat, ctx, |table| table.resign(resign.seat).map(Change::from)))
+        Ok(self.play(resign.seat, ctx, |table| table.resign(resign.seat).map(Change::from)).await)
     }
 }
 
@@ -221,12 +220,14 @@ impl Handle<Rematch> for Match {
         ctx: &mut Context<Self>,
     ) -> Result<Reply, HandlerError> {
         let (seat, now) = (rematch.seat, ctx.now_ms());
-        Ok(self.play(seat, ctx, |table| {
-            let by = table.stone(seat);
-            let begins = table.rematch(seat, now)?;
-            let offer = || Change::Told(vec![Told::RematchOffered { by }]);
-            Ok(if begins { Change::Begins } else { offer() })
-        }))
+        Ok(self
+            .play(seat, ctx, |table| {
+                let by = table.stone(seat);
+                let begins = table.rematch(seat, now)?;
+                let offer = || Change::Told(vec![Told::RematchOffered { by }]);
+                Ok(if begins { Change::Begins } else { offer() })
+            })
+            .await)
     }
 }
 
@@ -238,7 +239,7 @@ impl Handle<Leave> for Match {
         if table.is_deserted() {
             self.end(ctx);
         } else {
-            self.happened(Some(leave.seat), &told.into(), ctx);
+            self.happened(Some(leave.seat), &told.into(), ctx).await;
         }
         Ok(())
     }
@@ -267,7 +268,7 @@ impl Match {
     }
 
     /// Does something at the table, tells the other player what came of it, and replies the same.
-    fn play(
+    async fn play(
         &mut self,
         seat: Seat,
         ctx: &mut Context<Self>,
@@ -275,21 +276,21 @@ impl Match {
     ) -> Reply {
         let change = act(self.table(seat)?)?;
         if !matches!(change, Change::Nothing) {
-            self.happened(Some(seat), &change, ctx);
+            self.happened(Some(seat), &change, ctx).await;
         }
         self.since(seat, &change, ctx.node())
     }
 
     /// Numbers what happened, tells the players but for the one who is told by a reply, and winds
     /// the clock.
-    fn happened(&mut self, but: Option<Seat>, change: &Change, ctx: &mut Context<Self>) {
+    async fn happened(&mut self, but: Option<Seat>, change: &Change, ctx: &mut Context<Self>) {
         let Course::Begun { table, news } = &mut self.course else { return };
         *news += 1;
         let players = Seat::BOTH.map(|seat| table.player(seat).filter(|_| Some(seat) != but));
         for (seat, player) in Seat::BOTH.into_iter().zip(players) {
             if let (Some(player), Ok(news)) = (player, self.since(seat, change, ctx.node())) {
                 let id = ctx.key().to_owned();
-                note(ctx, player, &Note::Happened { id, news });
+                note(ctx, player, &Note::Happened { id, news }).await;
             }
         }
         self.wind_clock(ctx);
@@ -304,11 +305,15 @@ impl Match {
         })
     }
 
-    fn tell_both(&self, what: &Note, ctx: &mut Context<Self>) {
-        let Course::Begun { table, .. } = &self.course else { return };
-        for player in Seat::BOTH.into_iter().filter_map(|seat| table.player(seat)) {
-            note(ctx, player, what);
-        }
+    /// The sessions of those who sit here.
+    fn players(&self) -> impl Iterator<Item = SessionId> {
+        let table = match &self.course {
+            Course::Begun { table, .. } => Some(table),
+            Course::NotBegun | Course::Lost => None,
+        };
+        table
+            .into_iter()
+            .flat_map(|table| Seat::BOTH.into_iter().filter_map(|seat| table.player(seat)))
     }
 
     /// Sets the reminders to what the table waits for.

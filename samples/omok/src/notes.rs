@@ -33,7 +33,13 @@ pub struct News {
     pub node: u32,
 }
 
-/// Tells a player's session something, wherever it is.
-pub fn note<V: VActor>(ctx: &mut Context<V>, to: SessionId, note: &Note) {
-    ctx.send_to_session(to, note);
+/// What a player was not told within this time, it is not told any more: by then its session has
+/// looked by itself, or has expired.
+const TOLD_WITHIN: Duration = Duration::from_secs(120);
+
+/// Tells a player's session something, wherever it is: it is kept until the session has heard it,
+/// whatever becomes of its node meanwhile, or of this one.
+pub async fn note<V: VActor>(ctx: &mut Context<V>, to: SessionId, note: &Note) {
+    // A queue that is full is of a session that hears nothing; if it ever does again, it looks.
+    let _ = ctx.send_reliable(to, note, TOLD_WITHIN).await;
 }

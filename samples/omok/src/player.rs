@@ -10,7 +10,7 @@ mod seat;
 
 use std::time::Duration;
 
-use throughline::prelude::*;
+use throughline::{QueuedMessage, prelude::*};
 use throughline_vactor::prelude::{Tell as _, VActor as _};
 
 use crate::lobby::{Lobby, MAIN, Stop};
@@ -56,9 +56,14 @@ pub struct Player {
 enum Place {
     Lobby,
     /// Looks for a partner; in the lobby's list once the lobby has said so.
-    Waiting { want: Want, is_listed: bool },
+    Waiting {
+        want: Want,
+        is_listed: bool,
+    },
     /// A match was found, and the player is to sit down in it.
-    Sitting { pairing: Pairing },
+    Sitting {
+        pairing: Pairing,
+    },
     Match(Seated),
 }
 
@@ -110,6 +115,11 @@ impl Session for Player {
 
     async fn malformed(&mut self, _: DecodeError, ctx: &mut Context<Self>) -> Outcome {
         ctx.send(Denial::Unreadable.into());
+        Ok(())
+    }
+
+    async fn queued(&mut self, message: QueuedMessage, ctx: &mut Context<Self>) -> Outcome {
+        self.noted(message.decode()?, ctx).await;
         Ok(())
     }
 

@@ -146,7 +146,8 @@ impl WaitingList {
         let sessions = [first.session, guest.session];
         let id = match_id(first.session, first_ticket);
         let sitters = [Sitter::Player(first), Sitter::Player(guest)];
-        let pairing = |ticket, seat| Pairing { ticket, id: id.clone(), seat, sitters: sitters.clone() };
+        let pairing =
+            |ticket, seat| Pairing { ticket, id: id.clone(), seat, sitters: sitters.clone() };
         let pairings = [pairing(first_ticket, Seat::First), pairing(ticket, Seat::Second)];
         let until_ms = now_ms.saturating_add(PAIRED_KEPT_MS);
         for (session, pairing) in sessions.into_iter().zip(pairings.clone()) {

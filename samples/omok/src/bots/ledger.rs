@@ -138,7 +138,11 @@ pub(super) struct Sheet {
 
 impl Sheet {
     /// The stone that was asked for with this number, or is from now on.
-    pub(super) fn ask(&mut self, number: usize, at: impl FnOnce() -> Option<Point>) -> Option<Point> {
+    pub(super) fn ask(
+        &mut self,
+        number: usize,
+        at: impl FnOnce() -> Option<Point>,
+    ) -> Option<Point> {
         if let Some(at) = self.asked.get(&number) {
             return Some(*at);
         }
@@ -215,7 +219,8 @@ impl Sheet {
             (Ok(Replayed::Full), How::BoardFull) => ending.winner.is_none(),
             // Bots do not resign, and who lets its clock run out means to.
             (Ok(Replayed::Open), How::Time) => {
-                let loser = if game.moves.len().is_multiple_of(2) { Stone::Black } else { Stone::White };
+                let loser =
+                    if game.moves.len().is_multiple_of(2) { Stone::Black } else { Stone::White };
                 let meant = loser != game.mine || self.sleeps;
                 meant && ending.winner == Some(loser.other())
             }

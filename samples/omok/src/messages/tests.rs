@@ -20,10 +20,7 @@ fn what_is_asked_has_these_words() {
     golden(Ask::CreateCode, r#"{"ask":"create-code"}"#);
     golden(Ask::JoinCode { code: "ABCDE".into() }, r#"{"ask":"join-code","code":"ABCDE"}"#);
     golden(Ask::StopWaiting, r#"{"ask":"stop-waiting"}"#);
-    golden(
-        Ask::Place { x: 7, y: 14, number: 3 },
-        r#"{"ask":"place","x":7,"y":14,"number":3}"#,
-    );
+    golden(Ask::Place { x: 7, y: 14, number: 3 }, r#"{"ask":"place","x":7,"y":14,"number":3}"#);
     golden(Ask::Resign, r#"{"ask":"resign"}"#);
     golden(Ask::Rematch, r#"{"ask":"rematch"}"#);
     golden(Ask::Leave, r#"{"ask":"leave"}"#);

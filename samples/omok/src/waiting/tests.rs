@@ -35,7 +35,10 @@ fn the_second_to_look_for_a_partner_finds_the_first() {
     let (found, other) = list.seek(guest(2), 7, Want::Partner, NOW).unwrap();
     let (own, (session, theirs)) = (pairing(Ok(found)), other.unwrap());
     assert_eq!(session, guest(1).session);
-    assert_eq!((own.seat, own.ticket, theirs.seat, theirs.ticket), (Seat::Second, 7, Seat::First, 1));
+    assert_eq!(
+        (own.seat, own.ticket, theirs.seat, theirs.ticket),
+        (Seat::Second, 7, Seat::First, 1)
+    );
     assert_eq!((&own.id, &own.sitters), (&theirs.id, &theirs.sitters));
     assert_eq!(own.sitters, [Sitter::Player(guest(1)), Sitter::Player(guest(2))]);
     // The next one waits again.
@@ -75,9 +78,9 @@ fn a_private_code_pairs_only_those_who_know_it() {
 fn codes_in_use_at_once_differ() {
     let mut list = WaitingList::default();
     // Ids that differ only far from where the codes come from are the worst case.
-    let codes: std::collections::BTreeSet<_> = (0..100)
+    let codes: std::collections::BTreeSet<_> = (0..100_u128)
         .map(|n| {
-            let far = (u128::from(n) * CODES).to_be_bytes();
+            let far = (n * CODES).to_be_bytes();
             let guest = Guest { session: SessionId(far), name: "ann".into() };
             match list.seek(guest, 1, Want::Code(None), NOW) {
                 Ok((Found::Waits { code }, _)) => code.unwrap(),
