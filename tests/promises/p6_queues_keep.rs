@@ -257,6 +257,28 @@ async fn a_turn_that_sends_reliably_as_its_session_is_to_leave_sends_once() {
 }
 
 #[tokio::test]
+async fn a_turn_that_runs_when_its_session_is_asked_for_sends_before_it_leaves() {
+    let cluster = Plan::new(2).walled().start().await;
+    let mut ann = pigeon::join(&cluster, 2, "ann").await;
+    let mut bob = pigeon::join(&cluster, 1, "bob").await;
+    let (to, from) = (ann.client().session_id(), bob.client().session_id());
+    bob.send(&Do::SendBehindGate(To::Id(to), 7)).await.unwrap();
+    journal::noted(from, "at the gate").await;
+    bob.client().move_to(cluster.at(2)).unwrap();
+    // A node that is not answered asks through the store.
+    let asked = async {
+        watch::until("it is asked for", || cluster.wall(1).rows(b"r") > 0).await;
+        journal::gate(from).add_permits(1);
+    };
+    let (answered, ()) = tokio::join!(bob.receive::<Fact>(watch::PATIENCE), asked);
+    assert_eq!(answered.unwrap(), Fact::Done);
+    assert_eq!(got(&mut ann).await, (Some(from), 7));
+    done(&mut bob, Do::Send(To::Id(to), 8, LONG)).await;
+    assert_eq!(got(&mut ann).await, (Some(from), 8));
+    assert_eq!(pigeon::queued(to, 7), 1);
+}
+
+#[tokio::test]
 async fn expired_messages_are_never_delivered_and_their_space_comes_back() {
     let mut cluster = Plan::new(2).walled().start().await;
     let mut ann = pigeon::join(&cluster, 1, "ann").await;

@@ -48,6 +48,8 @@ pub(crate) enum Do {
     SendBoth(SessionId, SessionId, u64),
     SendAndFail(To, u64),
     SendAndEnd(To, u64),
+    /// Waits at the session's gate, then sends.
+    SendBehindGate(To, u64),
     /// Who is sent 13 when it is destroyed.
     Heir(SessionId),
     Key(String),
@@ -126,6 +128,11 @@ impl Session for Pigeon {
             Do::SendAndFail(to, number) => {
                 ctx.send_reliable(to, &(number, ""), long).await?;
                 return Err(HandlerError::new("asked to fail"));
+            }
+            Do::SendBehindGate(to, number) => {
+                journal::note(ctx.session_id(), "at the gate");
+                journal::gate(ctx.session_id()).acquire().await?.forget();
+                ctx.send_reliable(to, &(number, ""), long).await
             }
             Do::SendAndEnd(to, number) => {
                 ctx.end();

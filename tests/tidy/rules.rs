@@ -18,6 +18,7 @@ pub(crate) const CLOCK_FILES: &[&str] = &[
     "clients/rust/src/test_client.rs",
     "clients/rust/src/handle/task.rs",
     "clients/rust/tests/",
+    "queue/src/clock.rs",
     "runtime/store/sled/examples/",
     "runtime/store/hub/examples/",
     "runtime/store/hub/src/hub/connection.rs",

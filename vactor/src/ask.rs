@@ -53,8 +53,8 @@ pub trait TellReliable {
     /// written with the turn, as `send_reliable` is.
     ///
     /// With `Durability::EveryTurn` it leaves the inbox in the commit of its turn. With `OnSwapOut`
-    /// it is taken out before its turn, and is lost if the node is killed in between. One whose turn
-    /// fails three times (`session.poison-tries`) is set aside.
+    /// it is taken out before its turn, and is lost if the node is killed in between. One whose
+    /// turn fails three times (`session.poison-tries`) is set aside.
     ///
     /// # Errors
     /// [`SendReliableError`]: not sent.

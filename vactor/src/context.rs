@@ -81,9 +81,10 @@ impl<V: VActor> Context<V> {
         }
     }
 
-    /// Sends a durable message: to a session, by its id, or to whichever session holds a key, now or
-    /// at its next login. It comes as `queued`, in order per sender and receiver, once, unless it
-    /// expires before. To a VActor, [`tell_reliable`](crate::TellReliable::tell_reliable) is typed.
+    /// Sends a durable message: to a session, by its id, or to whichever session holds a key, now
+    /// or at its next login. It comes as `queued`, in order per sender and receiver, once, unless
+    /// it expires before. To a VActor, [`tell_reliable`](crate::TellReliable::tell_reliable) is
+    /// typed.
     ///
     /// It is written when the turn has succeeded, in one commit with all other durable messages of
     /// the turn, and nothing else of the turn leaves before. At most 1,024 messages, of 1 MiB in

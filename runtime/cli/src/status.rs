@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn a_row_says_what_a_node_does() {
-        let text = r#"{"node":2,"state":"serving","sessions":41,"connected":40,"vactors":12,"handovers_in":12,
+        let text = r#"{"node":2,"state":"serving","sessions":41,"connected":40,
+            "vactors":12,"handovers_in":12,
             "handovers_out":3,"pause_p99_ms":6.25,"lost":0,"uptime_s":97200,"maintenance":true,
             "later":"unknown fields are passed over"}"#;
         let status: Status = serde_json::from_str(text).unwrap();

@@ -1,8 +1,8 @@
 //! What is written before anything of a turn leaves, or before it begins.
 //!
 //! A turn that sends durable messages, or joins a group, ends with a commit of its session's record
-//! that has all of them; until it is in, nothing of the turn leaves. A message of a queue is removed
-//! by a commit before its turn begins. Meanwhile the session is suspended.
+//! that has all of them; until it is in, nothing of the turn leaves. A message of a queue is
+//! removed by a commit before its turn begins. Meanwhile the session is suspended.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
@@ -17,8 +17,8 @@ use crate::{
     session::Session,
 };
 
-/// A message of a queue is handled after so many other turns at the latest. Its removal is a commit,
-/// during which the client waits: a full queue must not hold up its client.
+/// A message of a queue is handled after so many other turns at the latest. Its removal is a
+/// commit, during which the client waits: a full queue must not hold up its client.
 const TURNS_BETWEEN: u32 = 16;
 
 /// What the commit under way is for.
@@ -28,6 +28,12 @@ pub(super) enum Committing {
     Turn { turn: Turn, pokes: Vec<QueueName>, members: Vec<(GroupName, bool)> },
     /// A message that is handled once it is out of its queue.
     Taking(QueuedMessage),
+}
+
+/// What is to be done when a commit that was begun is in.
+struct Begun {
+    pokes: Vec<QueueName>,
+    members: Vec<(GroupName, bool)>,
 }
 
 impl<S: Session> SessionActor<S> {
@@ -48,7 +54,7 @@ impl<S: Session> SessionActor<S> {
             staged.extend(groups.iter().map(leave));
         }
         match self.begin_commit(staged, Pieces::default()) {
-            Ok((pokes, members)) => {
+            Ok(Begun { pokes, members }) => {
                 let committing = Committing::Turn { turn, pokes, members };
                 self.committing = Some(Box::new(committing));
             }
@@ -60,11 +66,7 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
-    fn begin_commit(
-        &mut self,
-        staged: Vec<Durable>,
-        used_up: Pieces,
-    ) -> Result<(Vec<QueueName>, Vec<(GroupName, bool)>), String> {
+    fn begin_commit(&mut self, staged: Vec<Durable>, used_up: Pieces) -> Result<Begun, String> {
         let now_ms = self.worker.node.cluster.wall_ms();
         let holding = self.holding.as_mut().ok_or("its record is gone")?;
         let header = holding.held.header();
@@ -73,7 +75,7 @@ impl<S: Session> SessionActor<S> {
         let (state, attempt) = (TurnState::Running, header.attempt);
         let turn = RecordTurn { state, attempt, due: None, more };
         holding.held.turn(turn).map_err(|error| error.to_string())?;
-        Ok((pokes, members))
+        Ok(Begun { pokes, members })
     }
 
     /// The commit is in: what waited for it goes on.

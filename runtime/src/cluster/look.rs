@@ -110,8 +110,8 @@ fn found(node: &Arc<Shared>, row: &Nonempty, wakes: &mut Vec<RecordId>) {
     }
 }
 
-/// Removes what has expired, a step at a time. One node of the cluster does so at a time: they would
-/// all walk through the same messages.
+/// Removes what has expired, a step at a time. One node of the cluster does so at a time: they
+/// would all walk through the same messages.
 async fn expired(node: &Arc<Shared>, cursors: &Mutex<Cursors>) {
     let view = node.cluster.view();
     let Some(now_ms) = view.wall_ms().filter(|_| view.me.is_alive() && view.is_mine(SWEEP)) else {

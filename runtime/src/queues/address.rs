@@ -44,8 +44,8 @@ impl From<String> for Address {
     }
 }
 
-impl From<&Address> for Address {
-    fn from(address: &Address) -> Self {
+impl From<&Self> for Address {
+    fn from(address: &Self) -> Self {
         address.clone()
     }
 }

@@ -9,8 +9,8 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::{Address, GroupName, Groups, QueueCounts, SendReliableError, queue_of, seal, send};
 use crate::{cluster, config::QueueSettings, node::Shared};
 
-/// Commits whose receivers are being poked at other nodes, at most: more are not poked, and found by
-/// the regular look.
+/// Commits whose receivers are being poked at other nodes, at most: more are not poked, and found
+/// by the regular look.
 const POKES_MAX: usize = 1024;
 
 /// What a node knows of queues and groups.

@@ -140,13 +140,13 @@ impl<S: Session> Context<S> {
         }
     }
 
-    /// Sends a durable message: to a session, by its id, to whichever session holds a key, now or at
-    /// its next login, or to a VActor. It comes as `queued`, in order per sender and receiver, once,
-    /// unless it expires before: it is delivered within `ttl`, or never.
+    /// Sends a durable message: to a session, by its id, to whichever session holds a key, now or
+    /// at its next login, or to a VActor. It comes as `queued`, in order per sender and receiver,
+    /// once, unless it expires before: it is delivered within `ttl`, or never.
     ///
     /// It is written when the turn has succeeded, in one commit with all other durable messages of
-    /// the turn, and nothing else of the turn leaves before: if they cannot be written, the turn has
-    /// failed. At most 1,024 messages, of 1 MiB in all, in a turn.
+    /// the turn, and nothing else of the turn leaves before: if they cannot be written, the turn
+    /// has failed. At most 1,024 messages, of 1 MiB in all, in a turn.
     ///
     /// # Errors
     /// [`SendReliableError`]: this message is not sent, and the turn may go on without it. `Full`:
@@ -267,10 +267,10 @@ impl<S: Session> Context<S> {
         }
     }
 
-    /// Puts this session into the store at the end of the turn, and its memory is free. A client that
-    /// is connected is told to come back, and finds it on whichever node it comes to; of one that is
-    /// away it expires after `session.timeout`. For games that want to choose the moment; a session
-    /// whose node stops goes by itself.
+    /// Puts this session into the store at the end of the turn, and its memory is free. A client
+    /// that is connected is told to come back, and finds it on whichever node it comes to; of one
+    /// that is away it expires after `session.timeout`. For games that want to choose the moment; a
+    /// session whose node stops goes by itself.
     pub fn swap_out(&mut self) {
         self.stage(Effect::SwapOut);
     }

@@ -4,8 +4,9 @@
 //! the commit that it needs, if it needs one. While a commit is under way nothing begins.
 //!
 //! # Layout
-//! `drive` is the loop; `turn` begins and ends turns; `own` is the driver of the record, `leave` how
-//! it leaves this node; `queued` takes durable messages out of its inbox; `work` is what it is asked, and how it answers.
+//! `drive` is the loop; `turn` begins and ends turns; `own` is the driver of the record, `leave`
+//! how it leaves this node; `queued` takes durable messages out of its inbox; `work` is what it is
+//! asked, and how it answers.
 
 mod drive;
 mod leave;

@@ -91,8 +91,8 @@ impl Caller {
         async move { route::finish(node, begun).await }
     }
 
-    /// Has a VActor go to the node of this number, if it is in memory somewhere and that node serves
-    /// its kind. A hint: it may be lost.
+    /// Has a VActor go to the node of this number, if it is in memory somewhere and that node
+    /// serves its kind. A hint: it may be lost.
     pub async fn move_to(&self, vactor: &Target, node: u32) {
         serve::move_to(&self.node, &vactor.id, node).await;
     }

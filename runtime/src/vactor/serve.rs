@@ -115,8 +115,8 @@ pub(super) async fn move_to(node: &Arc<Shared>, id: &RecordId, to: u32) {
     }
 }
 
-/// This VActor is this node's, or nobody's, and is wanted in memory here: it was moved here, or lost
-/// with another node.
+/// This VActor is this node's, or nobody's, and is wanted in memory here: it was moved here, or
+/// lost with another node.
 pub(crate) fn start(node: &Arc<Shared>, id: &RecordId) {
     let kind = id.vactor_name().and_then(|(kind, _)| node.vactors.kind_named(kind));
     if let (Some(kind), Some(reserved)) = (kind, node.directory.reserve_record(id)) {
@@ -124,8 +124,8 @@ pub(crate) fn start(node: &Arc<Shared>, id: &RecordId) {
     }
 }
 
-/// A VActor that is in no node's memory is started where it belongs: a reminder is due, or something
-/// was sent to it.
+/// A VActor that is in no node's memory is started where it belongs: a reminder is due, or
+/// something was sent to it.
 pub(crate) async fn wake(node: &Arc<Shared>, id: &RecordId) {
     let Ok(header) = rows::header(&node.cluster.store, id).await else { return };
     let header = header.filter(|header| !header.state.is_ended());

@@ -6,7 +6,8 @@
 //!
 //! # Layout
 //! - `echo`, `idle`, `cut`: the scenarios of one node. `handover`, `drain`, `rolling`, `storm`,
-//!   `freeze`: those of a cluster; `cluster`, `roam`: what these have in common.
+//!   `freeze`: those of a cluster; `cluster`, `roam`: what these have in common. `queue`: that of a
+//!   store alone.
 //! - `roles`: the processes of a run. `child`, `parent`: how both ends talk.
 //! - `report`, `bar`: what comes out, and what is expected of it.
 //! - `latency`, `numbers`: what is counted.
@@ -30,6 +31,7 @@ mod limits;
 mod numbers;
 mod options;
 mod parent;
+mod queue;
 mod report;
 mod resident;
 mod roam;
@@ -65,6 +67,7 @@ enum Scenario {
     Drain(drain::Options),
     Rolling(rolling::Options),
     Storm(storm::Options),
+    Queue(queue::Options),
     #[command(hide = true)]
     Freeze(freeze::Options),
     #[command(flatten)]
@@ -96,6 +99,7 @@ fn run(scenario: Scenario) -> Result<ExitCode, Error> {
             Scenario::Drain(options) => drain::run(&options).await,
             Scenario::Rolling(options) => rolling::run(&options).await,
             Scenario::Storm(options) => storm::run(&options).await,
+            Scenario::Queue(options) => queue::run(&options).await,
             Scenario::Freeze(options) => freeze::run(&options).await,
             Scenario::Role(_) => Ok(ExitCode::SUCCESS),
         }

@@ -8,6 +8,7 @@
 //! - `proxy`: the fault proxy, one port for each client.
 //! - `hub`, `member`: a store, and the nodes of a cluster that share it. `traveller`: their session
 //!   kind. `roamer`: its clients. `store_client`: the store's own limit. `gate`: a door to a node.
+//! - `queue_producer`, `queue_consumer`: what goes through queues. `engine`: the limit of that.
 //! - `drive`: what the echo clients of both sides have in common.
 //! - `worker`: a thread with a runtime of its own, as the clients and the proxy use it.
 
@@ -16,12 +17,15 @@ pub(crate) mod bare_server;
 pub(crate) mod cut_client;
 pub(crate) mod drive;
 pub(crate) mod echo_client;
+pub(crate) mod engine;
 pub(crate) mod gate;
 pub(crate) mod hub;
 pub(crate) mod idle_client;
 pub(crate) mod member;
 pub(crate) mod node;
 pub(crate) mod proxy;
+pub(crate) mod queue_consumer;
+pub(crate) mod queue_producer;
 pub(crate) mod roamer;
 pub(crate) mod store_client;
 pub(crate) mod traveller;
@@ -49,6 +53,12 @@ pub(crate) enum Role {
     #[command(hide = true)]
     DriveStore(store_client::Options),
     #[command(hide = true)]
+    DriveProducers(queue_producer::Options),
+    #[command(hide = true)]
+    DriveConsumers(queue_consumer::Options),
+    #[command(hide = true)]
+    DriveEngine(engine::Options),
+    #[command(hide = true)]
     DriveRoam(roamer::Options),
     #[command(hide = true)]
     DriveBare(drive::Options),
@@ -73,6 +83,9 @@ impl Role {
             Self::ServeMember(options) => member::serve(&options),
             Self::ServeGate(options) => gate::serve(options),
             Self::DriveStore(options) => store_client::drive(options),
+            Self::DriveProducers(options) => queue_producer::drive(options),
+            Self::DriveConsumers(options) => queue_consumer::drive(options),
+            Self::DriveEngine(options) => engine::drive(&options),
             Self::DriveRoam(options) => roamer::drive(options),
             Self::DriveBare(options) => drive::drive::<bare_client::BareClient>(&options),
             Self::DriveBareIdle(options) => idle_client::drive::<bare_client::BareClient>(options),

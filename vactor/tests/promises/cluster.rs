@@ -12,7 +12,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 fn cluster(nodes: usize) -> TestCluster {
     TestCluster::builder(nodes).start(|node| {
         let node = node.sessions::<Nobody>().vactors::<Counter>().vactors::<Vault>();
-        node.vactors::<Homed>().vactors::<Spread>()
+        node.vactors::<Homed>().vactors::<Spread>().vactors::<Rare>()
     })
 }
 
@@ -313,4 +313,24 @@ fn a_durable_message_that_always_fails_is_set_aside_and_the_next_one_is_handled(
     });
     cluster.advance(Duration::from_secs(3));
     assert_eq!(add(&cluster, 0, "a", 0), Ok(1));
+}
+
+#[test]
+fn p9_beyond_the_active_ones_of_a_kind_the_least_recently_used_are_swapped_out() {
+    let cluster = cluster(1);
+    let node = cluster.node(0);
+    let ask = |key: i64| {
+        let node = node.clone();
+        cluster.run(async move { node.ask(&Rare::at(key.to_string()), Add { by: 1 }).await })
+    };
+    for round in 1..=3 {
+        for key in 0..40 {
+            assert_eq!(ask(key), Ok(round), "its state comes back");
+            assert!(node.vactor_count() <= 8 + 2, "{} are in memory", node.vactor_count());
+        }
+    }
+    cluster.advance(Duration::from_secs(1));
+    assert_eq!(node.vactor_count(), 8);
+    cluster.advance(Duration::from_secs(120));
+    assert_eq!(node.vactor_count(), 0, "nobody asks any more");
 }

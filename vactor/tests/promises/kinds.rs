@@ -295,3 +295,31 @@ impl Read<Where> for Spread {
         Ok(ctx.node())
     }
 }
+
+/// One of few that may be in memory.
+pub(crate) struct Rare {
+    sum: Sum,
+}
+
+messages! { Rare { "add" => Add } }
+
+impl VActor for Rare {
+    const KIND: &'static str = "rare";
+    const ACTIVE_MAX: usize = 8;
+    type State = Sum;
+
+    fn new(_: &str, sum: Sum) -> Self {
+        Self { sum }
+    }
+
+    fn state(&self) -> &Sum {
+        &self.sum
+    }
+}
+
+impl Handle<Add> for Rare {
+    async fn handle(&mut self, add: Add, _: &mut Context<Self>) -> Result<i64, HandlerError> {
+        self.sum.total += add.by;
+        Ok(self.sum.total)
+    }
+}

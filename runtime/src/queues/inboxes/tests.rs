@@ -69,7 +69,7 @@ async fn all_pages_of_a_queue_are_read_in_order_and_its_row_goes_when_it_is_empt
     assert_eq!(all, (0..PAGE as u64 * 3 + 1).collect::<Vec<_>>());
     assert_eq!((rows(&store, b"xm").await, rows(&store, b"q").await), (0, 1));
     inboxes.look(Inboxes::RECORD | Inboxes::HAS_ROW);
-    assert_eq!(take_all(&mut inboxes, &store, &header).await, []);
+    assert_eq!(take_all(&mut inboxes, &store, &header).await, Vec::<u64>::new());
     assert_eq!(rows(&store, b"q").await, 0);
     assert!(inboxes.work.is_none(), "an idle session holds nothing");
 }

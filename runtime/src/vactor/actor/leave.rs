@@ -210,7 +210,7 @@ impl VActorActor {
     }
 
     /// Nobody finds it here any more.
-    pub(super) fn unlist(&mut self) {
+    pub(super) fn unlist(&self) {
         self.worker.node.vactors.remove(&self.id, &self.usage);
     }
 

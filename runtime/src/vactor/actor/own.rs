@@ -86,7 +86,7 @@ impl VActorActor {
     }
 
     /// What is to stand in the store, within its limit.
-    pub(super) fn snapshot(&mut self) -> Result<(Vec<u8>, u32), HandlerError> {
+    pub(super) fn snapshot(&self) -> Result<(Vec<u8>, u32), HandlerError> {
         let node = &self.worker.node;
         let view = node.cluster.view();
         let own = &self.settings;

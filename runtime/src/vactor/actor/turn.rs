@@ -131,7 +131,10 @@ impl VActorActor {
     ) -> bool {
         let mut any = false;
         while *turns_left > 0 && self.turn.is_none() && !self.is_over && !self.is_suspended() {
-            let is_read = |input: &Input| matches!(input, Input::Work(Work { message: (_, mode), .. }) if *mode != Mode::Turn);
+            let is_read = |input: &Input| match input {
+                Input::Work(work) => work.message.1 != Mode::Turn,
+                _ => false,
+            };
             match self.inbox.front() {
                 None => break,
                 // A turn waits for the reads before it.
@@ -199,7 +202,7 @@ impl VActorActor {
         Ok(())
     }
 
-    fn begin_read(&mut self, read: TurnFuture, replier: Replier) {
+    fn begin_read(&self, read: TurnFuture, replier: Replier) {
         let guarded = AssertUnwindSafe(read).catch_unwind();
         let (id, node) = (self.id.clone(), Arc::clone(&self.worker.node));
         self.reads.push(Box::pin(async move {
