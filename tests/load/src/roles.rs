@@ -9,11 +9,13 @@
 //! - `hub`, `member`: a store, and the nodes of a cluster that share it. `traveller`: their session
 //!   kind. `roamer`: its clients. `store_client`: the store's own limit. `gate`: a door to a node.
 //! - `queue_producer`, `queue_consumer`: what goes through queues. `engine`: the limit of that.
+//! - `bots`: clients that play a whole game of `samples`.
 //! - `drive`: what the echo clients of both sides have in common.
 //! - `worker`: a thread with a runtime of its own, as the clients and the proxy use it.
 
 pub(crate) mod bare_client;
 pub(crate) mod bare_server;
+pub(crate) mod bots;
 pub(crate) mod cut_client;
 pub(crate) mod drive;
 pub(crate) mod echo_client;
@@ -61,6 +63,8 @@ pub(crate) enum Role {
     #[command(hide = true)]
     DriveRoam(roamer::Options),
     #[command(hide = true)]
+    DriveBots(bots::Options),
+    #[command(hide = true)]
     DriveBare(drive::Options),
     #[command(hide = true)]
     DriveBareIdle(idle_client::Options),
@@ -87,6 +91,7 @@ impl Role {
             Self::DriveConsumers(options) => queue_consumer::drive(options),
             Self::DriveEngine(options) => engine::drive(&options),
             Self::DriveRoam(options) => roamer::drive(options),
+            Self::DriveBots(options) => bots::drive(options),
             Self::DriveBare(options) => drive::drive::<bare_client::BareClient>(&options),
             Self::DriveBareIdle(options) => idle_client::drive::<bare_client::BareClient>(options),
             Self::DriveEcho(options) => drive::drive::<echo_client::EchoClient>(&options),
