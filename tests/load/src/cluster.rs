@@ -291,7 +291,7 @@ pub(crate) fn report(scenario: &str, seconds: u64, clients: u64) -> Report {
 }
 
 /// A secret of this run, which only this user can read.
-fn write_secret(path: &std::path::Path) -> Result<(), Error> {
+pub(crate) fn write_secret(path: &std::path::Path) -> Result<(), Error> {
     use std::hash::{BuildHasher, RandomState};
     let word = || format!("{:016x}", RandomState::new().hash_one(std::process::id()));
     let secret: String = (0..4).map(|_| word()).collect();

@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - `echo`, `idle`, `cut`: the scenarios of one node. `handover`, `drain`, `rolling`, `storm`,
-//!   `freeze`: those of a cluster; `cluster`, `roam`: what these have in common.
+//!   `freeze`: those of a cluster; `cluster`, `roam`: what these have in common. `vactor`: asks.
 //! - `roles`: the processes of a run. `child`, `parent`: how both ends talk.
 //! - `report`, `bar`: what comes out, and what is expected of it.
 //! - `latency`, `numbers`: what is counted.
@@ -36,6 +36,7 @@ mod roam;
 mod roles;
 mod rolling;
 mod storm;
+mod vactor;
 
 use std::process::ExitCode;
 
@@ -65,6 +66,7 @@ enum Scenario {
     Drain(drain::Options),
     Rolling(rolling::Options),
     Storm(storm::Options),
+    Vactor(vactor::Options),
     #[command(hide = true)]
     Freeze(freeze::Options),
     #[command(flatten)]
@@ -96,6 +98,7 @@ fn run(scenario: Scenario) -> Result<ExitCode, Error> {
             Scenario::Drain(options) => drain::run(&options).await,
             Scenario::Rolling(options) => rolling::run(&options).await,
             Scenario::Storm(options) => storm::run(&options).await,
+            Scenario::Vactor(options) => vactor::run(&options).await,
             Scenario::Freeze(options) => freeze::run(&options).await,
             Scenario::Role(_) => Ok(ExitCode::SUCCESS),
         }
