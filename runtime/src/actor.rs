@@ -6,10 +6,12 @@
 //! # Layout
 //! `drive` is the loop; `intake` takes bytes to turns, `outlet` what is due to the socket; `mail`
 //! takes what other parts of the node say; `inbox` holds what waits; `run` begins and ends turns;
-//! `life` ends connections and sessions; `own` is the driver of the session's record, `leave` how
-//! it goes to another node; `turn` owns the game's state; `timers`, `meter`, `delay` are small
-//! machines.
+//! `commit` writes what must last before anything of a turn leaves, and takes messages out of
+//! queues; `life` ends connections and sessions; `own` is the driver of the session's record,
+//! `leave` how it goes to another node; `turn` owns the game's state; `timers`, `meter`, `delay`
+//! are small machines.
 
+mod commit;
 mod delay;
 mod drive;
 mod inbox;
@@ -45,11 +47,13 @@ pub(crate) use turn::{Hook, Input, TurnEnd, Turns, read};
 use crate::{
     admission::{ConnectionPermit, Permit, SessionPermit},
     cluster::{Holding, Keying, Sending},
+    queues::Inboxes,
     session::{Facts, Session, Shared},
     transport::Transport,
     vactor::Caller,
     worker::Worker,
 };
+use commit::Committing;
 use delay::SimulatedLink;
 use inbox::Inbox;
 use leave::Leaving;
@@ -90,6 +94,14 @@ pub(crate) struct SessionActor<S: Session> {
     end_again: Option<Instant>,
     /// The key that is being taken: until then nothing goes on.
     keying: Option<Keying>,
+    /// What is being written before anything of it leaves, or begins.
+    committing: Option<Box<Committing>>,
+    /// Its queues: its own, and that of its key.
+    inboxes: Inboxes,
+    /// Turns since the last that began with a message of a queue.
+    since_queued: u32,
+    /// The time of the last message that it enqueued, in milliseconds since 1970 UTC.
+    enqueued_ms: u64,
     leaving: Leaving,
     /// Whether the directory points to it.
     is_listed: bool,
@@ -178,6 +190,8 @@ pub(crate) struct Beginning<S: Session> {
     pub(crate) permit: Option<SessionPermit>,
     /// What waits for its turn.
     pub(crate) inputs: Vec<Input>,
+    /// The time of the last message that it enqueued.
+    pub(crate) enqueued_ms: u64,
     /// The turn of this hook has run, and its effects wait in `shared`.
     pub(crate) ran: Option<Hook>,
 }
@@ -196,12 +210,14 @@ pub(crate) fn facts(
         may_simulate: config.development.simulate_link,
         message_max: (config.link.max_frame as usize)
             .saturating_sub(throughline_link::wire::DATA_OVERHEAD),
+        groups_max: config.session.groups,
     };
     let record = throughline_cluster::RecordId::session(id);
     Rc::new(Shared {
         caller: Caller::new(std::sync::Arc::clone(&worker.node), Some(record)),
         facts: Cell::new(facts),
         key: RefCell::default(),
+        groups: RefCell::default(),
         effects: RefCell::default(),
         fault: RefCell::default(),
     })
@@ -214,10 +230,12 @@ impl<S: Session> SessionActor<S> {
         // An ended session that a late client asks about is nobody's.
         let is_known = beginning.turns.is_some();
         let node = std::sync::Arc::clone(&worker.node);
+        let groups = beginning.shared.groups.borrow().clone();
         let actor = Self::new(worker, beginning, is_known);
         let address = actor.start();
         if is_known {
             node.directory.insert(id, address.recipient());
+            groups.iter().for_each(|group| node.queues.groups.join(group, id));
         }
     }
 
@@ -257,6 +275,10 @@ impl<S: Session> SessionActor<S> {
             ended: None,
             end_again: None,
             keying: None,
+            committing: None,
+            inboxes: Inboxes::default(),
+            since_queued: 0,
+            enqueued_ms: beginning.enqueued_ms,
             leaving: Leaving::default(),
             is_listed: is_known,
             acts: true,
@@ -265,6 +287,8 @@ impl<S: Session> SessionActor<S> {
         // Its end is told when its record says so.
         actor.link.hold_end(actor.holding.is_some());
         if let Some(hook) = beginning.ran {
+            // It has come from somewhere: what was enqueued meanwhile waits.
+            actor.inboxes.look(Inboxes::RECORD | Inboxes::KEY);
             actor.turn = Some(Turn { seq: None, hook, began: now, input: None, tries: 1 });
             actor.succeed(now);
         }

@@ -20,6 +20,7 @@ use crate::{
     handshake::{self, MOVE_TIME},
     kinds::{Rejected, later, overloaded, refusal},
     node::Shared,
+    queues::GroupName,
     session::{self, Refusal, Session},
     transport::Transport,
     worker::Worker,
@@ -166,6 +167,7 @@ struct Loaded<S: Session> {
     shared: Rc<session::Shared>,
     link: NodeLink,
     timers: Timers,
+    enqueued_ms: u64,
 }
 
 /// Starts a session from its snapshot.
@@ -220,7 +222,7 @@ async fn start<S: Session>(
     client: Option<(Resuming<Transport>, SessionPermit)>,
 ) {
     let node = Arc::clone(&worker.node);
-    let Loaded { turns, shared, mut link, timers } = loaded;
+    let Loaded { turns, shared, mut link, timers, enqueued_ms } = loaded;
     let id = link.session_id();
     if let Some(key) = holding.held.header().key.as_ref() {
         let key = String::from_utf8_lossy(key.as_bytes()).into_owned();
@@ -245,6 +247,7 @@ async fn start<S: Session>(
         connection,
         permit,
         inputs: inputs.into_iter().collect(),
+        enqueued_ms,
         ran: Some(Hook::Restored),
     };
     SessionActor::begin(worker, beginning);
@@ -294,6 +297,9 @@ async fn load<S: Session>(
     let state = actor::read::<S>(&read.state, version)
         .map_err(|error| format!("its state of version {version} cannot be read: {error}"))?;
     let shared = actor::facts(worker, link.session_id(), peer);
+    // One that an older build wrote has none of a longer name.
+    let groups = read.groups.iter().filter_map(|name| GroupName::new(name).ok());
+    shared.groups.borrow_mut().extend(groups);
     let mut turns = Turns::new(state, Rc::clone(&shared));
     turns.begin(Input::Restored);
     let turn = std::future::poll_fn(|cx| {
@@ -309,7 +315,8 @@ async fn load<S: Session>(
         Ok(Err(_)) => return Err("its hook `restored` panicked".to_owned()),
         Err(_) => return Err("its hook `restored` overran session.turn-deadline".to_owned()),
     }
-    Ok(Loaded { turns, shared, link, timers: Timers::import(read.timers, now) })
+    let timers = Timers::import(read.timers, now);
+    Ok(Loaded { turns, shared, link, timers, enqueued_ms: read.enqueued_ms })
 }
 
 fn note_load_failure(node: &Shared, header: &Header, why: &str) {
@@ -349,6 +356,7 @@ pub(crate) fn tell_end<S: Session>(
             connection,
             permit: None,
             inputs: Vec::new(),
+            enqueued_ms: 0,
             ran: None,
         };
         SessionActor::begin(worker, beginning);

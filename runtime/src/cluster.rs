@@ -9,6 +9,8 @@
 //! - `place`: a resume finds its session; `unheld`: records of this node that are not in memory
 //! - `message`, `serve`: what nodes say to each other; `courier`: messages between sessions
 //! - `key`: session keys; `sweep`: what is due, and what dead nodes owned
+//! - `poke`, `look`: queues that have something new, and messages that have expired
+//! - `group`: messages to groups; `locate`: where the session of a key is
 //! - `drain`, `drainer`: emptying the node; `counts`: for operators; `open`: the store
 
 mod beat;
@@ -16,11 +18,15 @@ mod counts;
 mod courier;
 mod drain;
 pub(crate) mod drainer;
+mod group;
 mod holding;
 mod key;
+mod locate;
+mod look;
 mod message;
 mod open;
 mod place;
+mod poke;
 pub(crate) mod rows;
 mod serve;
 mod sweep;
@@ -40,11 +46,15 @@ pub(crate) use beat::Order;
 pub(crate) use counts::{ClusterCounts, Stage};
 pub(crate) use courier::{Sending, report, start_courier};
 pub(crate) use drain::{DrainControl, DrainOrder};
+pub(crate) use group::{send_to_group, tidy_group};
 pub(crate) use holding::{Holding, create, elsewhere};
 pub(crate) use key::{Keying, take as take_key};
-pub(crate) use message::tell_start;
+pub(crate) use locate::locate;
+pub use locate::{LocateError, Location};
+pub(crate) use message::{tell_move, tell_start};
 pub(crate) use open::{Opened, open};
 pub(crate) use place::{Found, Host, place};
+pub(crate) use poke::poke;
 pub(crate) use serve::{Asked, Server};
 pub(crate) use unheld::{end_and_dismiss, park, park_as_it_was};
 pub(crate) use view::View;

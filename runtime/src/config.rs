@@ -32,8 +32,8 @@ pub use load::{ConfigSources, Loaded};
 pub use problem::{ConfigError, Problem};
 pub use settings::{
     AdminSettings, ClusterSettings, Config, DevelopmentSettings, DrainSettings, LimitSettings,
-    LinkSettings, ListenSettings, LogSettings, NodeSettings, SessionSettings, StoreSettings,
-    VActorSettings,
+    LinkSettings, ListenSettings, LogSettings, NodeSettings, QueueSettings, SessionSettings,
+    StoreSettings, VActorSettings,
 };
 pub use source::{Provenance, Source};
 

@@ -5,7 +5,7 @@ mod live;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU8, AtomicUsize, Ordering},
 };
 
 use actix::Recipient;
@@ -43,6 +43,9 @@ struct Entry {
     /// Messages of other sessions that wait for their turn. Counted here, since a mailbox of actix
     /// takes any number through an address that was cloned for one message.
     waiting: Arc<AtomicUsize>,
+    /// Queues that it is to look into, in the bits of `Inboxes`, and has not heard of yet: it is
+    /// poked once for all of them.
+    poked: Arc<AtomicU8>,
 }
 
 /// The place of a message in its receiver's mailbox; given back when the last clone is dropped.
@@ -133,7 +136,8 @@ impl Directory {
     }
 
     pub(crate) fn insert(&self, id: SessionId, actor: Recipient<ToSession>) {
-        self.lock().sessions.insert(id, Entry { actor, has_ended: false, waiting: Arc::default() });
+        let (waiting, poked) = (Arc::default(), Arc::default());
+        self.lock().sessions.insert(id, Entry { actor, has_ended: false, waiting, poked });
     }
 
     pub(crate) fn find(&self, id: SessionId) -> Option<Recipient<ToSession>> {
@@ -158,6 +162,20 @@ impl Directory {
         let held = Arc::new(Held(Arc::clone(&entry.waiting)));
         let message = ToSession::Server(message.placed(Place { _held: held }));
         entry.actor.try_send(message).map_err(|_| Undelivered::NoSuchSession)
+    }
+
+    /// Pokes a session to look into its queues; false if it is not here.
+    pub(crate) fn poke(&self, id: SessionId, bits: u8) -> bool {
+        let tables = self.lock();
+        let Some(entry) = tables.sessions.get(&id).filter(|entry| !entry.has_ended) else {
+            return false;
+        };
+        let was_poked = entry.poked.fetch_or(bits, Ordering::AcqRel) != 0;
+        if !was_poked && entry.actor.try_send(ToSession::Poked(Arc::clone(&entry.poked))).is_err() {
+            // Its mailbox is full: the next regular look comes back to it.
+            entry.poked.store(0, Ordering::Release);
+        }
+        true
     }
 
     pub(crate) fn find_key(&self, key: &str) -> Option<SessionId> {

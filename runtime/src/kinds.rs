@@ -165,6 +165,7 @@ async fn start<S: Session>(
         connection: Some((transport, peer, permit)),
         permit: Some(session_permit),
         inputs: vec![Input::Started],
+        enqueued_ms: 0,
         ran: None,
     };
     SessionActor::begin(worker, beginning);

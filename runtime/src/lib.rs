@@ -70,6 +70,7 @@ mod node;
 mod operator;
 mod peers;
 pub mod prelude;
+mod queues;
 mod session;
 mod transport;
 #[doc(hidden)]
@@ -77,18 +78,20 @@ pub mod vactor;
 mod web_client;
 mod worker;
 
+pub use cluster::{LocateError, Location};
 pub use codec::{Codec, DecodeError, EncodeError, Incoming, Outgoing, Raw};
 pub use config::{
     AdminSettings, CONFIG_FILE, ClusterSettings, Config, ConfigError, ConfigSources,
     DevelopmentSettings, DrainSettings, LimitSettings, LinkSettings, ListenSettings, Loaded,
-    LogSettings, NodeSettings, Problem, Provenance, SessionSettings, Source, StoreSettings,
-    VActorSettings,
+    LogSettings, NodeSettings, Problem, Provenance, QueueSettings, SessionSettings, Source,
+    StoreSettings, VActorSettings,
 };
 pub use counters::Counters;
 pub use listen::Page;
 pub use node::{
     BuildError, DeliverError, Node, NodeBuilder, NodeHere, RunningNode, StartError, StopReport,
 };
+pub use queues::{Address, QueuedMessage, SendReliableError};
 pub use session::{
     Arrival, Context, EndReason, HandlerError, Login, NotAllowed, Outcome, Recipient, Refusal,
     ServerMessage, Session, Undelivered,

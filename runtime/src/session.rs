@@ -20,7 +20,10 @@ pub(crate) use login::Joining;
 pub use login::{Arrival, Login, Refusal};
 pub use message::{Recipient, ServerMessage, Undelivered};
 
-use crate::codec::{Codec, DecodeError, Incoming, Outgoing};
+use crate::{
+    codec::{Codec, DecodeError, Incoming, Outgoing},
+    queues::QueuedMessage,
+};
 
 /// One player's side of the game: its state, and what happens to it.
 ///
@@ -148,6 +151,20 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
     ) -> impl Future<Output = Outcome> {
         let (id, from) = (ctx.session_id(), message.from());
         log::warn!("session {id}: {} does not handle the message of {from}", Self::KIND);
+        async { Ok(()) }
+    }
+
+    /// A durable message, out of this session's queue or that of its key: sent with
+    /// [`Context::send_reliable`], or enqueued by anybody who has the store. It is removed durably
+    /// before this begins, so it comes once: if the session is lost during this turn, not again.
+    /// Messages of one sender come in the order sent. By default it is logged and dropped.
+    fn queued(
+        &mut self,
+        message: QueuedMessage,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Outcome> {
+        let (id, position) = (ctx.session_id(), message.position());
+        log::warn!("session {id}: {} does not handle the queued message {position}", Self::KIND);
         async { Ok(()) }
     }
 

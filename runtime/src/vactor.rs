@@ -40,6 +40,6 @@ pub use stage::Stage;
 
 pub(crate) use balance::Balancer;
 pub(crate) use due::DueSoon;
-pub(crate) use serve::{handle_call, release, start, wake};
+pub(crate) use serve::{handle_call, release, send_to_node, start, wake};
 pub(crate) use table::VActors;
 pub(crate) use wire::is_invocation;

@@ -8,6 +8,7 @@ use throughline::{Config, EndReason, NodeBuilder, RunningNode};
 use crate::{
     journal,
     kinds::{Careful, Sore, Tin},
+    pigeon::Pigeon,
 };
 
 /// Remembers what it was told.
@@ -328,6 +329,7 @@ pub(crate) fn builder(change: impl FnOnce(&mut Config)) -> NodeBuilder {
     let mut config = config();
     change(&mut config);
     let builder = Node::builder(config).sessions::<Parrot>().sessions::<Careful>();
+    let builder = builder.sessions::<Pigeon>();
     builder.sessions::<Tin>().sessions::<Sore<false>>().sessions::<Sore<true>>()
 }
 

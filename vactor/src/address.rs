@@ -31,6 +31,12 @@ impl<V: VActor> Address<V> {
     }
 }
 
+impl<V: VActor> From<&Address<V>> for throughline::Address {
+    fn from(address: &Address<V>) -> Self {
+        Self::VActor { kind: V::KIND.to_owned(), key: address.key.clone() }
+    }
+}
+
 impl<V> Clone for Address<V> {
     fn clone(&self) -> Self {
         Self { key: self.key.clone(), kind: PhantomData }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use throughline::vactor::{Caller, Durability, Payload, Rejection};
-use throughline::{HandlerError, RunningNode, Session};
+use throughline::{HandlerError, RunningNode, SendReliableError, Session};
 
 use crate::{Accepts, Address, AskError, Context, Message, VActor};
 
@@ -43,6 +43,75 @@ pub trait Ask {
     where
         V: Accepts<M>,
         M: Message;
+}
+
+/// Sends VActors messages that last until they are handled.
+#[allow(async_fn_in_trait, reason = "a turn stays on its worker's thread, so no Send is needed")]
+pub trait TellReliable {
+    /// Sends a durable message, whose reply is dropped: it waits in the VActor's inbox for `ttl` at
+    /// most, wakes it, and is handled once, in order per sender and receiver. In a turn it is
+    /// written with the turn, as `send_reliable` is.
+    ///
+    /// With `Durability::EveryTurn` it leaves the inbox in the commit of its turn. With `OnSwapOut`
+    /// it is taken out before its turn, and is lost if the node is killed in between. One whose
+    /// turn fails three times (`session.poison-tries`) is set aside.
+    ///
+    /// # Errors
+    /// [`SendReliableError`]: not sent.
+    async fn tell_reliable<V, M>(
+        &mut self,
+        to: &Address<V>,
+        message: &M,
+        ttl: Duration,
+    ) -> Result<(), SendReliableError>
+    where
+        V: Accepts<M>,
+        M: Message;
+}
+
+impl<S: Session> TellReliable for throughline::Context<S> {
+    async fn tell_reliable<V, M>(
+        &mut self,
+        to: &Address<V>,
+        message: &M,
+        ttl: Duration,
+    ) -> Result<(), SendReliableError>
+    where
+        V: Accepts<M>,
+        M: Message,
+    {
+        self.send_reliable(to, &(V::NAME, message), ttl).await
+    }
+}
+
+impl<A: VActor> TellReliable for Context<A> {
+    async fn tell_reliable<V, M>(
+        &mut self,
+        to: &Address<V>,
+        message: &M,
+        ttl: Duration,
+    ) -> Result<(), SendReliableError>
+    where
+        V: Accepts<M>,
+        M: Message,
+    {
+        self.send_reliable(to, &(V::NAME, message), ttl).await
+    }
+}
+
+impl TellReliable for &RunningNode {
+    async fn tell_reliable<V, M>(
+        &mut self,
+        to: &Address<V>,
+        message: &M,
+        ttl: Duration,
+    ) -> Result<(), SendReliableError>
+    where
+        V: Accepts<M>,
+        M: Message,
+    {
+        self.send_reliable(to, &(V::NAME, message), ttl).await
+    }
 }
 
 /// Sends VActors messages that nobody waits for.

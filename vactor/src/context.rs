@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use throughline::vactor::{CatchUp, Stage};
-use throughline::{Codec, HandlerError, Recipient};
+use throughline::{Codec, HandlerError, Recipient, SendReliableError};
 
 use crate::VActor;
 
@@ -77,6 +77,54 @@ impl<V: VActor> Context<V> {
         let mut payload = Vec::new();
         match Codec::Cbor.encode(message, &mut payload) {
             Ok(()) => self.stage.send_to_session(to.into(), payload),
+            Err(error) => self.stage.fail(HandlerError::from(error)),
+        }
+    }
+
+    /// Sends a durable message: to a session, by its id, or to whichever session holds a key, now
+    /// or at its next login. It comes as `queued`, in order per sender and receiver, once, unless
+    /// it expires before. To a VActor, [`tell_reliable`](crate::TellReliable::tell_reliable) is
+    /// typed.
+    ///
+    /// It is written when the turn has succeeded, in one commit with all other durable messages of
+    /// the turn, and nothing else of the turn leaves before. At most 1,024 messages, of 1 MiB in
+    /// all, in a turn.
+    ///
+    /// # Errors
+    /// [`SendReliableError`]: this message is not sent, and the turn may go on without it.
+    pub async fn send_reliable<T: Serialize + ?Sized>(
+        &mut self,
+        to: impl Into<throughline::Address>,
+        message: &T,
+        ttl: Duration,
+    ) -> Result<(), SendReliableError> {
+        let mut body = Vec::new();
+        Codec::Cbor.encode(message, &mut body)?;
+        self.stage.send_reliable(&to.into(), &body, ttl).await
+    }
+
+    /// Sends a durable message to each member of a group of sessions, parked ones included; to how
+    /// many. Members whose queue is full are passed over. At most 1,024 members.
+    ///
+    /// # Errors
+    /// [`SendReliableError`].
+    pub async fn send_reliable_to_group<T: Serialize + ?Sized>(
+        &mut self,
+        group: &str,
+        message: &T,
+        ttl: Duration,
+    ) -> Result<usize, SendReliableError> {
+        let mut body = Vec::new();
+        Codec::Cbor.encode(message, &mut body)?;
+        self.stage.send_reliable_to_group(group, &body, ttl).await
+    }
+
+    /// Sends a message to all members of a group of sessions on all nodes; it comes as
+    /// `server_message`. Best effort.
+    pub fn send_to_group<T: Serialize + ?Sized>(&mut self, group: &str, message: &T) {
+        let mut payload = Vec::new();
+        match Codec::Cbor.encode(message, &mut payload) {
+            Ok(()) => self.stage.send_to_group(group, payload),
             Err(error) => self.stage.fail(HandlerError::from(error)),
         }
     }

@@ -65,11 +65,15 @@ pub mod prelude;
 mod vactor;
 
 pub use address::Address;
-pub use ask::{ASK_TIME, Ask, Tell};
+pub use ask::{ASK_TIME, Ask, Tell, TellReliable};
 pub use context::{Context, ReadContext};
 pub use message::{Accepts, Handle, Message, MessageList, Messages, Read};
-pub use node::Vactors;
+pub use node::{Move, Vactors};
 pub use throughline::vactor::{
     Activation, AskError, CatchUp, Deactivation, Durability, Mode, Placement, Rejection,
 };
 pub use vactor::VActor;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/vactors.md")]
+struct Page;

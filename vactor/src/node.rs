@@ -1,8 +1,10 @@
 //! How a node gets its kinds of VActors.
 
-use throughline::{Node, NodeBuilder};
+use std::future::Future;
 
-use crate::{VActor, kind::Of};
+use throughline::{Node, NodeBuilder, RunningNode};
+
+use crate::{Address, VActor, kind::Of};
 
 /// Adds kinds of VActors to a node.
 pub trait Vactors: Sized {
@@ -20,5 +22,24 @@ impl Vactors for Node {
 impl Vactors for NodeBuilder {
     fn vactors<V: VActor>(self) -> Self {
         self.vactor_kind(Box::new(Of::<V>::new()))
+    }
+}
+
+/// Moves VActors on demand, for operators and for tests.
+pub trait Move {
+    /// Has the VActor go to the node of this number, with its state. Nothing happens if it is in no
+    /// node's memory, or that node does not serve its kind or drains; a kind that is placed by hash
+    /// goes back by itself. Asks wait while it moves.
+    fn move_vactor<V: VActor>(&self, vactor: &Address<V>, node: u32) -> impl Future<Output = ()>;
+}
+
+impl Move for RunningNode {
+    fn move_vactor<V: VActor>(&self, vactor: &Address<V>, node: u32) -> impl Future<Output = ()> {
+        let (caller, target) = (self.caller(), vactor.target());
+        async move {
+            if let Ok(target) = target {
+                caller.move_to(&target, node).await;
+            }
+        }
     }
 }

@@ -3,9 +3,10 @@
 pub use std::time::Duration;
 
 pub use serde::{Deserialize, Serialize};
-pub use throughline::{HandlerError, Outcome, Recipient, SessionId};
+pub use throughline::{HandlerError, Outcome, Recipient, SendReliableError, SessionId};
 
 pub use crate::{
     Activation, Address, Ask, AskError, CatchUp, Context, Deactivation, Durability, Handle,
-    Message, Placement, Read, ReadContext, Rejection, Tell, VActor, Vactors, messages,
+    Message, Placement, Read, ReadContext, Rejection, Tell, TellReliable, VActor, Vactors,
+    messages,
 };

@@ -9,6 +9,7 @@ pub(crate) struct Status {
     pub(crate) node: u32,
     pub(crate) state: String,
     pub(crate) sessions: u64,
+    pub(crate) vactors: u64,
     pub(crate) connected: u64,
     pub(crate) handovers_in: u64,
     pub(crate) handovers_out: u64,

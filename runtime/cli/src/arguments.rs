@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use throughline_queue::QueueName;
 
 /// Where a node's admin listener is by default.
 const ADMIN: &str = "127.0.0.1:7779";
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// A store on disk that nobody has open.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// The queues in a store on disk that nobody has open. Nothing is taken out.
+    #[command(subcommand)]
+    Queue(QueueCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -136,6 +140,44 @@ pub(crate) enum StoreCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// The queues that are not empty, with how much they hold and how old the oldest message is.
+    List {
+        /// The store's directory.
+        #[arg(long, value_name = "PATH")]
+        store: PathBuf,
+        /// Queues, at most.
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// How much a queue holds, and how old its oldest message is.
+    Length {
+        #[command(flatten)]
+        queue: QueueArgument,
+    },
+    /// The first messages of a queue, which stay.
+    Peek {
+        #[command(flatten)]
+        queue: QueueArgument,
+        /// Messages, at most.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueArgument {
+    /// The queue: session:ID, key:KEY, vactor:KIND/KEY or name:NAME.
+    #[arg(value_name = "NAME", value_parser = crate::queue_name::parse)]
+    pub(crate) name: QueueName,
+    /// The store's directory.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) store: PathBuf,
+}
+
 fn address(text: &str) -> Result<String, String> {
     let parts = text.rsplit_once(':');
     let fits = parts.is_some_and(|(host, port)| {
@@ -181,6 +223,11 @@ mod tests {
             &["maintenance", "on", "--retry-after", "soon"],
             &["drain", "start", "--deadline", "7"],
             &["store", "backup", "only-one"],
+            &["queue", "list"],
+            &["queue", "length", "ann", "--store", "data"],
+            &["queue", "peek", "session:1234", "--store", "data"],
+            &["queue", "peek", "vactor:match", "--store", "data"],
+            &["queue", "peek", "key:ann", "--store", "data", "--limit", "0"],
         ];
         for arguments in refused {
             let all = ["throughline"].iter().chain(arguments);

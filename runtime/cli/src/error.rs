@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use throughline_queue::ReadError;
+use throughline_store::CloseError;
 use throughline_store_sled::{OpenError, tools::ToolError};
 
 use crate::admin::AskError;
@@ -13,6 +15,12 @@ pub(crate) enum Error {
     /// A store does not open; nothing was changed.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// A queue could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The store did not close cleanly; nothing was changed.
+    #[error(transparent)]
+    Close(#[from] CloseError),
     /// A dump did not finish.
     #[error(transparent)]
     Tool(#[from] ToolError),

@@ -1,7 +1,7 @@
 //! What an operator types: `throughline`.
 //!
 //! It looks at running nodes and gives them orders, over HTTP to their admin listeners, and it
-//! checks, dumps, compacts and backs up stores that nobody has open. It plays no game, serves
+//! checks, dumps, compacts and backs up stores that nobody has open, and looks into their queues. It plays no game, serves
 //! nobody, and knows nothing of a node but what the admin listener says. docs/operating.md shows
 //! each command.
 //!
@@ -10,7 +10,8 @@
 //!
 //! # Layout
 //! - `arguments`: the command line
-//! - `store`: the commands for stores; `spinner`: what shows that they go on
+//! - `store`, `queue`: the commands for stores and the queues in them; `queue_name`: how a queue is
+//!   called on the command line; `spinner`: what shows that they go on
 //! - `admin`: the HTTP client; `answer`: what nodes answer; `nodes`: asking several
 //! - `status`, `sessions`, `orders`, `drain`: the commands for nodes
 //! - `output`: lines, tables and JSON; `error`: what goes wrong
@@ -25,6 +26,8 @@ mod error;
 mod nodes;
 mod orders;
 mod output;
+mod queue;
+mod queue_name;
 mod sessions;
 mod spinner;
 mod status;
@@ -72,13 +75,14 @@ fn run(arguments: Arguments) -> Result<Ending, Error> {
     let is_json = arguments.json;
     let command = match arguments.command {
         Command::Store(command) => return store::run(command, is_json),
+        Command::Queue(command) => return queue::run(command, is_json),
         command => command,
     };
     let nodes = Nodes::new(arguments.admin, is_json);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Error::System)?.block_on(async {
         match command {
-            Command::Store(_) => Ok(Ending::Well),
+            Command::Store(_) | Command::Queue(_) => Ok(Ending::Well),
             Command::Status => status::run(&nodes).await,
             Command::Sessions(command) => sessions::run(command, &nodes).await,
             Command::Announce { text } => orders::announce(&nodes, &text).await,

@@ -7,11 +7,12 @@ use crate::{
     output::Table,
 };
 
-const HEAD: [&str; 10] = [
+const HEAD: [&str; 11] = [
     "node",
     "state",
     "#sessions",
     "#connected",
+    "#vactors",
     "#came/went",
     "#parked",
     "#pause p99",
@@ -52,6 +53,7 @@ fn row(address: &str, status: &Status) -> [String; HEAD.len()] {
         format!("{}{maintenance}", status.state),
         status.sessions.to_string(),
         status.connected.to_string(),
+        status.vactors.to_string(),
         format!("{}/{}", status.handovers_in, status.handovers_out),
         status.parked.to_string(),
         pause,
@@ -83,13 +85,14 @@ mod tests {
 
     #[test]
     fn a_row_says_what_a_node_does() {
-        let text = r#"{"node":2,"state":"serving","sessions":41,"connected":40,"handovers_in":12,
+        let text = r#"{"node":2,"state":"serving","sessions":41,"connected":40,
+            "vactors":12,"handovers_in":12,
             "handovers_out":3,"pause_p99_ms":6.25,"lost":0,"uptime_s":97200,"maintenance":true,
             "later":"unknown fields are passed over"}"#;
         let status: Status = serde_json::from_str(text).unwrap();
         let row = row("127.0.0.1:7722", &status);
         assert_eq!(row[..2], ["n2", "serving, maintenance"]);
-        assert_eq!(row[2..8], ["41", "40", "12/3", "0", "6.2 ms", "0"]);
-        assert_eq!(row[8..], ["1day 3h", "127.0.0.1:7722"]);
+        assert_eq!(row[2..9], ["41", "40", "12", "12/3", "0", "6.2 ms", "0"]);
+        assert_eq!(row[9..], ["1day 3h", "127.0.0.1:7722"]);
     }
 }

@@ -1,12 +1,13 @@
 //! What goes to the store: checks and writes over an ordered keyspace of bytes.
 //!
 //! The same shape as the store's own batch, one to one, without its dependencies. Order is kept,
-//! so that the index of a refused check names a guard of the [`Commit`](crate::Commit).
+//! so that the index of a refused check names a guard of the [`Commit`](crate::Commit); what other
+//! packages add comes behind.
 
 use bytes::Bytes;
 
 /// One commit: all of it or nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Batch {
     /// All must hold, whether their key is written or not.
     pub checks: Vec<Check>,
@@ -15,7 +16,7 @@ pub struct Batch {
 }
 
 /// A condition of a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Check {
     /// The key is there, with exactly this value.
     Equals {
@@ -32,7 +33,7 @@ pub enum Check {
 }
 
 /// A change of one key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Write {
     /// The key gets this value, whether it was there or not.
     Put {

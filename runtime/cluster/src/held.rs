@@ -72,6 +72,8 @@ enum Doing {
     Nothing,
     /// A turn, a key: this node stays the owner.
     Acting,
+    /// A turn that had begun, or ran, when the swap-out was wanted: that goes on afterwards.
+    ActingLast(Goal),
     Ending(u16),
     SwappingOut(Goal),
     Leaving(Goal, Snapshot),
@@ -120,15 +122,23 @@ impl Held {
     }
 
     /// Commits a turn: the first of a new owner, which comes before its first effect, or a later
-    /// one. Its effects leave after [`HeldAction::Committed`].
+    /// one. Its effects leave after [`HeldAction::Committed`]. While a swap-out is wanted, and
+    /// before its snapshot is given, the turns that end are committed, too; no
+    /// [`HeldAction::GoOn`] follows them.
     ///
     /// # Errors
     /// [`NotNow`]; gives back nothing. A commit is under way, or it is over.
     pub fn turn(&mut self, mut turn: Turn) -> Result<(), NotNow> {
-        self.is_idle()?;
         turn.attempt = turn.attempt.max(self.attempt);
+        let doing = match &self.doing {
+            Doing::SwappingOut(goal) => Doing::ActingLast(goal.clone()),
+            _ => {
+                self.is_idle()?;
+                Doing::Acting
+            }
+        };
         let step = self.law.turn(&self.header, turn)?;
-        self.commit(step, Doing::Acting);
+        self.commit(step, doing);
         Ok(())
     }
 
@@ -407,6 +417,10 @@ impl Held {
                 self.actions.push_back(HeldAction::Committed);
                 self.actions.push_back(HeldAction::GoOn);
             }
+            Doing::ActingLast(goal) => {
+                self.doing = Doing::SwappingOut(goal);
+                self.actions.push_back(HeldAction::Committed);
+            }
             Doing::Ending(reason) => {
                 self.actions.push_back(HeldAction::Committed);
                 self.actions.push_back(HeldAction::Gone(Gone::Ended(reason)));
@@ -432,6 +446,10 @@ impl Held {
             Doing::Acting | Doing::Ending(_) => {
                 self.actions.push_back(HeldAction::NotCommitted);
                 self.actions.push_back(HeldAction::GoOn);
+            }
+            Doing::ActingLast(goal) => {
+                self.doing = Doing::SwappingOut(goal);
+                self.actions.push_back(HeldAction::NotCommitted);
             }
             Doing::Leaving(goal, _) => self.stay(goal),
             _ => {}

@@ -166,6 +166,9 @@ pub struct Commit {
     pub guards: Vec<Guard>,
     /// What is written; `None` deletes.
     pub writes: Vec<(Row, Option<Value>)>,
+    /// Checks and writes of other packages, by the keys of the store: queues, groups. None of them
+    /// is a row that ownership writes.
+    pub raw: Batch,
 }
 
 impl Commit {
@@ -195,10 +198,9 @@ impl Commit {
             Some(value) => Write::Put { key: row.key(), value: value.encode() },
             None => Write::Delete { key: row.key() },
         };
-        Batch {
-            checks: self.guards.iter().map(check).collect(),
-            writes: self.writes.iter().map(write).collect(),
-        }
+        let checks = self.guards.iter().map(check).chain(self.raw.checks.iter().cloned());
+        let writes = self.writes.iter().map(write).chain(self.raw.writes.iter().cloned());
+        Batch { checks: checks.collect(), writes: writes.collect() }
     }
 }
 

@@ -74,6 +74,7 @@ impl<S: Session> SessionActor<S> {
         for round in 0.. {
             let mut goes_on = self.own(cx, now);
             goes_on |= self.take_mail(now);
+            goes_on |= self.read_queues(cx);
             if self.is_suspended() {
                 // What its client says meanwhile is heard later.
                 if let Some(connection) = &mut self.connection {

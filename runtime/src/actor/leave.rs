@@ -28,6 +28,13 @@ pub(crate) struct SessionSnapshot {
     /// The game's state, in CBOR.
     pub(crate) state: Bytes,
     pub(crate) timers: Vec<TravellingTimer>,
+    /// The groups that it is in.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+    /// The time of the last message that it enqueued, which never goes back within a life, in
+    /// milliseconds since 1970 UTC.
+    #[serde(default)]
+    pub(crate) enqueued_ms: u64,
 }
 
 /// A session's timer on its way to another node.
@@ -107,6 +114,14 @@ impl<S: Session> SessionActor<S> {
         self.leaving.park_at = Some(now + park_in);
     }
 
+    /// The game wants it out of memory: its client is told to come back, and it is parked.
+    pub(super) fn park_now(&mut self, now: Instant) {
+        if self.ending == Ending::No && self.leaving.park_at.is_none() {
+            self.link.announce_restart(0, &[]);
+            self.leaving.park_at = Some(now);
+        }
+    }
+
     /// When the session is parked, unless it has gone before.
     pub(super) fn park_at(&self) -> Option<Instant> {
         self.leaving.park_at
@@ -126,7 +141,8 @@ impl<S: Session> SessionActor<S> {
 
     /// Begins the game's last turn here, once the turn under way has ended.
     pub(super) fn swap_out(&mut self, now: Instant) -> bool {
-        if self.leaving.wanted.is_none() || self.leaving.begun || self.turn.is_some() {
+        let is_busy = self.turn.is_some() || self.committing.is_some();
+        if self.leaving.wanted.is_none() || self.leaving.begun || is_busy {
             return false;
         }
         if self.ending != Ending::No || self.link.is_ended() || self.keying.is_some() {
@@ -153,6 +169,8 @@ impl<S: Session> SessionActor<S> {
             link: self.link.export().into(),
             state: state.into(),
             timers: self.timers.export(now, &self.inbox.timers()),
+            groups: self.group_names(),
+            enqueued_ms: self.enqueued_ms,
         };
         let mut body = Vec::new();
         if codec::encode(Codec::Cbor, &snapshot, &mut body).is_err() {
@@ -266,6 +284,7 @@ impl<S: Session> SessionActor<S> {
         self.holding = None;
         self.link.hold_end(false);
         self.keying = None;
+        self.forget_commit();
         self.leaving.wanted = None;
         self.leaving.asked.clear();
         self.leaving.resume = None;

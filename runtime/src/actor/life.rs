@@ -81,6 +81,7 @@ impl<S: Session> SessionActor<S> {
         self.turn = None;
         self.empty_inbox();
         self.timers.clear();
+        self.leave_groups();
         self.permit = None;
         if let Some(key) = self.shared.key.take() {
             node.directory.release_key(&key, id);

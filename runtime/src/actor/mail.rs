@@ -1,7 +1,10 @@
 //! What other parts of the node say to a session.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
 
 use actix::{Handler, Message};
 use throughline_link::{Answer, CloseCode, Frame, Instant};
@@ -37,6 +40,8 @@ pub(crate) enum ToSession {
     Release(Release),
     /// Others declared this node dead.
     Fenced,
+    /// Its queues, in the bits of `Inboxes`, have something new.
+    Poked(Arc<AtomicU8>),
     /// Too many ended sessions are remembered; this one goes.
     Forget,
     /// The connection of a Resume is registered with this worker.
@@ -72,6 +77,9 @@ impl<S: Session> Handler<ToSession> for SessionActor<S> {
                     let _ = address.send(ToSession::Arrived(Box::new(arrived))).await;
                 }
             });
+        } else if let ToSession::Poked(bits) = message {
+            // Also of a session that is suspended: it is only noted.
+            self.inboxes.look(bits.swap(0, Ordering::AcqRel));
         } else {
             // Looked at by `drive`, which the actor's context polls next.
             self.mail.push_back(message);
@@ -95,8 +103,8 @@ impl<S: Session> SessionActor<S> {
         {
             any = true;
             match message {
-                // Turned into `Arrived` when it came.
-                ToSession::Resume(_) => {}
+                // Dealt with when they came.
+                ToSession::Resume(_) | ToSession::Poked(_) => {}
                 ToSession::Server(message) => self.queue_server_message(message),
                 ToSession::Undelivered(to, why) => self.queue_undelivered(to, why),
                 ToSession::End(code) => self.link.end(code),

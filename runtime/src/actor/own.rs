@@ -11,6 +11,7 @@ use throughline_link::{CloseCode, Instant};
 use super::{Ending, SessionActor, ToSession};
 use crate::{
     cluster::{Keying, ms_from_now, take_key},
+    queues::Inboxes,
     session::Session,
 };
 
@@ -70,7 +71,11 @@ impl<S: Session> SessionActor<S> {
             match action {
                 HeldAction::SwapOut => self.leaving.wanted = Some(now),
                 HeldAction::GoOn => self.goes_on(),
+                HeldAction::Committed if self.committing.is_some() => self.commit_is_in(now),
                 HeldAction::Committed => self.key_is_taken(),
+                HeldAction::NotCommitted if self.committing.is_some() => {
+                    self.commit_is_not_in(now);
+                }
                 HeldAction::NotCommitted if self.is_buried() => {
                     self.end_again = Some(now + END_AGAIN)
                 }
@@ -168,6 +173,7 @@ impl<S: Session> SessionActor<S> {
         }
         directory.register_key(&key, id);
         self.shared.key.replace(Some(key));
+        self.inboxes.look(Inboxes::KEY);
     }
 
     /// Others were faster: it is looked at again.
@@ -193,6 +199,7 @@ impl<S: Session> SessionActor<S> {
         }
         if std::mem::take(&mut self.is_listed) {
             directory.remove(id);
+            self.leave_groups();
         }
     }
 

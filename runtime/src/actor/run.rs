@@ -33,8 +33,12 @@ impl<S: Session> SessionActor<S> {
             if self.turns_left == 0 || ends || self.is_suspended() {
                 return ended;
             }
+            if self.take_queued(now) {
+                return ended;
+            }
             let Some(input) = self.next_input() else { return ended };
             self.turns_left -= 1;
+            self.since_queued = self.since_queued.saturating_add(1);
             self.begin_turn(input, now);
         }
     }
@@ -126,11 +130,21 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
-    /// The turn succeeded: its effects leave.
+    /// The turn succeeded: its effects leave, once what must last of them is written.
     #[inline]
     pub(super) fn succeed(&mut self, now: Instant) {
         let Some(turn) = self.turn.take() else { return };
         self.worker.pulse.count_turn();
+        if self.is_durable(&turn) {
+            self.commit_turn(turn, now);
+        } else {
+            self.release_turn(turn, now);
+        }
+    }
+
+    /// The effects of a turn leave.
+    #[inline]
+    pub(super) fn release_turn(&mut self, turn: Turn, now: Instant) {
         if let Some(seq) = turn.seq {
             self.link.handled(seq, now);
         }
@@ -178,7 +192,11 @@ impl<S: Session> SessionActor<S> {
                 }
             }
             Effect::SendToSession { to, payload } => self.send_to_session(to, payload.into()),
+            Effect::SendToGroup { group, payload } => {
+                cluster::send_to_group(&self.worker.node, &group, id, payload.into());
+            }
             Effect::RegisterKey(key) => self.register_key(&key),
+            Effect::SwapOut => self.park_now(now),
             Effect::Tell { to, message, payload } => {
                 self.shared.caller.tell(to, message, payload);
             }
@@ -210,7 +228,7 @@ impl<S: Session> SessionActor<S> {
     }
 
     /// The turn failed and had no effect.
-    fn fail(&mut self, why: &str, now: Instant) {
+    pub(super) fn fail(&mut self, why: &str, now: Instant) {
         let Some(mut turn) = self.turn.take() else { return };
         let (id, hook) = (self.link.session_id(), turn.hook.name());
         let count = self.worker.node.counters.failed_turns.fetch_add(1, Ordering::Relaxed) + 1;

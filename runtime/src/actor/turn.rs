@@ -16,6 +16,7 @@ use bytes::Bytes;
 
 use crate::{
     codec::{self, Codec, DecodeError, Incoming},
+    queues::QueuedMessage,
     session::{
         Context, EndReason, HandlerError, Outcome, Recipient, ServerMessage, Session, Shared,
         Undelivered,
@@ -29,6 +30,8 @@ pub(crate) enum Input {
     /// A message of the client: its number and bytes.
     Message(u64, Bytes),
     Server(ServerMessage),
+    /// A message of a queue, which is out of it.
+    Queued(QueuedMessage),
     Undelivered(Recipient, Undelivered),
     ConnectionLost,
     Repaired,
@@ -46,6 +49,7 @@ impl Input {
             Self::Started => Hook::Started,
             Self::Message(..) => Hook::Message,
             Self::Server(_) => Hook::ServerMessage,
+            Self::Queued(_) => Hook::Queued,
             Self::Undelivered(..) => Hook::Undelivered,
             Self::ConnectionLost => Hook::ConnectionLost,
             Self::Repaired => Hook::Repaired,
@@ -66,6 +70,7 @@ pub(crate) enum Hook {
     Started,
     Message,
     ServerMessage,
+    Queued,
     Undelivered,
     ConnectionLost,
     Repaired,
@@ -79,11 +84,12 @@ pub(crate) enum Hook {
 }
 
 impl Hook {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Login,
         Self::Started,
         Self::Message,
         Self::ServerMessage,
+        Self::Queued,
         Self::Undelivered,
         Self::ConnectionLost,
         Self::Repaired,
@@ -101,6 +107,7 @@ impl Hook {
             Self::Started => "started",
             Self::Message => "message",
             Self::ServerMessage => "server_message",
+            Self::Queued => "queued",
             Self::Undelivered => "undelivered",
             Self::ConnectionLost => "connection_lost",
             Self::Repaired => "repaired",
@@ -314,6 +321,7 @@ async fn run<S: Session>(
         Task::Unread(why) => Err(HandlerError::new(why)),
         Task::Other(Input::Started) => state.started(ctx).await,
         Task::Other(Input::Server(message)) => state.server_message(message, ctx).await,
+        Task::Other(Input::Queued(message)) => state.queued(message, ctx).await,
         Task::Other(Input::Undelivered(to, why)) => state.undelivered(to, why, ctx).await,
         Task::Other(Input::ConnectionLost) => state.connection_lost(ctx).await,
         Task::Other(Input::Repaired) => state.repaired(ctx).await,

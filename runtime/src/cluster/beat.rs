@@ -10,7 +10,9 @@ use throughline_cluster::{
 use throughline_link::Instant;
 use tokio::sync::{mpsc, watch};
 
-use super::{Cluster, Stage, View, message, message::Tell, random_number, rows, serve, sweep};
+use super::{
+    Cluster, Stage, View, look, message, message::Tell, random_number, rows, serve, sweep,
+};
 use crate::{
     actor::ToSession,
     clock::wall_ms,
@@ -44,6 +46,7 @@ struct Beats {
     waiting: Option<Member>,
     swept: sweep::Sweeper,
     requests: serve::Requests,
+    queues: look::QueueLook,
     due_soon: DueSoon,
     balancer: Balancer,
 }
@@ -65,6 +68,7 @@ pub(super) async fn run(
         waiting: None,
         swept: sweep::Sweeper::default(),
         requests: serve::Requests::default(),
+        queues: look::QueueLook::default(),
         due_soon: DueSoon::default(),
         balancer: Balancer::default(),
         node,
@@ -125,6 +129,7 @@ impl Beats {
                 self.membership.handle_entries(&entries, now, wall_ms());
                 self.publish(Some(entries), now);
                 self.swept.look(&self.node);
+                self.queues.look(&self.node);
                 self.look_at_vactors();
             }
             Answer::Entries(None) => self.membership.handle_read_failed(),

@@ -33,6 +33,9 @@ pub(super) enum Call {
     /// Another session wants the key that this one holds.
     #[serde(rename = "end-for-key")]
     EndForKey { id: SessionId, key: String },
+    /// These queues have something new: whoever reads them here is to look.
+    #[serde(rename = "poke")]
+    Poke { queues: Vec<Bytes> },
     /// A message of this session was not handled by that one after all.
     #[serde(rename = "undelivered")]
     Undelivered { sender: SessionId, to: Addressee, why: Why },
@@ -111,6 +114,16 @@ pub(super) enum Tell {
         /// The record's id.
         id: Bytes,
     },
+    /// This VActor is to go from the other node to that one.
+    #[serde(rename = "move")]
+    Move {
+        /// The record's id.
+        id: Bytes,
+        node: u32,
+    },
+    /// A message for the members of a group that are at the other node.
+    #[serde(rename = "group")]
+    Group { group: String, from: SessionId, payload: Bytes },
     /// How many VActors the teller has.
     #[serde(rename = "load")]
     Load { vactors: u32 },
@@ -125,6 +138,21 @@ pub(crate) fn tell_start(node: &Shared, to: Member, id: &throughline_cluster::Re
     };
     let id = Bytes::copy_from_slice(id.as_bytes());
     peers.tell(to, &address, encode(&Tell::Start { id }));
+}
+
+/// Asks a node to send one of its VActors to another one.
+pub(crate) fn tell_move(
+    node: &Shared,
+    to: Member,
+    id: &throughline_cluster::RecordId,
+    target: u32,
+) {
+    let cluster = &node.cluster;
+    let (Some(peers), Some(address)) = (cluster.peers(), cluster.view().address(to)) else {
+        return;
+    };
+    let tell = Tell::Move { id: Bytes::copy_from_slice(id.as_bytes()), node: target };
+    peers.tell(to, &address, encode(&tell));
 }
 
 /// Tells the others how many VActors this node has.

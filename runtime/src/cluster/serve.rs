@@ -8,7 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use throughline_cluster::{Ask, Entry, Law, Member, RecordId, Reply, Request};
 
-use super::{message, message::Answer, message::Call, message::Tell, rows, unheld};
+use super::{group, message, message::Answer, message::Call, message::Tell, poke, rows, unheld};
 use crate::{
     actor::ToSession,
     node::Shared,
@@ -73,6 +73,11 @@ impl Serve for Server {
                 let said = if is_here { Answer::Done } else { Answer::ReadAgain };
                 answer.answer(message::encode(&said));
             }
+            Call::Poke { queues } => {
+                let said =
+                    if poke::poked(node, &queues) { Answer::Done } else { Answer::ReadAgain };
+                answer.answer(message::encode(&said));
+            }
             Call::EndForKey { id, key } => match node.directory.find(id) {
                 Some(actor) => {
                     let told = actor.try_send(ToSession::EndForKey(key)).is_ok();
@@ -97,6 +102,14 @@ impl Serve for Server {
                 if let Some(id) = RecordId::from_bytes(&id) {
                     vactor::start(&self.0, &id);
                 }
+            }
+            Some(Tell::Move { id, node }) => {
+                if let Some(id) = RecordId::from_bytes(&id) {
+                    vactor::send_to_node(&self.0, &id, node);
+                }
+            }
+            Some(Tell::Group { group, from, payload }) => {
+                group::told(&self.0, &group, from, &payload);
             }
             Some(Tell::Load { vactors }) => self.0.vactors.note_load(from, vactors),
             None => log::debug!("cluster: {from} says something that this build does not know"),

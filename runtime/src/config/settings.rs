@@ -187,6 +187,22 @@ settings! {
         margin: Duration = "500ms", Kind::time("50ms", "1m");
     }
 
+    /// Queues: what they may hold before who sends is told that they are full. What is counted is
+    /// an estimate: producers that write at the same time may exceed a limit by half of it each.
+    queue: QueueSettings {
+        /// Messages of one queue.
+        messages: u64 = "10000", Kind::count(1, 1_000_000_000);
+
+        /// Bytes of their payloads.
+        bytes: u64 = "4MiB", Kind::bytes("1KiB", "1TiB");
+
+        /// Messages of all queues of the cluster together.
+        total_messages: u64 = "10000000", Kind::count(1, 1_000_000_000);
+
+        /// Bytes of their payloads.
+        total_bytes: u64 = "4GiB", Kind::bytes("1KiB", "1TiB");
+    }
+
     /// Virtual actors.
     vactor: VActorSettings {
         /// Messages that wait in one VActor, at most; who asks beyond that is told `Overloaded`.
@@ -302,6 +318,9 @@ settings! {
 
         /// Timers one session may have set; setting one more is an error of the game's handler.
         timers: usize = "64", Kind::count(0, 65_536);
+
+        /// Groups one session may be in; joining one more fails the game's handler.
+        groups: usize = "64", Kind::count(0, 1024);
 
         /// The largest snapshot of a session: its state and what its client has not acknowledged.
         /// One that is larger cannot leave its node; a warning comes at half of this.

@@ -64,6 +64,7 @@ struct Process<'a> {
 #[derive(Debug, Serialize)]
 struct Figures {
     sessions: u64,
+    vactors: u64,
     turns_per_s: f64,
     handovers: u64,
     pause_p99_ms: Option<f64>,
@@ -155,6 +156,7 @@ impl Output {
         for member in &cluster.members {
             let figures = member.status.as_ref().map(|status| Figures {
                 sessions: status.sessions,
+                vactors: status.vactors,
                 turns_per_s: (member.turns_per_s * 10.0).round() / 10.0,
                 handovers: status.handovers_in,
                 pause_p99_ms: status.pause_p99_ms,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 pub(super) struct Status {
     pub(super) state: String,
     pub(super) sessions: u64,
+    pub(super) vactors: u64,
     /// Since its start.
     pub(super) turns: u64,
     /// Sessions that came from other nodes or from the store.

@@ -44,7 +44,8 @@ pub(super) const KEYS: &str =
 
 /// The table, a line for each node, and one for what else does not serve.
 pub(super) fn lines(cluster: &Supervisor) -> Vec<Line> {
-    let head = ["node", "state", "sessions", "turns/s", "handovers", "pause p99", "lost"];
+    let head =
+        ["node", "state", "sessions", "vactors", "turns/s", "handovers", "pause p99", "lost"];
     let mut lines = vec![Line::new(Tone::Faint, cells(head))];
     for member in &cluster.members {
         let line = match member.role {
@@ -63,10 +64,12 @@ pub(super) fn lines(cluster: &Supervisor) -> Vec<Line> {
     lines
 }
 
-fn row(member: &Member) -> [String; 7] {
+fn row(member: &Member) -> [String; 8] {
     let (name, state) = (member.role.to_string(), member.state().to_owned());
     let Some(status) = &member.status else {
-        return [name, state, "-".into(), "-".into(), "-".into(), "-".into(), "-".into()];
+        let mut row: [String; 8] = std::array::from_fn(|_| "-".to_owned());
+        (row[0], row[1]) = (name, state);
+        return row;
     };
     let sessions = match member.drained_from {
         Some(from) if status.state == "draining" => format!("{from} -> {}", status.sessions),
@@ -79,11 +82,15 @@ fn row(member: &Member) -> [String; 7] {
     };
     let turns = format!("{:.0}", member.turns_per_s);
     let (handovers, lost) = (status.handovers_in.to_string(), status.lost.to_string());
-    [name, state, sessions, turns, handovers, pause, lost]
+    let vactors = status.vactors.to_string();
+    [name, state, sessions, vactors, turns, handovers, pause, lost]
 }
 
-fn cells([name, state, sessions, turns, handovers, pause, lost]: [&str; 7]) -> String {
-    format!("{name:<6} {state:<14} {sessions:>10} {turns:>9} {handovers:>11} {pause:>11} {lost:>6}")
+fn cells([name, state, sessions, vactors, turns, handovers, pause, lost]: [&str; 8]) -> String {
+    format!(
+        "{name:<6} {state:<10} {sessions:>10} {vactors:>9} {turns:>9} {handovers:>11} {pause:>11} \
+         {lost:>6}"
+    )
 }
 
 fn tone(member: &Member) -> Tone {
@@ -116,7 +123,7 @@ mod tests {
         member.learn(Status { state: "draining".into(), sessions: 9, ..serving });
         let cells = row(&member);
         assert_eq!(cells[..3], ["n2", "draining", "27 -> 9"]);
-        assert_eq!(cells[4..], ["131", "6.6 ms", "0"]);
+        assert_eq!(cells[5..], ["131", "6.6 ms", "0"]);
         assert_eq!(tone(&member), Tone::Warning);
     }
 }

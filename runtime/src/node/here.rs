@@ -147,6 +147,8 @@ impl Future for NodeHere {
 impl Drop for NodeHere {
     fn drop(&mut self) {
         let tasks = std::mem::take(&mut self.tasks);
+        // actix polls an actor once more when it is dropped, but nothing that it has spawned: no
+        // turn begins.
         self.seen.during(|| drop(tasks));
     }
 }

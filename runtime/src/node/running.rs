@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use throughline_link::{CloseCode, SessionId};
+use tokio::sync::oneshot;
 
 use crate::{
     actor::ToSession,
     admin,
-    cluster::{Order, Sending},
+    cluster::{self, LocateError, Location, Order, Sending},
     codec::{self, Codec, EncodeError},
     counters::Counters,
     listen::{self, Entrance},
@@ -22,6 +23,7 @@ use crate::{
         Shared, StartError, joining,
         joining::{ClusterRuntime, Prepared},
     },
+    queues::{Address, GroupName, SendReliableError},
     session::{ServerMessage, Undelivered},
     vactor::Caller,
     worker::{self, WorkerHandle},
@@ -217,6 +219,85 @@ impl RunningNode {
         codec::encode(Codec::Cbor, message, &mut payload)?;
         self.shared.deliver(to, ServerMessage::new(to, payload.into()))?;
         Ok(())
+    }
+
+    /// Sends a durable message from outside any session or VActor; it comes as `queued`. When this
+    /// returns, it is durable. A backend that has only the store does the same with a
+    /// `throughline_queue::Queue`, and its receivers find the message within a second, about.
+    ///
+    /// # Errors
+    /// [`SendReliableError`]: not sent, but for `Enqueue(Unknown)`.
+    pub async fn send_reliable<T: Serialize + ?Sized>(
+        &self,
+        to: impl Into<Address>,
+        message: &T,
+        ttl: Duration,
+    ) -> Result<(), SendReliableError> {
+        let mut body = Vec::new();
+        codec::encode(Codec::Cbor, message, &mut body)?;
+        let (node, to) = (Arc::clone(&self.shared), to.into());
+        let sent = self
+            .on_cluster(async move { node.queues.send(&node, &to, &body, ttl).await.map(drop) });
+        sent.await
+    }
+
+    /// Sends a durable message from outside to each member of a group; to how many. Members whose
+    /// queue is full are passed over.
+    ///
+    /// # Errors
+    /// [`SendReliableError`]; some members may have got it.
+    pub async fn send_reliable_to_group<T: Serialize + ?Sized>(
+        &self,
+        group: &str,
+        message: &T,
+        ttl: Duration,
+    ) -> Result<usize, SendReliableError> {
+        let group = GroupName::new(group)?;
+        let mut body = Vec::new();
+        codec::encode(Codec::Cbor, message, &mut body)?;
+        let node = Arc::clone(&self.shared);
+        let sent = self
+            .on_cluster(async move { node.queues.send_to_group(&node, &group, &body, ttl).await });
+        sent.await
+    }
+
+    /// Sends a message from outside to all members of a group, best effort; it comes as
+    /// `server_message` from the session id 0.
+    ///
+    /// # Errors
+    /// [`SendReliableError`]: it cannot be encoded, or no group has such a name.
+    pub fn send_to_group<T: Serialize + ?Sized>(
+        &self,
+        group: &str,
+        message: &T,
+    ) -> Result<(), SendReliableError> {
+        let group = GroupName::new(group)?;
+        let mut body = Vec::new();
+        codec::encode(Codec::Cbor, message, &mut body)?;
+        cluster::send_to_group(&self.shared, &group, SessionId([0; 16]), body.into());
+        Ok(())
+    }
+
+    /// Where the session is that holds this key, at this moment.
+    ///
+    /// # Errors
+    /// [`LocateError`]: the store does not say.
+    pub async fn locate(&self, key: &str) -> Result<Location, LocateError> {
+        let (node, key) = (Arc::clone(&self.shared), key.to_owned());
+        self.on_cluster(async move { cluster::locate(&node, &key).await }).await
+    }
+
+    /// Runs it on the thread that the store and the other nodes are spoken to from.
+    async fn on_cluster<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let (done, result) = oneshot::channel();
+        self.shared.cluster.handle().spawn(async move {
+            let _ = done.send(work.await);
+        });
+        // The thread ends only with the node, which is here.
+        result.await.expect("the cluster's thread runs as long as its node")
     }
 
     /// Asks and tells VActors from outside any session: for `throughline-vactor`.

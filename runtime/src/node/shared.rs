@@ -26,6 +26,7 @@ use crate::{
     kinds::{Expiring, Kind, later},
     listen::Pages,
     operator::Operator,
+    queues::Queues,
     session::{Arrival, Recipient, Refusal, ServerMessage, Undelivered},
     transport::Transport,
     vactor::VActors,
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) kinds: Vec<Box<dyn Kind>>,
     pub(crate) vactors: VActors,
+    pub(crate) queues: Queues,
     pub(crate) pages: Pages,
     pub(crate) admit: Option<Box<Admit>>,
     /// What operators have asked for.
@@ -103,6 +105,7 @@ impl Shared {
             counters: Arc::default(),
             kinds,
             vactors,
+            queues: Queues::new(&config.queue),
             pages,
             admit,
             operator: Operator::default(),

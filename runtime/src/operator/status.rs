@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::DrainStatus;
-use crate::{cluster::Stage, node::Shared, peers::PeerCounts};
+use crate::{cluster::Stage, node::Shared, peers::PeerCounts, queues::QueueStatus};
 
 /// What a node does. Counts are since its start.
 #[derive(Debug, Serialize)]
@@ -24,6 +24,14 @@ pub(crate) struct Status {
     lost: u64,
     fenced: u64,
     load_failures: u64,
+    /// VActors in memory.
+    vactors: usize,
+    vactors_begun: u64,
+    vactors_moved: u64,
+    vactors_parked: u64,
+    /// Begun from nothing, since their state was lost.
+    vactors_lost: u64,
+    vactor_turns_failed: u64,
     large_snapshots: u64,
     /// `None` before the first.
     pause_p50_ms: Option<f64>,
@@ -31,6 +39,8 @@ pub(crate) struct Status {
     uptime_s: u64,
     maintenance: bool,
     store: String,
+    /// Durable messages.
+    queues: QueueStatus,
     /// Connections with the other nodes.
     peers: PeerCounts,
     drain: Option<DrainStatus>,
@@ -63,12 +73,19 @@ impl Shared {
             lost: count(&counts.lost),
             fenced: count(&counts.fenced),
             load_failures: count(&counts.load_failures),
+            vactors: self.vactors.len(),
+            vactors_begun: count(&self.vactors.counts.activated),
+            vactors_moved: count(&self.vactors.counts.moved),
+            vactors_parked: count(&self.vactors.counts.parked),
+            vactors_lost: count(&self.vactors.counts.lost),
+            vactor_turns_failed: count(&self.vactors.counts.failed_turns),
             large_snapshots: count(&counts.large_snapshots),
             pause_p50_ms: counts.pause(50).map(milliseconds),
             pause_p99_ms: counts.pause(99).map(milliseconds),
             uptime_s: self.clock.now().as_micros() / 1_000_000,
             maintenance: self.operator.maintenance().is_some(),
             store: cluster.store_name().to_owned(),
+            queues: self.queues.counts.status(),
             peers: cluster.peers().map(|peers| peers.counts()).unwrap_or_default(),
             drain: self.drain_status(),
         }

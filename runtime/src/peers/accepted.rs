@@ -187,8 +187,8 @@ impl Connection {
         }
     }
 
-    /// Answers what was begun, tells what was not, and waits for the other side to close: closed with
-    /// bytes unread, the connection would be reset, and the last frames might be lost.
+    /// Answers what was begun, tells what was not, and waits for the other side to close: closed
+    /// with bytes unread, the connection would be reset, and the last frames might be lost.
     async fn say_goodbye(&mut self) -> Result<(), End> {
         loop {
             self.collect()?;

@@ -206,7 +206,7 @@ impl Frame {
                 out.put_u8(wire::ALIVE);
                 out.put_u64(*clock);
             }
-            Self::Ignored => out.put_u8(wire::IGNORED_FROM),
+            Self::Ignored => out.put_u8(u8::MAX),
         }
     }
 }

@@ -38,12 +38,13 @@ pub(crate) const FAILED: u8 = 0x21;
 /// Acceptor: it lives, and its clock.
 pub(crate) const ALIVE: u8 = 0x22;
 
-/// Acceptor, its last frame: the number of the last call that was begun. Later ones never are. A node
-/// that does not know it takes the end of the connection for a break.
+/// Acceptor, its last frame: the number of the last call that was begun. Later ones never are. A
+/// node that does not know it takes the end of the connection for a break.
 pub(crate) const GOODBYE: u8 = 0x80;
 
-/// From here on, types that a version does not know are ignored.
-pub(crate) const IGNORED_FROM: u8 = 0x80;
+/// From here on, types that a version does not know are ignored; the numbers before it that this
+/// one does not list are errors.
+pub(crate) const IGNORED_FROM: u8 = 0x81;
 
 /// In REFUSED: the proof does not fit: the secret or the name of the cluster is another one.
 pub(crate) const REFUSED_PROOF: u8 = 1;

@@ -1,17 +1,21 @@
 //! What a turn can see and do.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
+use throughline_cluster::RecordId;
 use throughline_link::{CloseCode, SendError, SessionId};
 
 use super::{Effect, Effects, EndReason, HandlerError, Recipient, Session};
 use crate::{
+    cluster::{self, LocateError, Location},
     codec::{self, Codec, Outgoing},
+    queues::{self, Address, Durable, GroupName, SendReliableError},
     vactor::{Caller, Payload, Target},
 };
 
@@ -25,6 +29,8 @@ pub(crate) struct Facts {
     pub(crate) may_simulate: bool,
     /// Bytes of a message to the client, at most.
     pub(crate) message_max: usize,
+    /// Groups that it may be in.
+    pub(crate) groups_max: usize,
 }
 
 /// What a session's driver and its turns share.
@@ -34,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) caller: Caller,
     pub(crate) facts: Cell<Facts>,
     pub(crate) key: RefCell<Option<String>>,
+    /// The groups that it is in.
+    pub(crate) groups: RefCell<BTreeSet<GroupName>>,
     /// The effects of the turn under way.
     pub(crate) effects: RefCell<Effects>,
     /// The first effect that could not be staged: the turn fails with it.
@@ -132,6 +140,119 @@ impl<S: Session> Context<S> {
         }
     }
 
+    /// Sends a durable message: to a session, by its id, to whichever session holds a key, now or
+    /// at its next login, or to a VActor. It comes as `queued`, in order per sender and receiver,
+    /// once, unless it expires before: it is delivered within `ttl`, or never.
+    ///
+    /// It is written when the turn has succeeded, in one commit with all other durable messages of
+    /// the turn, and nothing else of the turn leaves before: if they cannot be written, the turn
+    /// has failed. At most 1,024 messages, of 1 MiB in all, in a turn.
+    ///
+    /// # Errors
+    /// [`SendReliableError`]: this message is not sent, and the turn may go on without it. `Full`:
+    /// the receiver's queue holds `queue.messages` or `queue.bytes`, about.
+    pub async fn send_reliable<T: Serialize + ?Sized>(
+        &mut self,
+        to: impl Into<Address>,
+        message: &T,
+        ttl: Duration,
+    ) -> Result<(), SendReliableError> {
+        let mut body = Vec::new();
+        codec::encode(Codec::Cbor, message, &mut body)?;
+        let shared = &self.shared;
+        let from = RecordId::session(self.session_id());
+        let (node, to) = (shared.caller.node(), to.into());
+        queues::stage_reliable(node, &shared.effects, Some(&from), &to, &body, ttl).await
+    }
+
+    /// Makes this session a member of a group, from the end of the turn on. Membership is written
+    /// with the turn, travels with the session and ends with it. A session is in at most
+    /// `session.groups` (64) groups: one more fails the turn, as does a name of more than 64 bytes.
+    pub fn join(&mut self, group: &str) {
+        let joined = self.shared.groups.borrow();
+        let is_new = GroupName::new(group).is_ok_and(|group| !joined.contains(&group));
+        let limit = self.shared.facts.get().groups_max;
+        if is_new && joined.len() >= limit {
+            let text = format!("more groups than session.groups ({limit})");
+            return self.fail(HandlerError::new(text));
+        }
+        drop(joined);
+        self.change_group(group, true);
+    }
+
+    /// Ends this session's membership in a group, at the end of the turn.
+    pub fn leave(&mut self, group: &str) {
+        self.change_group(group, false);
+    }
+
+    fn change_group(&self, group: &str, joins: bool) {
+        let staged = GroupName::new(group).and_then(|group| {
+            if self.shared.groups.borrow().contains(&group) == joins {
+                // What the turn has staged before may be the opposite.
+                let mut effects = self.shared.effects.borrow_mut();
+                effects.durable.forget_member(&group);
+                return Ok(());
+            }
+            let mut effects = self.shared.effects.borrow_mut();
+            effects.durable.push(Durable::Member { group, joins })
+        });
+        if let Err(error) = staged {
+            self.fail(error.into());
+        }
+    }
+
+    /// The groups that this session was in when the turn began, in alphabetical order.
+    #[must_use]
+    pub fn groups(&self) -> Vec<String> {
+        self.shared.groups.borrow().iter().map(|group| group.as_str().to_owned()).collect()
+    }
+
+    /// Sends a message to all members of a group on all nodes, to this session, too, if it is one;
+    /// it comes as `server_message`. Best effort, and nobody is told who did not get it: one word
+    /// goes to each node, and members that are parked, between two nodes, or whose mailbox is full,
+    /// miss it. Whoever sends need not be a member.
+    pub fn send_to_group<T: Serialize + ?Sized>(&mut self, group: &str, message: &T) {
+        let mut payload = Vec::new();
+        let staged = GroupName::new(group).map_err(HandlerError::from).and_then(|group| {
+            codec::encode(Codec::Cbor, message, &mut payload)?;
+            Ok(group)
+        });
+        match staged {
+            Ok(group) => self.stage(Effect::SendToGroup { group, payload }),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Sends a durable message to each member of a group, parked ones included, as
+    /// [`send_reliable`](Self::send_reliable) does; to how many. Members whose queue is full are
+    /// passed over. At most 1,024 members.
+    ///
+    /// # Errors
+    /// [`SendReliableError`]: it is sent to nobody, or the turn sends more than fits into it.
+    pub async fn send_reliable_to_group<T: Serialize + ?Sized>(
+        &mut self,
+        group: &str,
+        message: &T,
+        ttl: Duration,
+    ) -> Result<usize, SendReliableError> {
+        let group = GroupName::new(group)?;
+        let mut body = Vec::new();
+        codec::encode(Codec::Cbor, message, &mut body)?;
+        let shared = &self.shared;
+        let from = Some(RecordId::session(self.session_id()));
+        let node = shared.caller.node();
+        queues::stage_reliable_to_group(node, &shared.effects, from.as_ref(), &group, &body, ttl)
+            .await
+    }
+
+    /// Where the session is that holds this key, at this moment.
+    ///
+    /// # Errors
+    /// [`LocateError`]: the store does not say.
+    pub async fn locate(&self, key: &str) -> Result<Location, LocateError> {
+        cluster::locate(self.shared.caller.node(), key).await
+    }
+
     /// Registers the player's own id for this session. Another session that holds the same key, on
     /// whichever node, ends with `KeyTaken`. What this turn sends leaves when the key is this
     /// session's: mostly in milliseconds, in seconds if the other session's node has died. At most
@@ -144,6 +265,14 @@ impl<S: Session> Context<S> {
         } else {
             self.stage(Effect::RegisterKey(key.to_owned()));
         }
+    }
+
+    /// Puts this session into the store at the end of the turn, and its memory is free. A client
+    /// that is connected is told to come back, and finds it on whichever node it comes to; of one
+    /// that is away it expires after `session.timeout`. For games that want to choose the moment; a
+    /// session whose node stops goes by itself.
+    pub fn swap_out(&mut self) {
+        self.stage(Effect::SwapOut);
     }
 
     /// The key registered in an earlier turn.

@@ -5,7 +5,10 @@ use std::time::Duration;
 use throughline_link::{CloseCode, SessionId};
 
 use super::Recipient;
-use crate::vactor::{Payload, Target};
+use crate::{
+    queues::{GroupName, StagedDurable},
+    vactor::{Payload, Target},
+};
 
 /// One staged effect besides messages to the client.
 #[derive(Debug)]
@@ -25,7 +28,14 @@ pub(crate) enum Effect {
         to: Recipient,
         payload: Vec<u8>,
     },
+    /// To all members of a group, best effort.
+    SendToGroup {
+        group: GroupName,
+        payload: Vec<u8>,
+    },
     RegisterKey(String),
+    /// Into the store.
+    SwapOut,
     SimulateLink {
         delay: Duration,
         loss: f64,
@@ -46,6 +56,8 @@ pub(crate) struct Effects {
     /// Where each of them ends.
     ends: Vec<usize>,
     pub(crate) others: Vec<Effect>,
+    /// What goes into a commit, before all of this leaves.
+    pub(crate) durable: StagedDurable,
 }
 
 /// Buffers that grew beyond this are given back after the turn.
@@ -87,6 +99,7 @@ impl Effects {
         self.bytes.clear();
         self.ends.clear();
         self.others.clear();
+        self.durable.clear();
         if self.bytes.capacity() > KEEP_BYTES {
             *self = Self::default();
         }

@@ -4,12 +4,14 @@
 //! the commit that it needs, if it needs one. While a commit is under way nothing begins.
 //!
 //! # Layout
-//! `drive` is the loop; `turn` begins and ends turns; `own` is the driver of the record, `leave` how
-//! it leaves this node; `work` is what it is asked, and how it answers.
+//! `drive` is the loop; `turn` begins and ends turns; `own` is the driver of the record, `leave`
+//! how it leaves this node; `queued` takes durable messages out of its inbox; `work` is what it is
+//! asked, and how it answers.
 
 mod drive;
 mod leave;
 mod own;
+mod queued;
 mod turn;
 mod work;
 
@@ -31,15 +33,17 @@ pub(super) use work::{Failure, Replier, Work};
 use super::{
     Activation, Deactivation, Instance, Settings, Stage, reminders::Reminders, table::Usage,
 };
-use crate::{cluster::Holding, worker::Worker};
+use crate::{cluster::Holding, queues::Inboxes, worker::Worker};
 use leave::Leaving;
-use turn::{Finished, ReadFuture, Turn};
+use turn::{Committing, ReadFuture, Turn};
 use work::Input;
 
 /// A message for a VActor's actor, from any thread.
 #[derive(Debug)]
 pub(crate) enum ToVActor {
     Work(Work),
+    /// There may be something new in its inbox.
+    Poked,
     /// It is to leave: to that node, or into the store.
     Leave(Deactivation, Option<Box<Entry>>),
     /// Others declared this node dead.
@@ -93,8 +97,12 @@ pub(super) struct VActorActor {
     inbox: VecDeque<Input>,
     turn: Option<Turn>,
     reads: FuturesUnordered<ReadFuture>,
-    /// A turn that has ended, and whose commit is under way.
-    finished: Option<Finished>,
+    /// What the commit under way is for.
+    committing: Option<Committing>,
+    /// Its inbox of durable messages.
+    inboxes: Inboxes,
+    /// Turns since one of them was handled.
+    since_queued: u32,
     /// The state before the turn under way, and its version.
     copy: (Vec<u8>, u32),
     reminders: Reminders,
@@ -128,7 +136,7 @@ impl VActorActor {
             usage.waiting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             Input::Work(work)
         }));
-        let actor = Self {
+        let mut actor = Self {
             settings: node.vactors.kind(kind).settings(),
             worker,
             kind,
@@ -141,7 +149,9 @@ impl VActorActor {
             inbox,
             turn: None,
             reads: FuturesUnordered::new(),
-            finished: None,
+            committing: None,
+            inboxes: Inboxes::default(),
+            since_queued: 0,
             copy: (Vec::new(), 0),
             reminders: read.reminders,
             enqueued_ms: read.enqueued_ms,
@@ -154,6 +164,7 @@ impl VActorActor {
             is_over: false,
             last_look: false,
         };
+        actor.inboxes.look(Inboxes::RECORD);
         let address = actor.start();
         for surplus in node.vactors.insert(id, kind, address.recipient(), usage) {
             // One whose mailbox is full is not idle.

@@ -8,7 +8,7 @@ use throughline_cluster::RecordId;
 use throughline_link::SessionId;
 use tokio::sync::mpsc;
 
-use super::{AskError, Payload, Rejection, route, route::Errand};
+use super::{AskError, Payload, Rejection, route, route::Errand, serve};
 use crate::{
     cluster::{self, Sending},
     node::Shared,
@@ -61,6 +61,11 @@ impl Caller {
         &self.node
     }
 
+    /// In whose name; `None`: somebody outside.
+    pub(super) const fn who(&self) -> Option<&RecordId> {
+        self.who.as_ref()
+    }
+
     /// A turn begins, for which these wait.
     pub(super) fn set_chain(&self, waiting: &[RecordId]) {
         let mut chain = self.chain.borrow_mut();
@@ -84,6 +89,12 @@ impl Caller {
         // What is here already is asked in the order in which it was called.
         let begun = route::begin(&node, errand);
         async move { route::finish(node, begun).await }
+    }
+
+    /// Has a VActor go to the node of this number, if it is in memory somewhere and that node
+    /// serves its kind. A hint: it may be lost.
+    pub async fn move_to(&self, vactor: &Target, node: u32) {
+        serve::move_to(&self.node, &vactor.id, node).await;
     }
 
     /// Sends a one-way message, behind those sent before. Best effort.

@@ -12,7 +12,7 @@ use super::{
     wire::Invoked,
 };
 use crate::{
-    cluster::{rows, tell_start},
+    cluster::{rows, tell_move, tell_start},
     node::Shared,
     peers::Answerer,
 };
@@ -86,8 +86,37 @@ fn another(node: &Shared, id: &RecordId, kind: &str) -> Option<Entry> {
     others.into_iter().find(|entry| entry.member == home).cloned()
 }
 
-/// This VActor is this node's, or nobody's, and is wanted in memory here: it was moved here, or lost
-/// with another node.
+/// Sends a VActor of this node to that one, if that one serves its kind. Whether it is here.
+pub(crate) fn send_to_node(node: &Arc<Shared>, id: &RecordId, to: u32) -> bool {
+    let Some(actor) = node.vactors.find(id) else { return false };
+    let view = node.cluster.view();
+    let Some((kind, _)) = id.vactor_name() else { return false };
+    let to = view.alive().find(|entry| {
+        let info = entry.standing.as_ref().map(|standing| &standing.info);
+        entry.member.node.0 == to && info.is_some_and(|info| info.readable(kind).is_some())
+    });
+    if let Some(to) = to.filter(|to| to.member != view.me.member) {
+        let leave = ToVActor::Leave(Deactivation::Moves, Some(Box::new(to.clone())));
+        // One whose mailbox is full has no time to move.
+        let _ = actor.try_send(leave);
+    }
+    true
+}
+
+/// Moves a VActor, wherever it is; one that is in no memory stays where it is.
+pub(super) async fn move_to(node: &Arc<Shared>, id: &RecordId, to: u32) {
+    if send_to_node(node, id, to) {
+        return;
+    }
+    if let Ok(Some(header)) = rows::header(&node.cluster.store, id).await
+        && let Some(owner) = header.owner.filter(|owner| *owner != node.cluster.member())
+    {
+        tell_move(node, owner, id, to);
+    }
+}
+
+/// This VActor is this node's, or nobody's, and is wanted in memory here: it was moved here, or
+/// lost with another node.
 pub(crate) fn start(node: &Arc<Shared>, id: &RecordId) {
     let kind = id.vactor_name().and_then(|(kind, _)| node.vactors.kind_named(kind));
     if let (Some(kind), Some(reserved)) = (kind, node.directory.reserve_record(id)) {
@@ -95,16 +124,19 @@ pub(crate) fn start(node: &Arc<Shared>, id: &RecordId) {
     }
 }
 
-/// A reminder of a parked VActor is due: it is started where it belongs.
+/// A VActor that is in no node's memory is started where it belongs: a reminder is due, or
+/// something was sent to it.
 pub(crate) async fn wake(node: &Arc<Shared>, id: &RecordId) {
-    let Ok(Some(header)) = rows::header(&node.cluster.store, id).await else { return };
-    if header.state != State::Parked {
+    let Ok(header) = rows::header(&node.cluster.store, id).await else { return };
+    let header = header.filter(|header| !header.state.is_ended());
+    if header.as_ref().is_some_and(|header| header.state != State::Parked) {
         return;
     }
+    let version = header.map(|header| header.state_version);
     let known = id.vactor_name().and_then(|(kind, _)| node.vactors.kind_named(kind));
     let Some(kind) = known else { return };
     let target = Target { id: id.clone(), kind: node.vactors.kind(kind).settings().kind };
-    match place::choose(node, &target, Some(header.state_version)) {
+    match place::choose(node, &target, version) {
         Some(member) if member == node.cluster.member() => start(node, id),
         Some(member) => tell_start(node, member, id),
         None => {}

@@ -6,7 +6,10 @@ use std::time::Duration;
 use throughline_cluster::RecordId;
 
 use super::{Caller, CatchUp, Payload, Target, reminders::Change};
-use crate::session::{Effect, Effects, HandlerError, Recipient};
+use crate::{
+    queues::{self, Address, GroupName, SendReliableError},
+    session::{Effect, Effects, HandlerError, Recipient},
+};
 
 /// Longest name of a reminder.
 const REMINDER_NAME_MAX: usize = 64;
@@ -110,6 +113,43 @@ impl Stage {
     /// Stages a message to a session, in CBOR.
     pub fn send_to_session(&self, to: Recipient, payload: Vec<u8>) {
         self.stage(Effect::SendToSession { to, payload });
+    }
+
+    /// Stages a durable message, in CBOR; to a VActor, its name and the message as a pair.
+    ///
+    /// # Errors
+    /// [`SendReliableError`]; nothing is staged.
+    pub async fn send_reliable(
+        &self,
+        to: &Address,
+        body: &[u8],
+        time: Duration,
+    ) -> Result<(), SendReliableError> {
+        let (node, from) = (self.caller.node(), self.caller.who());
+        queues::stage_reliable(node, &self.effects, from, to, body, time).await
+    }
+
+    /// Stages a durable message to each member of a group; to how many.
+    ///
+    /// # Errors
+    /// [`SendReliableError`].
+    pub async fn send_reliable_to_group(
+        &self,
+        group: &str,
+        body: &[u8],
+        time: Duration,
+    ) -> Result<usize, SendReliableError> {
+        let group = GroupName::new(group)?;
+        let (node, from) = (self.caller.node(), self.caller.who());
+        queues::stage_reliable_to_group(node, &self.effects, from, &group, body, time).await
+    }
+
+    /// Stages a message to the members of a group, in CBOR, best effort.
+    pub fn send_to_group(&self, group: &str, payload: Vec<u8>) {
+        match GroupName::new(group) {
+            Ok(group) => self.stage(Effect::SendToGroup { group, payload }),
+            Err(error) => self.fail(error.into()),
+        }
     }
 
     /// Stages a one-way message to a VActor.

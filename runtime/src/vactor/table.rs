@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
 };
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ pub(super) struct Usage {
     pub(super) waiting: AtomicUsize,
     /// When it last began any, in microseconds of the node's clock.
     pub(super) used: AtomicU64,
+    /// It was poked, and has not looked yet: bits of [`Inboxes`](crate::queues::Inboxes).
+    pub(super) poked: AtomicU8,
     /// How long a turn takes, in microseconds: a running mean.
     pub(super) turn_us: AtomicU64,
 }
@@ -164,6 +166,18 @@ impl VActors {
                 }
             }
         }
+    }
+
+    /// Pokes a VActor to look into its inbox; false if it is not here.
+    pub(crate) fn poke(&self, id: &RecordId, bits: u8) -> bool {
+        let active = self.lock();
+        let Some(entry) = active.entries.get(id) else { return false };
+        let was_poked = entry.usage.poked.fetch_or(bits, Ordering::AcqRel) != 0;
+        if !was_poked && entry.actor.try_send(ToVActor::Poked).is_err() {
+            // Its mailbox is full: the next regular look comes back to it.
+            entry.usage.poked.store(0, Ordering::Release);
+        }
+        true
     }
 
     pub(super) fn find(&self, id: &RecordId) -> Option<Recipient<ToVActor>> {

@@ -57,7 +57,8 @@ impl TestClusterBuilder {
         self
     }
 
-    /// Starts all nodes; `game` gives each one its kinds, at each start.
+    /// Starts all nodes, and waits until they know each other; `game` gives each one its kinds, at
+    /// each start.
     ///
     /// # Panics
     /// If the count of nodes is not 1 to 64, the settings contradict themselves or the game

@@ -34,7 +34,7 @@ pub struct TestCluster {
 }
 
 impl TestCluster {
-    /// So many nodes of a game, all started: `TestCluster::new(3, |node|
+    /// So many nodes of a game, all started and known to each other: `TestCluster::new(3, |node|
     /// node.sessions::<Clicker>())`.
     ///
     /// # Panics
@@ -60,6 +60,8 @@ impl TestCluster {
         for n in 0..cluster.world.count() {
             cluster.start(n);
         }
+        // With its next beat each one sees those that came after it.
+        cluster.advance(cluster.config(0).cluster.beat * 2);
         cluster
     }
 
@@ -173,6 +175,7 @@ impl TestCluster {
     pub fn drain(&self, n: usize) -> StopReport {
         let stop = self.world.with(n, |node| node.stop());
         let Some(stop) = stop else { panic!("node {n} does not run") };
+        assert!(!self.world.is_frozen(n), "node {n} is frozen");
         let report = self.world.run(stop);
         self.wait_until_gone(n);
         report

@@ -214,3 +214,61 @@ impl fmt::Debug for Stream {
         f.debug_struct("Stream").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const DELAY: Duration = Duration::from_millis(5);
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn connection() -> (Stream, Stream, Arc<Pipe>) {
+        let (there, back) = (Pipe::new(DELAY, 1), Pipe::new(DELAY, 2));
+        let one = Stream::new(Arc::clone(&back), Arc::clone(&there));
+        (one, Stream::new(Arc::clone(&there), back), there)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_arrive_later_in_order_and_before_the_end() {
+        let (mut one, mut other, _) = connection();
+        let began = Instant::now();
+        for n in 0..100 {
+            one.write_all(&[n]).await.unwrap();
+        }
+        drop(one);
+        let mut read = Vec::new();
+        other.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, (0..100).collect::<Vec<u8>>());
+        assert!((Duration::from_millis(1)..=DELAY).contains(&began.elapsed()));
+        let error = other.write_all(b"x").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_that_is_held_loses_nothing_and_tells_nobody() {
+        let (mut one, mut other, there) = connection();
+        there.hold(true);
+        one.write_all(b"held").await.unwrap();
+        let mut read = [0; 4];
+        assert!(timeout(LONG, other.read_exact(&mut read)).await.is_err());
+        there.hold(false);
+        other.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"held");
+        there.hold(true);
+        drop(other);
+        one.write_all(b"nobody").await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_writer_waits_for_a_reader_that_is_slow() {
+        let (mut one, mut other, _) = connection();
+        one.write_all(&vec![7; BYTES_MAX]).await.unwrap();
+        assert!(timeout(LONG, one.write_all(b"more")).await.is_err());
+        let mut read = vec![0; BYTES_MAX];
+        other.read_exact(&mut read).await.unwrap();
+        one.write_all(b"more").await.unwrap();
+    }
+}

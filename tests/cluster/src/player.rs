@@ -10,6 +10,7 @@ use bytes::Bytes;
 use throughline::{Codec, Incoming, Outgoing};
 use throughline_client::{Client, ClientHandle, CloseCode, Event, Events, SessionId, Stats};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use crate::world::{PATIENCE, World, link_address};
@@ -24,10 +25,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// A player with the real client, driven whenever the cluster goes on. It takes each message when
 /// it comes, and keeps it until the test looks at it, in order.
 ///
-/// Its methods panic with what happened instead, since that fails the test.
+/// Its methods panic with what happened instead, since that fails the test. Dropped, it is a client
+/// that was killed: its session waits for it in vain.
 pub struct Player {
     world: Rc<World>,
     handle: ClientHandle,
+    /// Takes what comes, and holds the client with that.
+    taking: AbortHandle,
     seen: Arc<Seen>,
     codec: Codec,
     host: IpAddr,
@@ -78,25 +82,26 @@ async fn take(mut events: Events, seen: Arc<Seen>) {
 impl Player {
     pub(crate) fn new(world: Rc<World>, client: Client, codec: Codec, host: IpAddr) -> Self {
         let seen = Arc::new(Seen::default());
-        let handle = world.run(async {
+        let (handle, taking) = world.run(async {
             let (handle, events) = client.spawn();
-            tokio::spawn(take(events, Arc::clone(&seen)));
-            handle
+            (handle, tokio::spawn(take(events, Arc::clone(&seen))).abort_handle())
         });
-        Self { world, handle, seen, codec, host }
+        Self { world, handle, taking, seen, codec, host }
     }
 
     /// Sends a message of the game, written as its session kind reads it. It leaves as soon as the
     /// window and the connection allow, and not before time goes on.
     ///
     /// # Panics
-    /// If the session has ended, or the message cannot be written or is too large.
+    /// If the session has ended, the message cannot be written or is too large, or the window has
+    /// no room for it within 60 s of the cluster's time.
     #[track_caller]
     pub fn send(&mut self, message: &impl Outgoing) {
         let mut bytes = Vec::new();
         let written = message.encode(self.codec, &mut bytes);
         let sent = written.map_err(|error| error.to_string()).and_then(|()| {
-            let sent = self.world.run(self.handle.send(bytes));
+            let sent = self.world.wait(self.handle.send(bytes));
+            let sent = sent.ok_or_else(|| format!("the window is full for {PATIENCE:?}"))?;
             sent.map_err(|error| error.to_string())
         });
         if let Err(error) = sent {
@@ -139,7 +144,7 @@ impl Player {
     /// # Panics
     /// As [`expect`](Self::expect).
     #[track_caller]
-    pub fn next<T: Incoming>(&mut self) -> T {
+    pub fn receive<T: Incoming>(&mut self) -> T {
         self.expect(|_| true)
     }
 
@@ -288,6 +293,12 @@ impl State {
 async fn until(is_so: impl Fn() -> bool) {
     while !is_so() {
         sleep(LOOK_EVERY).await;
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        self.taking.abort();
     }
 }
 

@@ -188,15 +188,22 @@ impl World {
         slot.up.is_some()
     }
 
+    /// Whether it runs and is frozen.
+    pub(crate) fn is_frozen(&self, n: usize) -> bool {
+        self.nodes.borrow()[n].is_frozen
+    }
+
     /// Ends a node without a word; false if it does not run.
     pub(crate) fn kill(&self, n: usize) -> bool {
         let slot = &mut self.nodes.borrow_mut()[n];
         slot.is_frozen = false;
         let Some(up) = slot.up.take() else { return false };
-        // First: what is dropped may still want to say something.
-        up.store.abandon();
-        self.network.unplug(host_of_node(n));
-        self.inside(|| drop(up));
+        self.inside(|| {
+            // First: what is dropped may still want to say something.
+            up.store.abandon();
+            self.network.unplug(host_of_node(n));
+            drop(up);
+        });
         true
     }
 }

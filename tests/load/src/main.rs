@@ -6,7 +6,8 @@
 //!
 //! # Layout
 //! - `echo`, `idle`, `cut`: the scenarios of one node. `handover`, `drain`, `rolling`, `storm`,
-//!   `freeze`: those of a cluster; `cluster`, `roam`: what these have in common. `vactor`: asks.
+//!   `freeze`: those of a cluster; `cluster`, `roam`: what these have in common. `queue`: that of a
+//!   store alone. `vactor`: asks.
 //! - `roles`: the processes of a run. `child`, `parent`: how both ends talk.
 //! - `report`, `bar`: what comes out, and what is expected of it.
 //! - `latency`, `numbers`: what is counted.
@@ -30,6 +31,7 @@ mod limits;
 mod numbers;
 mod options;
 mod parent;
+mod queue;
 mod report;
 mod resident;
 mod roam;
@@ -67,6 +69,7 @@ enum Scenario {
     Rolling(rolling::Options),
     Storm(storm::Options),
     Vactor(vactor::Options),
+    Queue(queue::Options),
     #[command(hide = true)]
     Freeze(freeze::Options),
     #[command(flatten)]
@@ -99,6 +102,7 @@ fn run(scenario: Scenario) -> Result<ExitCode, Error> {
             Scenario::Rolling(options) => rolling::run(&options).await,
             Scenario::Storm(options) => storm::run(&options).await,
             Scenario::Vactor(options) => vactor::run(&options).await,
+            Scenario::Queue(options) => queue::run(&options).await,
             Scenario::Freeze(options) => freeze::run(&options).await,
             Scenario::Role(_) => Ok(ExitCode::SUCCESS),
         }

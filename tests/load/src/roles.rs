@@ -9,7 +9,8 @@
 //! - `hub`, `member`: a store, and the nodes of a cluster that share it. `traveller`: their session
 //!   kind. `roamer`: its clients. `store_client`: the store's own limit. `gate`: a door to a node.
 //! - `vactors`: a node that hosts VActors, or asks them. `counter`: their kinds. `actix_asker`,
-//!   `engine`: the limits. `asks`: what the askers of both sides have in common.
+//!   `records`: the limits. `asks`: what the askers of both sides have in common.
+//! - `queue_producer`, `queue_consumer`: what goes through queues. `engine`: the limit of that.
 //! - `drive`: what the echo clients of both sides have in common.
 //! - `worker`: a thread with a runtime of its own, as the clients and the proxy use it.
 
@@ -28,6 +29,9 @@ pub(crate) mod idle_client;
 pub(crate) mod member;
 pub(crate) mod node;
 pub(crate) mod proxy;
+pub(crate) mod queue_consumer;
+pub(crate) mod queue_producer;
+pub(crate) mod records;
 pub(crate) mod roamer;
 pub(crate) mod store_client;
 pub(crate) mod traveller;
@@ -60,9 +64,15 @@ pub(crate) enum Role {
     #[command(hide = true)]
     DriveActix(actix_asker::Options),
     #[command(hide = true)]
-    DriveEngine(engine::Options),
+    DriveRecords(records::Options),
     #[command(hide = true)]
     DriveStore(store_client::Options),
+    #[command(hide = true)]
+    DriveProducers(queue_producer::Options),
+    #[command(hide = true)]
+    DriveConsumers(queue_consumer::Options),
+    #[command(hide = true)]
+    DriveEngine(engine::Options),
     #[command(hide = true)]
     DriveRoam(roamer::Options),
     #[command(hide = true)]
@@ -90,8 +100,11 @@ impl Role {
             Self::ServeVactors(options) => vactors::serve(&options),
             Self::DriveVactors(options) => vactors::drive(&options),
             Self::DriveActix(options) => actix_asker::drive(&options),
-            Self::DriveEngine(options) => engine::drive(&options),
+            Self::DriveRecords(options) => records::drive(&options),
             Self::DriveStore(options) => store_client::drive(options),
+            Self::DriveProducers(options) => queue_producer::drive(options),
+            Self::DriveConsumers(options) => queue_consumer::drive(options),
+            Self::DriveEngine(options) => engine::drive(&options),
             Self::DriveRoam(options) => roamer::drive(options),
             Self::DriveBare(options) => drive::drive::<bare_client::BareClient>(&options),
             Self::DriveBareIdle(options) => idle_client::drive::<bare_client::BareClient>(options),

@@ -131,7 +131,7 @@ impl Options {
         }
         if self.activate {
             let path = pass(&[("path", &folder.join("engine").display())]);
-            let (asker, ()) = start("drive-engine", [path, window].concat()).await?;
+            let (asker, ()) = start("drive-records", [path, window].concat()).await?;
             return Ok(Side { asker, _others: Vec::new() });
         }
         let (server, target): (_, String) = start("serve-bare", pass(&[("threads", &1)])).await?;

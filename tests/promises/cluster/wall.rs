@@ -24,6 +24,8 @@ pub(crate) struct Gate {
     pub(crate) before: Option<fn(&Batch) -> bool>,
     /// The answers of such commits, once they are made.
     pub(crate) after: Option<fn(&Batch) -> bool>,
+    /// Such commits are not made: the store says that it is down.
+    pub(crate) refused: Option<fn(&Batch) -> bool>,
 }
 
 impl Gate {
@@ -40,6 +42,11 @@ impl Gate {
     /// These commits are made, and their answers held up.
     pub(crate) fn after(which: fn(&Batch) -> bool) -> Self {
         Self { after: Some(which), ..Self::default() }
+    }
+
+    /// These commits are not made.
+    pub(crate) fn refusing(which: fn(&Batch) -> bool) -> Self {
+        Self { refused: Some(which), ..Self::default() }
     }
 
     fn holds(self, batch: Option<&Batch>) -> bool {
@@ -76,6 +83,18 @@ impl Wall {
 
     pub(crate) fn open(&self) {
         self.set(Gate::default());
+    }
+
+    /// The store behind it.
+    pub(crate) const fn store(&self) -> &Arc<dyn Store> {
+        &self.inner
+    }
+
+    /// How many rows begin with this.
+    pub(crate) fn rows(&self, prefix: &'static [u8]) -> usize {
+        let scan = self.inner.scan(Scan::prefix(Bytes::from_static(prefix)));
+        // A store in memory answers at once.
+        scan.now_or_never().unwrap().unwrap().entries().len()
     }
 
     /// The record of a session, if there is one.
@@ -172,6 +191,9 @@ impl Store for SharedWall {
                 pass(&mut gate, Some(&batch)).await;
                 wall.held.fetch_sub(1, Ordering::Relaxed);
             }
+            if gate.borrow().refused.is_some_and(|which| which(&batch)) {
+                return Err(CommitError::Closed);
+            }
             let answer = inner.commit(batch.clone()).await;
             if matches!(answer, Err(CommitError::Refused(_))) {
                 wall.refused.fetch_add(1, Ordering::Relaxed);
@@ -215,6 +237,22 @@ fn header_of(batch: &Batch) -> Option<Header> {
 /// Whether a commit brings a record into a state like this.
 pub(crate) fn is_in(batch: &Batch, is_so: fn(State) -> bool) -> bool {
     header_of(batch).is_some_and(|header| is_so(header.state))
+}
+
+/// Whether a commit puts a message into a queue.
+pub(crate) fn enqueues(batch: &Batch) -> bool {
+    batch.writes().iter().any(|write| match write {
+        Write::Put { key, .. } => key.starts_with(b"xm"),
+        Write::Delete { .. } => false,
+    })
+}
+
+/// Whether a commit takes a message out of a queue.
+pub(crate) fn uses_up(batch: &Batch) -> bool {
+    batch.writes().iter().any(|write| match write {
+        Write::Delete { key } => key.starts_with(b"xm"),
+        Write::Put { .. } => false,
+    })
 }
 
 /// Whether a commit takes a session key.

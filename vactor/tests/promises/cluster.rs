@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use throughline_testing::TestCluster;
-use throughline_vactor::prelude::*;
+use throughline_vactor::{Move, prelude::*};
 
 use crate::kinds::*;
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 fn cluster(nodes: usize) -> TestCluster {
     TestCluster::builder(nodes).start(|node| {
@@ -217,4 +219,98 @@ fn an_ask_of_a_kind_that_no_node_serves_is_rejected() {
     let node = cluster.node(0);
     let asked = cluster.run(async move { node.ask(&Counter::at("a"), Total {}).await });
     assert_eq!(asked, Err(Rejection::NoSuchKind.into()));
+}
+
+#[test]
+fn a_vactor_moves_on_demand_and_who_asks_meanwhile_notices_nothing() {
+    let cluster = cluster(3);
+    cluster.advance(Duration::from_secs(1));
+    for turn in 1..=30 {
+        let (node, from) = (cluster.node(0), cluster.node(1));
+        let to = u32::try_from(turn % 3).unwrap() + 1;
+        let asked = cluster.run(async move {
+            from.move_vactor(&Counter::at("a"), to).await;
+            let asked = node.ask(&Counter::at("a"), Add { by: 1 }).await;
+            // An order to one that is still on its way is lost: the next comes later.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            asked
+        });
+        assert_eq!(asked, Ok(turn));
+    }
+    let moves = begun(&cluster, 0, "a");
+    assert!(moves.len() > 10, "{moves:?}");
+    assert!(moves[1..].iter().all(|why| why == "Restored"), "{moves:?}");
+}
+
+#[test]
+fn a_durable_message_wakes_its_vactor_and_is_handled_once() {
+    let cluster = cluster(3);
+    let node = cluster.node(0);
+    cluster.run(async move {
+        for _ in 0..20 {
+            let counter = Counter::at("a");
+            (&*node).tell_reliable(&counter, &Add { by: 1 }, DAY).await.unwrap();
+        }
+    });
+    cluster.advance(Duration::from_secs(3));
+    assert_eq!(add(&cluster, 1, "a", 0), Ok(20));
+    // Swapped out, and woken again.
+    cluster.advance(Duration::from_secs(120));
+    let node = cluster.node(2);
+    let told = async move { (&*node).tell_reliable(&Counter::at("a"), &Add { by: 1 }, DAY).await };
+    cluster.run(told).unwrap();
+    cluster.advance(Duration::from_secs(3));
+    assert_eq!(add(&cluster, 1, "a", 0), Ok(21));
+}
+
+#[test]
+fn durable_messages_of_a_vactor_are_handled_once_while_every_node_is_restarted() {
+    let cluster = cluster(3);
+    let node = cluster.node(0);
+    let relay =
+        async move { node.ask(&Counter::at("from"), Send { times: 30, to: "to".into() }).await };
+    cluster.run(relay).unwrap();
+    for n in 0..3 {
+        let other = cluster.node((n + 1) % 3);
+        let send = Send { times: 30, to: "to".into() };
+        cluster.begin_drain(n);
+        cluster.run(async move { other.ask(&Counter::at("from"), send).await }).unwrap();
+        cluster.wait_until_gone(n);
+        cluster.start(n);
+    }
+    cluster.advance(Duration::from_secs(5));
+    assert_eq!(add(&cluster, 0, "to", 0), Ok(120));
+}
+
+#[test]
+fn what_a_crash_proof_vactor_was_sent_is_handled_once_through_kills() {
+    let cluster = cluster(3);
+    for n in 0..3 {
+        let node = cluster.node(n);
+        cluster.run(async move {
+            for _ in 0..10 {
+                (&*node).tell_reliable(&Vault::at("v"), &Add { by: 1 }, DAY).await.unwrap();
+            }
+        });
+        cluster.kill(n);
+        cluster.advance(Duration::from_secs(7));
+        cluster.start(n);
+        cluster.advance(Duration::from_secs(2));
+    }
+    cluster.advance(Duration::from_secs(5));
+    assert_eq!(vault(&cluster, 1, 0), Ok(30));
+}
+
+#[test]
+fn a_durable_message_that_always_fails_is_set_aside_and_the_next_one_is_handled() {
+    let cluster = cluster(1);
+    let node = cluster.node(0);
+    cluster.run(async move {
+        let counter = Counter::at("a");
+        let mut node = &*node;
+        node.tell_reliable(&counter, &Fail { panics: false }, DAY).await.unwrap();
+        node.tell_reliable(&counter, &Add { by: 1 }, DAY).await.unwrap();
+    });
+    cluster.advance(Duration::from_secs(3));
+    assert_eq!(add(&cluster, 0, "a", 0), Ok(1));
 }

@@ -53,6 +53,7 @@ message!(Remind { after_ms: u64 } -> ());
 message!(Reminded {} -> Vec<String>);
 message!(Begun {} -> Vec<String>);
 message!(Leave {} -> ());
+message!(Send { times: i64, to: String } -> ());
 message!(Forget {} -> ());
 
 messages! { Counter {
@@ -67,6 +68,7 @@ messages! { Counter {
     "reminded" => read Reminded,
     "begun" => read Begun,
     "leave" => Leave,
+    "send" => Send,
     "forget" => Forget,
 } }
 
@@ -176,6 +178,16 @@ impl Read<Begun> for Counter {
 impl Handle<Leave> for Counter {
     async fn handle(&mut self, _: Leave, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
         ctx.deactivate();
+        Ok(())
+    }
+}
+
+impl Handle<Send> for Counter {
+    async fn handle(&mut self, send: Send, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
+        for _ in 0..send.times {
+            let to = Self::at(send.to.as_str());
+            ctx.tell_reliable(&to, &Add { by: 1 }, Duration::from_secs(86_400)).await?;
+        }
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
 //! What is promised of VActors, on real nodes.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod cluster;
 mod kinds;

@@ -4,6 +4,7 @@
 
 mod live;
 mod nodes;
+mod queue;
 mod store;
 
 use std::process::{Command, Output, Stdio};
@@ -48,7 +49,7 @@ fn a_wrong_command_line_is_refused_with_status_2() {
 #[test]
 fn the_help_names_every_command() {
     let help = succeeds(&["--help"]);
-    for command in ["status", "sessions", "announce", "maintenance", "drain", "store", "--admin"] {
+    for command in ["status", "sessions", "announce", "maintenance", "drain", "store", "queue"] {
         assert!(help.contains(command), "{command} is missing in: {help}");
     }
 }

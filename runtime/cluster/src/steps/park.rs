@@ -9,10 +9,10 @@ use crate::{
 };
 
 impl Law {
-    /// The record becomes a snapshot that anybody may claim. `due` is when it is to be looked at, in
-    /// milliseconds since 1970 UTC: a session expires then, a VActor has a reminder. `attempt` is the highest that a client was let in with, which a record
-    /// that runs without a snapshot has in memory only. The record stays in memory until the
-    /// commit is in.
+    /// The record becomes a snapshot that anybody may claim. `due` is when it is to be looked at,
+    /// in milliseconds since 1970 UTC: a session expires then, a VActor has a reminder. `attempt`
+    /// is the highest that a client was let in with, which a record that runs without a snapshot
+    /// has in memory only. The record stays in memory until the commit is in.
     ///
     /// # Errors
     /// [`NotNow::WrongState`]: not owned.

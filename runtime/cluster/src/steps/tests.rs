@@ -224,6 +224,49 @@ fn a_vactor_without_a_snapshot_starts_again_with_a_new_life() {
     assert_eq!((again.state, again.life, again.owner), (State::New, 78, Some(b.member)));
 }
 
+fn vactor(state: TurnState, due: Option<u64>) -> Header {
+    let id = RecordId::vactor("match", b"7").unwrap();
+    let header = law().create(&Creation { id, ..creation(1) }, &me()).unwrap().after.unwrap();
+    let turn = Turn { state, attempt: 0, due, more: Commit::default() };
+    law().turn(&header, turn).unwrap().after.unwrap()
+}
+
+#[test]
+fn a_vactor_that_was_parked_or_taken_keeps_the_time_of_its_reminder() {
+    let (b, dead) = (node(2, NodeState::Alive), node(1, NodeState::Dead));
+    let state = TurnState::Committed { snapshot: Bytes::from_static(b"s"), state_version: 2 };
+    let header = vactor(state, Some(9));
+    let swept = law().take(&header, &dead, &b, &taken(None)).unwrap().after.unwrap();
+    assert_eq!((swept.state, swept.owner, swept.due), (State::Parked, None, Some(9)));
+    let parked = law().park(&header, Bytes::new(), 2, 0, None).unwrap().after.unwrap();
+    assert_eq!((parked.state, parked.due), (State::Parked, None), "it does not expire");
+}
+
+#[test]
+fn a_vactor_begins_in_one_commit_where_nothing_comes_before_its_first_effect() {
+    let id = RecordId::vactor("match", b"7").unwrap();
+    let new = Creation { id, ..creation(1) };
+    let step = law().create_running(&new, &me()).unwrap();
+    let rules: Vec<_> = step.commit.guards.iter().map(|guard| guard.rule).collect();
+    assert_eq!(rules, [Rule::CreateAbsent, Rule::CreateAlive]);
+    let header = step.after.unwrap();
+    assert_eq!((header.state, header.owner), (State::Running, Some(me().member)));
+}
+
+#[test]
+fn a_vactor_whose_memory_is_gone_is_begun_anew_by_its_owner_alone() {
+    let header = vactor(TurnState::Running, None);
+    let step = law().restart(&header, 99).unwrap();
+    let rules: Vec<_> = step.commit.guards.iter().map(|guard| guard.rule).collect();
+    assert_eq!(rules, [Rule::TurnHeader]);
+    let again = step.after.unwrap();
+    assert_eq!((again.state, again.life, again.owner), (State::New, 99, header.owner));
+    assert_eq!((again.crashes, again.version), (header.crashes + 1, header.version + 1));
+    let parked = law().park(&header, Bytes::new(), 2, 0, None).unwrap().after.unwrap();
+    assert_eq!(law().restart(&parked, 99), Err(NotNow::WrongState(parked.id.clone())));
+    assert!(law().restart(&running(1), 99).is_err(), "a session is never begun anew");
+}
+
 #[test]
 fn a_settling_commit_takes_a_version_that_nobody_proposed() {
     let header = running(1);

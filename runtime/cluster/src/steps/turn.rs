@@ -63,6 +63,7 @@ impl Law {
         }
         change.commit.guards.extend(turn.more.guards);
         change.commit.writes.extend(turn.more.writes);
+        change.commit.raw = turn.more.raw;
         Ok(change.finish(StepName::Turn))
     }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use throughline_cluster::{
-    Ask, Beat, Commit, Creation, Ending, Entry, Gone, Header, Held, HeldAction, Host, Identity,
-    Law, Outcome, Placed, Placement, PlacementAction, Proof, RecordId, Refusal, Reply, Request,
-    Row, Snapshot, State, Turn, TurnState, Value,
+    Ask, Beat, Check, Commit, Creation, Ending, Entry, Gone, Header, Held, HeldAction, Host,
+    Identity, Law, Outcome, Placed, Placement, PlacementAction, Proof, RecordId, Refusal, Reply,
+    Request, Row, Snapshot, State, Turn, TurnState, Value, Write,
 };
 use throughline_link::{Instant, Secret, SessionId};
 
@@ -356,6 +356,46 @@ fn a_swap_out_that_fails_keeps_the_session_where_it_is() {
     owner.handle_snapshot(None);
     assert_eq!(drive(&mut store, &mut owner), [HeldAction::GoOn]);
     assert!(owner.may_act());
+}
+
+/// A turn with a row of a queue, if that other row is there.
+fn sending(key: &'static [u8], expected: Option<&'static [u8]>) -> Turn {
+    let mut more = Commit::default();
+    let (key, value) = (Bytes::from_static(key), Bytes::from_static(b"message"));
+    more.raw.writes.push(Write::Put { key, value });
+    if let Some(key) = expected {
+        let (key, value) = (Bytes::from_static(key), Bytes::from_static(b"message"));
+        more.raw.checks.push(Check::Equals { key, value });
+    }
+    Turn { state: TurnState::Running, attempt: 0, due: None, more }
+}
+
+#[test]
+fn rows_of_other_packages_are_checked_and_written_with_a_turn() {
+    let (mut store, mut owner) = running(TurnState::Running);
+    owner.turn(sending(b"xm1", None)).unwrap();
+    assert_eq!(drive(&mut store, &mut owner), [HeldAction::Committed, HeldAction::GoOn]);
+    owner.turn(sending(b"qm2", Some(b"xm1"))).unwrap();
+    assert_eq!(drive(&mut store, &mut owner), [HeldAction::Committed, HeldAction::GoOn]);
+    assert!(store.has(b"xm1") && store.has(b"qm2"));
+    owner.turn(sending(b"xm3", Some(b"xm0"))).unwrap();
+    assert_eq!(drive(&mut store, &mut owner), [HeldAction::NotCommitted, HeldAction::GoOn]);
+    assert!(!store.has(b"xm3") && owner.may_act());
+}
+
+#[test]
+fn a_turn_that_ends_when_its_session_is_to_leave_is_committed_before() {
+    let (mut store, mut owner) = running(TurnState::Running);
+    owner.park(Some(60_000)).unwrap();
+    assert_eq!(owner.poll_action(), Some(HeldAction::SwapOut));
+    owner.turn(sending(b"xm1", None)).unwrap();
+    assert!(owner.turn(sending(b"xm9", None)).is_err(), "one commit at a time");
+    assert_eq!(drive(&mut store, &mut owner), [HeldAction::Committed]);
+    owner.turn(sending(b"xm2", Some(b"xm0"))).unwrap();
+    assert_eq!(drive(&mut store, &mut owner), [HeldAction::NotCommitted]);
+    assert!(store.has(b"xm1") && !store.has(b"xm2") && !owner.may_act());
+    owner.handle_snapshot(Some((Bytes::from_static(b"snapshot"), 1)));
+    assert_eq!(drive(&mut store, &mut owner), [HeldAction::Gone(Gone::Parked)]);
 }
 
 #[test]

@@ -37,6 +37,10 @@ impl Store {
         Some(Value::decode(row, value).expect("what was written reads back"))
     }
 
+    pub(crate) fn has(&self, key: &[u8]) -> bool {
+        self.rows.contains_key(key)
+    }
+
     pub(crate) fn header(&self, id: &RecordId) -> Option<Header> {
         match self.get(&Row::Header(id.clone()))? {
             Value::Header(header) => Some(header),

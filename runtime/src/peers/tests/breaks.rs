@@ -156,3 +156,31 @@ async fn a_closed_node_lets_go_of_everything() {
     // An answer that comes now goes nowhere.
     b.held().into_iter().for_each(|answer| answer.answer("late".into()));
 }
+
+#[tokio::test]
+async fn a_node_that_stops_answers_what_it_has_begun() {
+    let (a, b) = (Node::start(A, Manner::Echo), Node::start(B, Manner::Hold));
+    let call = a.peers.call(B, &b.address, "x".into(), HANG);
+    b.has_begun(1).await;
+    b.peers.close();
+    b.held().into_iter().for_each(|answer| answer.answer("late, and not too late".into()));
+    within(b.peers.finish()).await;
+    assert_eq!(within(call).await, Ok("late, and not too late".into()));
+}
+
+#[tokio::test]
+async fn a_call_that_comes_after_the_last_one_of_a_node_that_stops_was_surely_not_handled() {
+    let (a, (listener, address)) = (Node::start(A, Manner::Echo), listen().await);
+    let calls: Vec<_> = (0..2).map(|_| a.peers.call(B, &address, "x".into(), HANG)).collect();
+    let mut stream = accept_as(B, &listener).await;
+    let Frame::Call { call: first, .. } = next(&mut stream).await else { panic!("no call") };
+    let Frame::Call { call: second, .. } = next(&mut stream).await else { panic!("no call") };
+    stream.send(&Frame::Answer { call: first, payload: "y".into() }).await.unwrap();
+    stream.send(&Frame::Goodbye { last: first }).await.unwrap();
+    assert!(second > first);
+    let mut answers = Vec::new();
+    for call in calls {
+        answers.push(within(call).await);
+    }
+    assert_eq!(answers, [Ok("y".into()), Err(CallError::NotHandled)]);
+}

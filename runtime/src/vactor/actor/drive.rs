@@ -65,9 +65,11 @@ impl VActorActor {
             goes_on |= self.take_mail(now);
             goes_on |= self.poll_turn(cx, now);
             goes_on |= self.poll_reads(cx);
+            goes_on |= self.read_inbox(cx);
             if !self.is_over && !self.is_suspended() {
                 self.queue_reminders(now);
                 goes_on |= self.run_inbox(cx, &mut turns_left, now);
+                goes_on |= self.take_queued(now);
                 goes_on |= self.leave_if_idle(now);
             }
             if self.is_over {
@@ -89,7 +91,7 @@ impl VActorActor {
     /// Whether nothing begins.
     pub(super) fn is_suspended(&self) -> bool {
         let free = self.holding.as_ref().is_some_and(|holding| holding.held.may_act());
-        !self.acts || !free || self.finished.is_some() || self.leaving.is_under_way()
+        !self.acts || !free || self.committing.is_some() || self.leaving.is_under_way()
     }
 
     /// Takes what was said since the last round.
@@ -98,6 +100,10 @@ impl VActorActor {
         while let Some(message) = self.mail.pop_front() {
             match message {
                 ToVActor::Work(work) => self.take_work(work),
+                ToVActor::Poked => {
+                    let bits = self.usage.poked.swap(0, std::sync::atomic::Ordering::AcqRel);
+                    self.inboxes.look(bits);
+                }
                 ToVActor::Leave(why, to) => self.leaving.want(why, to),
                 ToVActor::Fenced => self.fence(),
             }
@@ -123,13 +129,16 @@ impl VActorActor {
     }
 
     /// Whether the turn of its beginning has still to come.
-    fn has_not_begun(&self) -> bool {
+    pub(super) fn has_not_begun(&self) -> bool {
         matches!(self.inbox.front(), Some(Input::Activated(_)))
     }
 
     /// Whether anything is under way or waits.
     pub(super) fn is_idle(&self) -> bool {
-        self.inbox.is_empty() && self.turn.is_none() && self.reads.is_empty()
+        self.inbox.is_empty()
+            && self.turn.is_none()
+            && self.reads.is_empty()
+            && !self.inboxes.has_next()
     }
 
     fn leave_if_idle(&mut self, now: Instant) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use throughline_cluster::{Ask, Ending as RecordEnding, Entry, Gone, Went};
 use throughline_link::{CloseCode, Instant};
 
-use super::{ToVActor, VActorActor, work::Failure, work::Input, work::Work};
+use super::{ToVActor, VActorActor, turn::Committing, work::Failure, work::Input, work::Work};
 use crate::{
     cluster::tell_start,
     vactor::{AskError, Deactivation, Durability, Payload, Rejection, route, serve},
@@ -87,7 +87,7 @@ impl VActorActor {
 
     /// Whether the last turn is to begin; why it leaves.
     pub(super) fn last_turn(&mut self) -> Option<Deactivation> {
-        let free = self.turn.is_none() && self.reads.is_empty() && self.finished.is_none();
+        let free = self.turn.is_none() && self.reads.is_empty() && self.committing.is_none();
         if !self.leaving.under_way || self.leaving.begun || !free || !self.acts {
             return None;
         }
@@ -191,7 +191,7 @@ impl VActorActor {
         if let Some(turn) = self.turn.take() {
             turn.replier.reply(unknown());
         }
-        if let Some(finished) = self.finished.take() {
+        if let Some(Committing::Turn(finished)) = self.committing.take() {
             finished.replier.reply(unknown());
         }
         self.stage.clear();
@@ -210,7 +210,7 @@ impl VActorActor {
     }
 
     /// Nobody finds it here any more.
-    pub(super) fn unlist(&mut self) {
+    pub(super) fn unlist(&self) {
         self.worker.node.vactors.remove(&self.id, &self.usage);
     }
 

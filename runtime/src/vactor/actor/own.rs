@@ -2,11 +2,13 @@
 
 use std::task::{Context, Poll};
 
-use throughline_cluster::{Commit, HeldAction, Turn as RecordTurn, TurnState};
+use throughline_cluster::{HeldAction, Turn as RecordTurn, TurnState};
+use throughline_queue::{Pieces, QueueName};
 
 use super::{VActorActor, VActorSnapshot};
 use crate::{
     codec::{self, Codec},
+    queues::{Beside, beside},
     session::HandlerError,
     vactor::Durability,
 };
@@ -49,13 +51,23 @@ impl VActorActor {
     pub(super) fn needs_commit(&self) -> bool {
         self.settings.durability == Durability::EveryTurn
             || self.loaded.is_some()
+            || !self.stage.effects().borrow().durable.is_empty()
             || self.holding.as_ref().is_some_and(|holding| {
                 holding.held.header().state != throughline_cluster::State::Running
             })
     }
 
-    /// Commits the turn that has just ended.
-    pub(super) fn commit(&mut self, more: Commit) -> Result<(), HandlerError> {
+    /// Commits the turn that has just ended, with what it has staged and what it uses up; whom to
+    /// poke when that is in.
+    pub(super) fn commit(&mut self, used_up: Pieces) -> Result<Vec<QueueName>, HandlerError> {
+        let staged = self.stage.effects().borrow_mut().durable.take();
+        let now_ms = self.worker.node.cluster.wall_ms();
+        let Some(holding) = &self.holding else {
+            return Err(HandlerError::new("its record is gone"));
+        };
+        let header = holding.held.header();
+        let made = beside(header, &mut self.enqueued_ms, now_ms, staged, used_up);
+        let Beside { more, pokes, .. } = made;
         let (state, due) = match self.settings.durability {
             // What runs without a snapshot has no reminders either once its node is dead.
             Durability::OnSwapOut => (TurnState::Running, None),
@@ -69,11 +81,12 @@ impl VActorActor {
             return Err(HandlerError::new("its record is gone"));
         };
         let attempt = holding.held.header().attempt;
-        Ok(holding.held.turn(RecordTurn { state, attempt, due, more })?)
+        holding.held.turn(RecordTurn { state, attempt, due, more })?;
+        Ok(pokes)
     }
 
     /// What is to stand in the store, within its limit.
-    pub(super) fn snapshot(&mut self) -> Result<(Vec<u8>, u32), HandlerError> {
+    pub(super) fn snapshot(&self) -> Result<(Vec<u8>, u32), HandlerError> {
         let node = &self.worker.node;
         let view = node.cluster.view();
         let own = &self.settings;

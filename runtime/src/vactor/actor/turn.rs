@@ -6,17 +6,21 @@ use std::sync::{Arc, atomic::Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::{FutureExt as _, Stream as _};
-use throughline_cluster::{Commit, RecordId};
-use throughline_link::Instant;
+use throughline_cluster::RecordId;
+use throughline_link::{Instant, SessionId};
+use throughline_queue::{Pieces, QueueName};
 
 use super::{
     VActorActor, leave,
+    queued::{QueuedTurn, TURNS_BETWEEN},
     work::{Failure, Input, Replier, Work},
 };
 use crate::{
     actor::Hook,
+    cluster::send_to_group,
     counters::is_worth_a_line,
     node::Shared,
+    queues::QueuedMessage,
     session::{Effect, HandlerError},
     vactor::{
         AskError, Durability, Instance, Job, Mode, Payload, Rejection, TurnFuture,
@@ -36,12 +40,33 @@ pub(super) struct Turn {
 }
 
 /// What a turn is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum What {
+#[derive(Debug, Clone)]
+pub(super) enum What {
     Activated,
     Deactivating,
     Reminded(String),
     Message,
+    Queued(Box<QueuedTurn>),
+    /// Nothing: a message that cannot be handled is taken out of the inbox.
+    SetAside,
+}
+
+impl What {
+    /// What its commit takes out of the inbox.
+    fn used_up(&self) -> Option<Pieces> {
+        match self {
+            Self::Queued(queued) => queued.used_up.clone(),
+            _ => None,
+        }
+    }
+}
+
+/// What the commit under way is for.
+pub(super) enum Committing {
+    /// A turn that has ended.
+    Turn(Finished),
+    /// A message that is handled once it is out of the inbox.
+    Taking(QueuedMessage),
 }
 
 /// A turn that has ended well, and whose effects have not left.
@@ -53,6 +78,8 @@ pub(super) struct Finished {
     reminders: Option<Reminders>,
     forgets: bool,
     deactivates: bool,
+    /// Queues that have something new when it is in.
+    pokes: Vec<QueueName>,
 }
 
 /// A read under way, with who waits for it.
@@ -104,15 +131,22 @@ impl VActorActor {
     ) -> bool {
         let mut any = false;
         while *turns_left > 0 && self.turn.is_none() && !self.is_over && !self.is_suspended() {
-            let is_read = |input: &Input| matches!(input, Input::Work(Work { message: (_, mode), .. }) if *mode != Mode::Turn);
+            let is_read = |input: &Input| match input {
+                Input::Work(work) => work.message.1 != Mode::Turn,
+                _ => false,
+            };
             match self.inbox.front() {
                 None => break,
                 // A turn waits for the reads before it.
                 Some(input) if !is_read(input) && !self.reads.is_empty() => break,
                 Some(_) => {}
             }
+            if self.inboxes.has_next() && self.since_queued >= TURNS_BETWEEN {
+                break;
+            }
             let Some(input) = self.inbox.pop_front() else { break };
             (*turns_left, any) = (*turns_left - 1, true);
+            self.since_queued = self.since_queued.saturating_add(1);
             self.begin_input(input, now);
             self.poll_turn(cx, now);
         }
@@ -146,7 +180,7 @@ impl VActorActor {
         }
     }
 
-    fn begin_turn(&mut self, job: Job, what: What, replier: Replier, now: Instant) {
+    pub(super) fn begin_turn(&mut self, job: Job, what: What, replier: Replier, now: Instant) {
         if !matches!(what, What::Message) {
             self.stage.caller().set_chain(&[]);
         }
@@ -168,7 +202,7 @@ impl VActorActor {
         Ok(())
     }
 
-    fn begin_read(&mut self, read: TurnFuture, replier: Replier) {
+    fn begin_read(&self, read: TurnFuture, replier: Replier) {
         let guarded = AssertUnwindSafe(read).catch_unwind();
         let (id, node) = (self.id.clone(), Arc::clone(&self.worker.node));
         self.reads.push(Box::pin(async move {
@@ -255,19 +289,47 @@ impl VActorActor {
         self.worker.pulse.count_turn();
         self.note_time(turn.began, now);
         let Turn { replier, what, .. } = turn;
-        let finished = Finished { replier, reply, what, reminders: before, forgets, deactivates };
+        let used_up = what.used_up();
+        let pokes = Vec::new();
+        let finished =
+            Finished { replier, reply, what, reminders: before, forgets, deactivates, pokes };
         // The commit that it leaves with is still to come.
-        let leaves = finished.what == What::Deactivating;
-        if leaves || !self.needs_commit() {
+        let leaves = matches!(finished.what, What::Deactivating)
+            && self.stage.effects().borrow().durable.is_empty();
+        if leaves || !self.needs_commit() && used_up.is_none() {
             return self.release(finished);
         }
-        match self.commit(Commit::default()) {
-            Ok(()) => self.finished = Some(finished),
+        self.commit_turn(finished, used_up.unwrap_or_default());
+    }
+
+    fn commit_turn(&mut self, mut finished: Finished, used_up: Pieces) {
+        match self.commit(used_up) {
+            Ok(pokes) => {
+                finished.pokes = pokes;
+                self.committing = Some(Committing::Turn(finished));
+            }
             Err(error) => {
                 self.note_failure(&error.to_string());
                 self.undo(finished);
             }
         }
+    }
+
+    /// A message of the inbox cannot be handled: it is taken out of it, and no more.
+    pub(super) fn set_aside(&mut self, used_up: Pieces) {
+        let counts = &self.worker.node.vactors.counts;
+        let count = counts.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
+        if is_worth_a_line(count) {
+            log::error!("{}: a message of its inbox was set aside; {count} so far", self.id);
+        }
+        if used_up.checks.is_empty() {
+            return;
+        }
+        let (replier, what) = (Replier::Nobody, What::SetAside);
+        let (reply, reminders, pokes) = (None, None, Vec::new());
+        let (forgets, deactivates) = (false, false);
+        let finished = Finished { replier, reply, what, reminders, forgets, deactivates, pokes };
+        self.commit_turn(finished, used_up);
     }
 
     /// A running mean, over about eight turns.
@@ -282,22 +344,28 @@ impl VActorActor {
     /// The commit of the turn is in.
     pub(super) fn committed(&mut self) {
         self.loaded = None;
-        if let Some(finished) = self.finished.take() {
-            self.release(finished);
+        match self.committing.take() {
+            Some(Committing::Turn(finished)) => self.release(finished),
+            Some(Committing::Taking(message)) => self.begin_queued(message, None, 1),
+            None => {}
         }
     }
 
     /// The commit of the turn is surely not in.
     pub(super) fn not_committed(&mut self) {
-        if let Some(finished) = self.finished.take() {
-            self.undo(finished);
+        match self.committing.take() {
+            Some(Committing::Turn(finished)) => self.undo(finished),
+            // Somebody else had it, or the regular look comes back to it.
+            Some(Committing::Taking(_)) | None => {}
         }
         self.forget_later();
     }
 
     /// The effects of a turn leave.
     fn release(&mut self, finished: Finished) {
-        let Finished { replier, reply, what, forgets, deactivates, .. } = finished;
+        let Finished { replier, reply, what, forgets, deactivates, pokes, .. } = finished;
+        let node = Arc::clone(&self.worker.node);
+        node.queues.is_enqueued(&node, pokes);
         let stage = std::rc::Rc::clone(&self.stage);
         let mut effects = stage.effects().borrow_mut();
         for effect in effects.others.drain(..) {
@@ -305,6 +373,9 @@ impl VActorActor {
                 Effect::Tell { to, message, payload } => stage.caller().tell(to, message, payload),
                 Effect::SendToSession { to, payload } => {
                     stage.caller().send_to_session(to, payload.into());
+                }
+                Effect::SendToGroup { group, payload } => {
+                    send_to_group(&node, &group, SessionId([0; 16]), payload.into());
                 }
                 // A VActor's stage makes no others.
                 other => log::error!("{}: an effect that it cannot have: {other:?}", self.id),
@@ -354,8 +425,13 @@ impl VActorActor {
             }
             _ => self.restore(),
         }
-        if let (What::Reminded(name), false) = (what, self.is_over) {
-            self.try_again(name, tries, now);
+        if self.is_over {
+            return;
+        }
+        match what {
+            What::Reminded(name) => self.try_again(name, tries, now),
+            What::Queued(queued) => self.try_queued_again(*queued),
+            _ => {}
         }
     }
 

@@ -10,17 +10,24 @@ use crate::{OpenError, SledStore};
 pub struct SledOptions {
     pub(crate) path: PathBuf,
     pub(crate) cache_bytes: u64,
+    pub(crate) is_existing: bool,
 }
 
 impl SledOptions {
     /// A store in this directory, which is created if it is not there.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), cache_bytes: CACHE_BYTES }
+        Self { path: path.into(), cache_bytes: CACHE_BYTES, is_existing: false }
     }
 
     /// Memory for sled's cache. Default 64 MiB; sled itself may take about twice this.
     pub fn cache_bytes(&mut self, bytes: u64) -> &mut Self {
         self.cache_bytes = bytes;
+        self
+    }
+
+    /// Refuses a directory without a store, as the tools do, instead of creating one.
+    pub fn existing(&mut self) -> &mut Self {
+        self.is_existing = true;
         self
     }
 

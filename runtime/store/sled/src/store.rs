@@ -43,7 +43,10 @@ impl SledStore {
     }
 
     pub(crate) fn open_with(options: &SledOptions) -> Result<Self, OpenError> {
-        let layout = Layout::create(&options.path)?;
+        let layout = match options.is_existing {
+            true => Layout::existing(&options.path)?,
+            false => Layout::create(&options.path)?,
+        };
         let opened = Opened::open(&layout, options.cache_bytes)?;
         Self::start(layout, opened, options.cache_bytes)
     }

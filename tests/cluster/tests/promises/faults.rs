@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use throughline::{CloseCode, EndReason};
 
-use crate::game::{Counting, cluster, destroyed, owners};
+use crate::game::{Counting, cluster, destroyed, heard, owners};
 
 #[test]
 fn a_killed_node_loses_its_sessions_and_tells_their_players_who_log_in_again() {
@@ -23,6 +23,33 @@ fn a_killed_node_loses_its_sessions_and_tells_their_players_who_log_in_again() {
     cluster.start(0);
     ann.player.move_to(0);
     ann.talk();
+}
+
+#[test]
+fn no_turn_begins_at_a_node_that_is_killed() {
+    let cluster = cluster(2);
+    let mut ann = Counting::new(&cluster, "ann");
+    ann.talk();
+    cluster.freeze(0);
+    ann.say();
+    // It has come to the node, which does not look.
+    cluster.advance(Duration::from_millis(20));
+    cluster.kill(0);
+    assert_eq!((heard(), destroyed()), (1, vec![]));
+    assert_eq!(ann.player.expect_end(), CloseCode::Lost);
+}
+
+#[test]
+fn a_player_that_is_gone_leaves_its_session_behind() {
+    let cluster = cluster(1);
+    let mut ann = Counting::new(&cluster, "ann");
+    ann.talk();
+    drop(ann);
+    cluster.advance(Duration::from_secs(20));
+    assert_eq!(cluster.node(0).counts(), (0, 1));
+    // It says so much that it does not live until it expires.
+    cluster.advance(Duration::from_secs(40));
+    assert_eq!(destroyed(), [("ann".to_owned(), EndReason::RetainedOverflow)]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A game whose players and sessions count what they say to each other.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use throughline::prelude::*;
@@ -38,8 +38,14 @@ pub(crate) enum What {
 }
 
 thread_local! {
+    /// Messages that sessions handled.
+    static HEARD: Cell<u64> = const { Cell::new(0) };
     /// Sessions that were destroyed: all hooks run on the thread of the test.
     static DESTROYED: RefCell<Vec<(String, EndReason)>> = const { RefCell::new(Vec::new()) };
+}
+
+pub(crate) fn heard() -> u64 {
+    HEARD.get()
 }
 
 pub(crate) fn destroyed() -> Vec<(String, EndReason)> {
@@ -68,6 +74,7 @@ impl Session for Counter {
     }
 
     async fn message(&mut self, Say(number): Say, ctx: &mut Context<Self>) -> Outcome {
+        HEARD.set(HEARD.get() + 1);
         let expected = self.heard + 1;
         self.heard = number;
         let what = if number == expected { What::Heard(number) } else { What::Expected(expected) };
@@ -111,7 +118,7 @@ impl Counting {
     #[track_caller]
     pub(crate) fn hear(&mut self) {
         loop {
-            let told: Told = self.player.next();
+            let told: Told = self.player.receive();
             self.heard += 1;
             assert_eq!(told.number, self.heard, "lost or twice: {told:?}");
             assert!(!matches!(told.what, What::Expected(_)), "lost or twice: {told:?}");

@@ -50,10 +50,14 @@ fn every_node_is_restarted_under_play_and_nothing_is_lost_or_comes_twice() {
                 player.say();
             }
             cluster.advance(Duration::from_millis(7));
-            players.iter_mut().for_each(Counting::hear);
+            for player in &mut players {
+                player.hear();
+            }
         }
         cluster.start(n);
-        players.iter_mut().for_each(Counting::talk);
+        for player in &mut players {
+            player.talk();
+        }
     }
     assert!(players.iter().all(|player| player.player.repairs() > 0), "all were handed over");
 }

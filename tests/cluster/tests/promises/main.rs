@@ -9,3 +9,4 @@ mod faults;
 mod game;
 mod handover;
 mod seeds;
+mod swap_out;

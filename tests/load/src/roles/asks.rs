@@ -78,8 +78,12 @@ impl Tally {
                 self.counts.delivered += 1;
                 self.counts.duplicated += u64::from(reply.count != 1);
             }
-            // The one counter has counted all, in the order in which they were asked.
-            false => self.counts += self.checker.handle(reply.count),
+            // The one counter has counted all, in the order in which they were asked; replies may
+            // be looked at in another.
+            false => {
+                let reordered = u64::from(reply.count != number);
+                self.counts += Counts { reordered, ..self.checker.handle(reply.count) };
+            }
         }
     }
 }
@@ -105,7 +109,8 @@ pub(crate) async fn work<A: Asked>(
             let until = Instant::now() + Duration::from_millis(millis);
             let asks = (0..window).map(|_| one(&asked, &tally, until));
             let mut asks: FuturesUnordered<_> = asks.collect();
-            while asks.next().await.is_some() {}
+            // Not cut into pieces by tokio's budget: neither side.
+            tokio::task::unconstrained(async { while asks.next().await.is_some() {} }).await;
             let handled = tally.borrow().handled;
             desk.say(Answer::Slice(Slice { millis, handled }))?;
         } else {

@@ -1,115 +1,146 @@
-//! The limit of beginnings: the records that they make, put straight into the engine.
-//!
-//! sled with nothing around it: a batch, its flush, and the sync that sled leaves out.
+//! The limit of queues: the same records put straight into the engine, and appended to a file.
 
-use std::fs::File;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clap::Args;
-use throughline_cluster::{
-    Creation, Entry, Identity, Law, Member, NodeId, NodeInfo, NodeState, RecordId, Standing, Write,
-};
-use throughline_link::Secret;
-use throughline_vactor::VActor as _;
+use clap::{Args, ValueEnum};
+use throughline_queue::{Producing, QueueName, Source};
+use throughline_store::Write as Put;
 
-use crate::echo::{Slice, Totals};
+use crate::echo::Slice;
 use crate::error::Error;
 use crate::parent::{self, Question, json};
-use crate::roles::asks::Answer;
-use crate::roles::counter::Counter;
-use crate::roles::vactors::key;
+use crate::roles::queue_producer::{message, queue_of};
 
-/// What the engine is told.
+/// Records of one write.
+const AT_ONCE: u64 = 1_024;
+/// That of the store.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What the records are put into.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum What {
+    /// sled: a batch, its flush, an fdatasync of its log
+    Engine,
+    /// A file: append, fdatasync
+    Disk,
+}
+
+/// What is written.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// The folder of sled's database.
+    /// A folder for each slice is made in it.
     #[arg(long)]
     path: PathBuf,
-    /// Records of each batch.
+    #[arg(long, value_enum)]
+    what: What,
+    /// Queues whose messages they would be.
     #[arg(long)]
-    window: u64,
+    producers: u64,
+    /// Bytes of each message.
+    #[arg(long)]
+    payload: usize,
 }
 
-/// The engine, and whose records it takes.
-struct Engine {
-    db: sled::Db,
-    /// Its file, for the sync.
-    log: File,
-    me: Entry,
-    identity: Arc<Identity>,
-    records: u64,
-}
-
-/// Puts records until the parent is gone.
+/// Writes when asked, until the parent is gone.
 pub(crate) fn drive(options: &Options) -> Result<(), Error> {
-    let mut engine = Engine::open(options)?;
+    fs::create_dir_all(&options.path).map_err(Error::io("making a folder"))?;
+    let mut records = Records::new(options)?;
     parent::answer(&(), |question| {
-        Ok(json(&match question {
-            Question::Slice { millis } => Answer::Slice(engine.slice(millis, options.window)?),
-            _ => Answer::Totals(Totals::default()),
-        }))
+        let Question::Slice { millis } = question else { return Ok(json(&())) };
+        // What grows gets slower; so each slice begins with nothing.
+        let path = options.path.join(records.number.to_string());
+        let handled = match options.what {
+            What::Engine => engine(&path, &mut records, Duration::from_millis(millis)),
+            What::Disk => disk(&path, &mut records, Duration::from_millis(millis)),
+        };
+        Ok(json(&Slice { millis, handled: handled? }))
     })
 }
 
-fn failed(error: impl std::fmt::Display) -> Error {
-    Error::Store(error.to_string())
+/// The messages that the producers would enqueue: 16 of one, 16 of the next.
+struct Records {
+    names: Vec<QueueName>,
+    producing: Vec<Producing>,
+    payload: usize,
+    number: u64,
 }
 
-impl Engine {
-    fn open(options: &Options) -> Result<Self, Error> {
-        let config = sled::Config::new().path(&options.path).flush_every_ms(None);
-        let db = config.open().map_err(failed)?;
-        let log = File::options().write(true).open(options.path.join("db"));
-        let member = Member { node: NodeId(1), incarnation: 1 };
-        let info = Arc::new(NodeInfo::new("", Vec::new()).map_err(failed)?);
-        let standing = Some(Standing { state: NodeState::Alive, info });
-        let identity = Identity::new(Counter::<false>::KIND, &[], Secret([0; 32]));
-        Ok(Self {
-            db,
-            log: log.map_err(Error::io("opening sled's file"))?,
-            me: Entry { member, standing },
-            identity: Arc::new(identity.map_err(failed)?),
-            records: 0,
-        })
+impl Records {
+    fn new(options: &Options) -> Result<Self, Error> {
+        let names = (0..options.producers).map(queue_of).collect::<Result<_, _>>()?;
+        let source = |producer: u64| Source::of(&producer.to_be_bytes(), 1);
+        let producing = |producer| Producing { source: source(producer), last_ms: 0 };
+        let producing = (0..options.producers).map(producing).collect();
+        Ok(Self { names, producing, payload: options.payload, number: 0 })
     }
 
-    fn slice(&mut self, millis: u64, window: u64) -> Result<Slice, Error> {
-        let until = Instant::now() + Duration::from_millis(millis);
-        let mut handled = 0;
-        loop {
-            let mut batch = sled::Batch::default();
-            for _ in 0..window {
-                self.records += 1;
-                self.put(&mut batch)?;
-            }
-            self.db.apply_batch(batch).map_err(failed)?;
-            self.db.flush().map_err(failed)?;
-            self.log.sync_data().map_err(Error::io("syncing sled's file"))?;
-            if Instant::now() >= until {
-                return Ok(Slice { millis, handled });
-            }
-            handled += window;
+    /// The next message, as its queue would have it: key and value.
+    fn next(&mut self) -> Result<(bytes::Bytes, bytes::Bytes), Error> {
+        self.number += 1;
+        let producer = self.number / 16 % self.names.len() as u64;
+        let index = usize::try_from(producer).unwrap_or(0);
+        let payload = message(producer, self.number, self.payload);
+        // A millisecond for each write.
+        let now_ms = 1_800_000_000_000 + self.number / AT_ONCE;
+        let (name, number) = (&self.names[index], self.number);
+        let staged = self.producing[index].enqueue(name, &payload, u64::MAX, number, now_ms);
+        let staged = staged.map_err(|error| Error::Store(error.to_string()))?;
+        match staged.pieces.writes.into_iter().next() {
+            Some(Put::Put { key, value }) => Ok((key, value)),
+            _ => Err(Error::Store("an enqueue without a message".to_owned())),
         }
     }
+}
 
-    /// What a VActor's beginning writes: its record's header, and the mark of its owner.
-    fn put(&self, batch: &mut sled::Batch) -> Result<(), Error> {
-        let creation = Creation {
-            id: RecordId::vactor(Counter::<false>::KIND, key(self.records).as_bytes())
-                .map_err(failed)?,
-            identity: Arc::clone(&self.identity),
-            life: self.records,
-            state_version: 1,
-            attempt: 0,
-        };
-        let step = Law::default().create_running(&creation, &self.me).map_err(failed)?;
-        for write in step.commit.batch().writes {
-            if let Write::Put { key, value } = write {
-                batch.insert(&key[..], &value[..]);
-            }
+fn engine(path: &Path, records: &mut Records, lasting: Duration) -> Result<u64, Error> {
+    let failed = |error: sled::Error| Error::Store(error.to_string());
+    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+    let db = config.open().map_err(failed)?;
+    let log = OpenOptions::new().write(true).open(path.join("db"));
+    let log = log.map_err(Error::io("opening sled's log"))?;
+    let until = Instant::now() + lasting;
+    let mut handled = 0;
+    loop {
+        let mut batch = sled::Batch::default();
+        for _ in 0..AT_ONCE {
+            let (key, value) = records.next()?;
+            batch.insert(&*key, &*value);
         }
-        Ok(())
+        db.apply_batch(batch).map_err(failed)?;
+        db.flush().map_err(failed)?;
+        log.sync_data().map_err(Error::io("syncing sled's log"))?;
+        if Instant::now() >= until {
+            break;
+        }
+        handled += AT_ONCE;
     }
+    drop((db, log));
+    fs::remove_dir_all(path).map_err(Error::io("removing a slice"))?;
+    Ok(handled)
+}
+
+fn disk(path: &Path, records: &mut Records, lasting: Duration) -> Result<u64, Error> {
+    let mut file = File::create(path).map_err(Error::io("making a file"))?;
+    let until = Instant::now() + lasting;
+    let (mut handled, mut bytes) = (0, Vec::new());
+    loop {
+        bytes.clear();
+        for _ in 0..AT_ONCE {
+            let (key, value) = records.next()?;
+            bytes.extend_from_slice(&key);
+            bytes.extend_from_slice(&value);
+        }
+        let written = file.write_all(&bytes).and_then(|()| file.sync_data());
+        written.map_err(Error::io("appending to a file"))?;
+        if Instant::now() >= until {
+            break;
+        }
+        handled += AT_ONCE;
+    }
+    drop(file);
+    fs::remove_file(path).map_err(Error::io("removing a slice"))?;
+    Ok(handled)
 }

@@ -48,7 +48,9 @@ pub(crate) async fn fill(path: &Path) {
         }
     }
     say(&format!("{answered} answered, then {error:?}"));
-    assert!(matches!(error, Some(CommitError::Unknown { .. })), "{error:?}");
+    // Mostly its own write fails; sled's thread may have met the limit before it was begun.
+    let is_honest = matches!(error, Some(CommitError::Unknown { .. } | CommitError::Down(_)));
+    assert!(is_honest, "{error:?}");
     for _ in 0..3 {
         let down = store.commit(Batch::new().put("more", value(0))).await;
         say(&format!("then {down:?}"));

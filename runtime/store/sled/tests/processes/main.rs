@@ -27,7 +27,9 @@ fn main() -> ExitCode {
         return child::run(role, &PathBuf::from(path), rest);
     }
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
-    let filters: Vec<_> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
+    // nextest lists with `--list --format terse`, whose last word is no filter.
+    let is_filter = |arg: &&String| !arg.starts_with('-') && *arg != "terse";
+    let filters: Vec<_> = args.iter().filter(is_filter).collect();
     let is_chosen = |name: &str| {
         let matches = |filter: &&String| {
             if has("--exact") { name == **filter } else { name.contains(filter.as_str()) }

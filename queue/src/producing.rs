@@ -1,0 +1,74 @@
+//! Enqueues, as parts of the commit of whoever makes them.
+
+use bytes::Bytes;
+use throughline_store::Write;
+
+use crate::defaults::PAYLOAD_BYTES_MAX;
+use crate::nonempty::Nonempty;
+use crate::{Message, Pieces, Position, QueueName, Source, keys};
+
+/// A payload above [`PAYLOAD_BYTES_MAX`]: the sender's fault, and no retry helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a payload of {bytes} bytes, at most {PAYLOAD_BYTES_MAX}")]
+pub struct PayloadError {
+    /// Its length.
+    pub bytes: usize,
+}
+
+/// One life of a producer. It makes the pieces of enqueues; the commit that they go into must
+/// check and change the producer's own record, so that a producer which is fenced enqueues
+/// nothing, and one commit is not made twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Producing {
+    /// Who it is.
+    pub source: Source,
+    /// The time of its last position, which never goes back. It lasts as long as its life.
+    pub last_ms: u64,
+}
+
+/// An enqueue that waits for its commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "an enqueue does nothing before it is committed"]
+pub struct Staged {
+    /// Where the message will stand.
+    pub position: Position,
+    /// What belongs into the commit.
+    pub pieces: Pieces,
+}
+
+impl Producing {
+    /// A message for a queue. `number` must be higher with every message of this life.
+    ///
+    /// # Errors
+    /// The payload is too large.
+    pub fn enqueue(
+        &mut self,
+        name: &QueueName,
+        payload: &[u8],
+        expires_ms: u64,
+        number: u64,
+        now_ms: u64,
+    ) -> Result<Staged, PayloadError> {
+        let (position, write) = self.message(name, payload, expires_ms, number, now_ms)?;
+        let writes = vec![write, Nonempty::put(name, position)];
+        Ok(Staged { position, pieces: Pieces { checks: Vec::new(), writes } })
+    }
+
+    /// The same without the row that says that the queue is not empty.
+    pub(crate) fn message(
+        &mut self,
+        name: &QueueName,
+        payload: &[u8],
+        expires_ms: u64,
+        number: u64,
+        now_ms: u64,
+    ) -> Result<(Position, Write), PayloadError> {
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(PayloadError { bytes: payload.len() });
+        }
+        self.last_ms = self.last_ms.max(now_ms);
+        let position = Position { time_ms: self.last_ms, source: self.source, number };
+        let value: Bytes = Message::encode(expires_ms, payload);
+        Ok((position, Write::Put { key: keys::message(name, position), value }))
+    }
+}

@@ -1,0 +1,208 @@
+//! The commands for the queues in a store on disk.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanDuration};
+use serde_json::{Value, json};
+use throughline_queue::{Clock, Inbox, Length, Message, QueueName};
+use throughline_store::Store;
+use throughline_store_sled::{SledOptions, SledStore};
+
+use crate::arguments::{QueueArgument, QueueCommand};
+use crate::output::{self, Table};
+use crate::{Ending, error::Error, queue_name::shown, spinner};
+
+/// Of a payload so many bytes are shown in a table; JSON has all of it.
+const SHOWN_BYTES_MAX: usize = 60;
+/// Rows of one page.
+const PAGE: usize = 256;
+
+pub(crate) fn run(command: QueueCommand, is_json: bool) -> Result<Ending, Error> {
+    match command {
+        QueueCommand::List { store, limit } => {
+            let found = with_store(store, async move |store| list(store, limit as usize).await)?;
+            print_list(&found, is_json)
+        }
+        QueueCommand::Length { queue: QueueArgument { name, store } } => {
+            let named = name.clone();
+            let length = with_store(store, async move |store| measure(store, &named).await)?;
+            print_length(&name, &length, is_json)
+        }
+        QueueCommand::Peek { queue: QueueArgument { name, store }, limit } => {
+            let found =
+                with_store(store, async move |store| peek(store, &name, limit as usize).await)?;
+            print_messages(&found, is_json)
+        }
+    }?;
+    Ok(Ending::Well)
+}
+
+/// Opens the store for a while, beside a sign of life: a large one takes its time.
+fn with_store<T: Send + 'static>(
+    path: PathBuf,
+    work: impl AsyncFnOnce(&SledStore) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let what = format!("reading {}", Path::display(&path));
+    spinner::beside(&what, move || {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().build().map_err(Error::System)?;
+        runtime.block_on(async {
+            let store = SledOptions::new(path).existing().open()?;
+            let found = work(&store).await;
+            store.close().await?;
+            found
+        })
+    })?
+}
+
+#[derive(Debug, Default)]
+struct Listed {
+    queues: Vec<(QueueName, Length)>,
+    more: bool,
+}
+
+async fn list(store: &SledStore, limit: usize) -> Result<Listed, Error> {
+    let (mut listed, mut from) = (Listed::default(), None);
+    loop {
+        let page = Inbox::nonempty(store, from, PAGE).await?;
+        for row in page.rows {
+            if listed.queues.len() == limit {
+                listed.more = true;
+                return Ok(listed);
+            }
+            let length = measure(store, row.name()).await?;
+            // A row may stay for a while after the last message.
+            if length != Length::default() {
+                listed.queues.push((row.name().clone(), length));
+            }
+        }
+        from = page.next;
+        if from.is_none() {
+            return Ok(listed);
+        }
+    }
+}
+
+/// All of a queue: nobody waits for this process.
+async fn measure(store: &SledStore, name: &QueueName) -> Result<Length, Error> {
+    let now_ms = Clock::system().now_ms();
+    Ok(Inbox::measure(store, name, now_ms, u64::MAX, u64::MAX).await?)
+}
+
+#[derive(Debug, Default)]
+struct Peeked {
+    messages: Vec<Message>,
+    more: bool,
+}
+
+async fn peek(store: &SledStore, name: &QueueName, limit: usize) -> Result<Peeked, Error> {
+    let now_ms = Clock::system().now_ms();
+    let (mut peeked, mut after) = (Peeked::default(), None);
+    loop {
+        let page = Inbox::read(store, name, after, PAGE).await?;
+        after = page.messages.last().map(Message::position);
+        for message in page.messages {
+            if message.is_expired(now_ms) {
+                continue;
+            }
+            if peeked.messages.len() == limit {
+                peeked.more = true;
+                return Ok(peeked);
+            }
+            peeked.messages.push(message);
+        }
+        if !page.more {
+            return Ok(peeked);
+        }
+    }
+}
+
+fn print_list(listed: &Listed, is_json: bool) -> Result<(), Error> {
+    if is_json {
+        let queues = listed.queues.iter().map(|(name, length)| document(name, length));
+        let queues = queues.collect::<Vec<_>>();
+        return output::document(&json!({ "queues": queues, "more": listed.more }));
+    }
+    if listed.queues.is_empty() {
+        return output::line("no queue has messages");
+    }
+    let mut table = Table::new(["queue", "#messages", "#bytes", "#expired", "#oldest"]);
+    for (name, length) in &listed.queues {
+        table.row([
+            shown(name),
+            length.size.messages.to_string(),
+            HumanBytes(length.size.bytes).to_string(),
+            length.expired.messages.to_string(),
+            length.oldest_ms.map_or_else(|| "-".to_owned(), age),
+        ]);
+    }
+    table.print()?;
+    if listed.more { output::line("and more: --limit shows them") } else { Ok(()) }
+}
+
+fn print_length(name: &QueueName, length: &Length, is_json: bool) -> Result<(), Error> {
+    if is_json {
+        return output::document(&document(name, length));
+    }
+    let (name, bytes) = (shown(name), HumanBytes(length.size.bytes));
+    let oldest =
+        length.oldest_ms.map_or_else(String::new, |ms| format!(", the oldest {}", age(ms)));
+    let expired = match length.expired.messages {
+        0 => String::new(),
+        count => format!("; {count} have expired and are not removed yet"),
+    };
+    output::line(&format!("{name}: {} messages, {bytes}{oldest}{expired}", length.size.messages))
+}
+
+fn print_messages(peeked: &Peeked, is_json: bool) -> Result<(), Error> {
+    let now_ms = Clock::system().now_ms();
+    if is_json {
+        let messages = peeked.messages.iter().map(|message| {
+            json!({
+                "position": message.position().to_string(),
+                "enqueued_ms": message.position().time_ms,
+                "expires_ms": message.expires_ms(),
+                "payload": hex(&message.payload()),
+            })
+        });
+        let messages = messages.collect::<Vec<_>>();
+        return output::document(&json!({ "messages": messages, "more": peeked.more }));
+    }
+    if peeked.messages.is_empty() {
+        return output::line("no messages");
+    }
+    let mut table = Table::new(["position", "#age", "#expires in", "#bytes", "payload"]);
+    for message in &peeked.messages {
+        let payload = message.payload();
+        let head = &payload[..payload.len().min(SHOWN_BYTES_MAX)];
+        let more = if head.len() < payload.len() { ".." } else { "" };
+        table.row([
+            message.position().to_string(),
+            age(now_ms.saturating_sub(message.position().time_ms)),
+            age(message.expires_ms().saturating_sub(now_ms)),
+            payload.len().to_string(),
+            format!("{}{more}", head.escape_ascii()),
+        ]);
+    }
+    table.print()?;
+    if peeked.more { output::line("and more: --limit shows them") } else { Ok(()) }
+}
+
+fn document(name: &QueueName, length: &Length) -> Value {
+    json!({
+        "queue": shown(name),
+        "messages": length.size.messages,
+        "bytes": length.size.bytes,
+        "expired": length.expired.messages,
+        "oldest_ms": length.oldest_ms,
+    })
+}
+
+fn age(ms: u64) -> String {
+    HumanDuration(Duration::from_millis(ms)).to_string()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,90 @@
+//! `throughline queue` on stores on disk.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use throughline_queue::{Queue, QueueName, QueueOptions};
+use throughline_store::Store;
+use throughline_store_sled::SledStore;
+
+use crate::{fails, succeeds};
+
+const SESSION: &str = "00112233445566778899aabbccddeeff";
+const LONG: Duration = Duration::from_secs(1_000_000);
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// A store with a message for a session, and three for a key, one of which has expired.
+fn filled() -> (TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("data");
+    block_on(async {
+        let store: Arc<dyn Store> = Arc::new(SledStore::open(&path).unwrap());
+        let queue = Queue::open(store.clone(), "test", QueueOptions::default()).await.unwrap();
+        let id = u128::from_str_radix(SESSION, 16).unwrap().to_be_bytes();
+        let session = QueueName::record(&[b"s", &id[..]].concat()).unwrap();
+        queue.enqueue(&session, "your move", LONG).await.unwrap();
+        let ann = QueueName::key("ann").unwrap();
+        let soon = Duration::from_millis(1);
+        queue.enqueue(&ann, "too late", soon).await.unwrap();
+        while queue.length(&ann).await.unwrap().expired.messages == 0 {
+            tokio::time::sleep(soon).await;
+        }
+        queue.enqueue(&ann, "hello", LONG).await.unwrap();
+        queue.enqueue(&ann, vec![0; 100], LONG).await.unwrap();
+        store.close().await.unwrap();
+    });
+    let path = path.to_str().unwrap().to_owned();
+    (dir, path)
+}
+
+#[test]
+fn queues_are_listed_with_what_they_hold() {
+    let (_dir, path) = filled();
+    let said = succeeds(&["queue", "list", "--store", &path]);
+    assert!(said.contains(&format!("session:{SESSION}")) && said.contains("key:ann"), "{said}");
+    let listed = succeeds(&["queue", "list", "--store", &path, "--json"]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let queues = listed["queues"].as_array().unwrap();
+    let ann = queues.iter().find(|queue| queue["queue"] == "key:ann").unwrap();
+    assert_eq!((&ann["messages"], &ann["bytes"]), (&2.into(), &105.into()));
+    assert_eq!(ann["expired"], 1);
+    assert_eq!((queues.len(), &listed["more"]), (2, &false.into()));
+}
+
+#[test]
+fn a_peek_shows_messages_and_takes_none() {
+    let (_dir, path) = filled();
+    for _ in 0..2 {
+        let said = succeeds(&["queue", "peek", "key:ann", "--store", &path]);
+        assert!(said.contains("hello") && !said.contains("too late"), "{said}");
+    }
+    let limited = succeeds(&["queue", "peek", "key:ann", "--store", &path, "--limit", "1"]);
+    assert!(limited.contains("and more"), "{limited}");
+    let name = format!("session:{SESSION}");
+    let peeked = succeeds(&["queue", "peek", &name, "--store", &path, "--json"]);
+    let peeked: Value = serde_json::from_str(&peeked).unwrap();
+    assert_eq!(peeked["messages"][0]["payload"], "796f7572206d6f7665");
+    let length = succeeds(&["queue", "length", &name, "--store", &path]);
+    assert!(length.contains("1 messages, 9 B, the oldest"), "{length}");
+    let none = succeeds(&["queue", "length", "vactor:match/m1", "--store", &path]);
+    assert!(none.contains("vactor:match/m1: 0 messages"), "{none}");
+}
+
+#[test]
+fn a_store_in_use_is_refused_and_none_is_created() {
+    let (dir, path) = filled();
+    let open = SledStore::open(&path).unwrap();
+    let (_, error) = fails(&["queue", "list", "--store", &path]);
+    assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+    block_on(open.close()).unwrap();
+    let gone = dir.path().join("gone").to_str().unwrap().to_owned();
+    let (_, error) = fails(&["queue", "list", "--store", &gone]);
+    assert!(error.contains(&gone), "{error}");
+    assert!(!Path::new(&gone).exists());
+}

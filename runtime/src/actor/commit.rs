@@ -1,0 +1,189 @@
+//! What is written before anything of a turn leaves, or before it begins.
+//!
+//! A turn that sends durable messages, or joins a group, ends with a commit of its session's record
+//! that has all of them; until it is in, nothing of the turn leaves. A message of a queue is
+//! removed by a commit before its turn begins. Meanwhile the session is suspended.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Context;
+
+use throughline_cluster::{Turn as RecordTurn, TurnState};
+use throughline_link::Instant;
+use throughline_queue::{Pieces, QueueName};
+
+use super::{Ending, Hook, Input, SessionActor, Turn};
+use crate::{
+    queues::{Beside, Durable, GroupName, QueuedMessage, Taking, beside},
+    session::Session,
+};
+
+/// A message of a queue is handled after so many other turns at the latest. Its removal is a
+/// commit, during which the client waits: a full queue must not hold up its client.
+const TURNS_BETWEEN: u32 = 16;
+
+/// What the commit under way is for.
+#[derive(Debug)]
+pub(super) enum Committing {
+    /// A turn that has ended, whose effects wait.
+    Turn { turn: Turn, pokes: Vec<QueueName>, members: Vec<(GroupName, bool)> },
+    /// A message that is handled once it is out of its queue.
+    Taking(QueuedMessage),
+}
+
+/// What is to be done when a commit that was begun is in.
+struct Begun {
+    pokes: Vec<QueueName>,
+    members: Vec<(GroupName, bool)>,
+}
+
+impl<S: Session> SessionActor<S> {
+    /// Whether a turn that has ended is to be written before it leaves.
+    #[inline]
+    pub(super) fn is_durable(&self, turn: &Turn) -> bool {
+        let leaves_groups = turn.hook == Hook::Destroyed && !self.shared.groups.borrow().is_empty();
+        let is_durable = leaves_groups || !self.shared.effects.borrow().durable.is_empty();
+        is_durable && !self.leaving.fenced
+    }
+
+    /// Writes what a turn has staged; its other effects wait.
+    pub(super) fn commit_turn(&mut self, turn: Turn, now: Instant) {
+        let mut staged = self.shared.effects.borrow_mut().durable.take();
+        if turn.hook == Hook::Destroyed {
+            let groups = self.shared.groups.borrow();
+            let leave = |group: &GroupName| Durable::Member { group: group.clone(), joins: false };
+            staged.extend(groups.iter().map(leave));
+        }
+        match self.begin_commit(staged, Pieces::default()) {
+            Ok(Begun { pokes, members }) => {
+                let committing = Committing::Turn { turn, pokes, members };
+                self.committing = Some(Box::new(committing));
+            }
+            Err(why) => {
+                self.turn = Some(turn);
+                self.forget_effects();
+                self.fail(&why, now);
+            }
+        }
+    }
+
+    fn begin_commit(&mut self, staged: Vec<Durable>, used_up: Pieces) -> Result<Begun, String> {
+        let now_ms = self.worker.node.cluster.wall_ms();
+        let holding = self.holding.as_mut().ok_or("its record is gone")?;
+        let header = holding.held.header();
+        let made = beside(header, &mut self.enqueued_ms, now_ms, staged, used_up);
+        let Beside { more, pokes, members } = made;
+        let (state, attempt) = (TurnState::Running, header.attempt);
+        let turn = RecordTurn { state, attempt, due: None, more };
+        holding.held.turn(turn).map_err(|error| error.to_string())?;
+        Ok(Begun { pokes, members })
+    }
+
+    /// The commit is in: what waited for it goes on.
+    pub(super) fn commit_is_in(&mut self, now: Instant) {
+        match self.committing.take().map(|committing| *committing) {
+            Some(Committing::Turn { turn, pokes, members }) => {
+                let node = std::sync::Arc::clone(&self.worker.node);
+                self.change_groups(members);
+                node.queues.is_enqueued(&node, pokes);
+                self.release_turn(turn, now);
+            }
+            Some(Committing::Taking(message)) => {
+                self.worker.node.queues.counts.handled.fetch_add(1, Relaxed);
+                // At once: it is nowhere but here.
+                self.since_queued = 0;
+                self.begin_turn(Input::Queued(message), now);
+            }
+            None => {}
+        }
+    }
+
+    /// The commit is surely not in.
+    pub(super) fn commit_is_not_in(&mut self, now: Instant) {
+        match self.committing.take().map(|committing| *committing) {
+            Some(Committing::Turn { turn, .. }) => {
+                self.turn = Some(turn);
+                self.forget_effects();
+                self.fail("what it sends could not be written", now);
+            }
+            // Somebody else had it, or the key is another's; or the store did not take the commit,
+            // and the regular look comes back to it.
+            Some(Committing::Taking(_)) => {
+                self.worker.node.queues.counts.missed.fetch_add(1, Relaxed);
+            }
+            None => {}
+        }
+    }
+
+    /// Others have taken the session: nothing of it leaves.
+    pub(super) fn forget_commit(&mut self) {
+        if self.committing.take().is_some() {
+            self.forget_effects();
+        }
+    }
+
+    fn forget_effects(&self) {
+        self.shared.effects.borrow_mut().clear();
+    }
+
+    /// Goes on with reading its queues. True if anything happened.
+    #[inline]
+    pub(super) fn read_queues(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(holding) = self.holding.as_ref().filter(|_| self.ending == Ending::No) else {
+            return false;
+        };
+        let cluster = &self.worker.node.cluster;
+        self.inboxes.poll(cx, &cluster.store, holding.held.header(), || cluster.wall_ms())
+    }
+
+    /// Begins to take the next message out of a queue, if there is one and it is its turn. True if
+    /// it has.
+    #[inline]
+    pub(super) fn take_queued(&mut self, now: Instant) -> bool {
+        let is_its_turn = self.inboxes.has_next()
+            && (self.inbox.is_empty() || self.since_queued >= TURNS_BETWEEN)
+            && self.ending == Ending::No
+            // What it is answered with has no room: it stays where it is, and lasts.
+            && !self.link.is_window_full();
+        is_its_turn && self.begin_taking(now)
+    }
+
+    fn begin_taking(&mut self, now: Instant) -> bool {
+        let now_ms = self.worker.node.cluster.wall_ms();
+        let Some(holding) = &self.holding else { return false };
+        let next = self.inboxes.next(holding.held.header(), now_ms);
+        let Some(Taking { message, used_up }) = next else { return false };
+        match self.begin_commit(Vec::new(), used_up) {
+            Ok(_) => self.committing = Some(Box::new(Committing::Taking(message))),
+            Err(why) => {
+                let id = self.link.session_id();
+                log::debug!("session {id}: a message of its queue is not taken at {now:?}: {why}");
+            }
+        }
+        self.committing.is_some()
+    }
+
+    fn change_groups(&self, members: Vec<(GroupName, bool)>) {
+        let (groups, id) = (&self.worker.node.queues.groups, self.link.session_id());
+        let mut own = self.shared.groups.borrow_mut();
+        for (group, joins) in members {
+            if joins {
+                groups.join(&group, id);
+                own.insert(group);
+            } else {
+                groups.leave(&group, id);
+                own.remove(&group);
+            }
+        }
+    }
+
+    /// Nobody reaches it here through a group any more.
+    pub(super) fn leave_groups(&self) {
+        let (groups, id) = (&self.worker.node.queues.groups, self.link.session_id());
+        self.shared.groups.borrow().iter().for_each(|group| groups.leave(group, id));
+    }
+
+    /// Its groups, for another node.
+    pub(super) fn group_names(&self) -> Vec<String> {
+        self.shared.groups.borrow().iter().map(|group| group.as_str().to_owned()).collect()
+    }
+}

@@ -1,0 +1,40 @@
+//! Durable messages of sessions and VActors: what a turn enqueues, and how an inbox is read.
+//!
+//! Queues are `throughline-queue`'s; this puts them into the commits of records. docs/queues.md has
+//! what holds.
+//!
+//! # Layout
+//! - `address`, `envelope`, `queued`: to whom, how it is written, what the receiver gets
+//! - `staged`, `send`: what a turn is to write, staged until its end; `beside`: the same as part of
+//!   a commit
+//! - `inboxes`: what an actor has not handled yet, read from the store
+//! - `groups`: who of this node is in which group
+//! - `outside`: the producer of those who are no actors; `counts`: for operators
+//!
+//! Pokes, looks and sweeps are `cluster`'s, since they speak to other nodes.
+
+mod address;
+mod beside;
+mod counts;
+mod envelope;
+mod error;
+mod groups;
+mod inboxes;
+mod outside;
+mod queued;
+mod send;
+mod staged;
+
+pub use address::Address;
+pub use error::SendReliableError;
+pub use queued::QueuedMessage;
+
+pub(crate) use address::{address_of, queue_of, record_of};
+pub(crate) use beside::{Beside, beside, member_row};
+pub(crate) use counts::{QueueCounts, QueueStatus};
+pub(crate) use envelope::seal;
+pub(crate) use groups::{GroupName, Groups};
+pub(crate) use inboxes::{Inboxes, Taking};
+pub(crate) use outside::Queues;
+pub(crate) use send::{stage_reliable, stage_reliable_to_group};
+pub(crate) use staged::{Durable, StagedDurable};

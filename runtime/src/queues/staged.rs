@@ -1,0 +1,71 @@
+//! What a turn is to write beside its record, staged until its end.
+
+use bytes::Bytes;
+use throughline_queue::QueueName;
+
+use super::{GroupName, SendReliableError};
+
+/// Messages, and changes of groups, of one turn: they go into one commit, beside its record, within
+/// what a store takes.
+pub(crate) const DURABLE_MAX: usize = 1024;
+
+/// Payloads of one turn, together: a quarter of what a commit may have, whose snapshot may be as
+/// large, and whose rows have keys.
+pub(crate) const DURABLE_BYTES_MAX: usize = 1024 * 1024;
+
+/// One thing that a turn writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Durable {
+    /// A message for a queue. It expires at a time in milliseconds since 1970 UTC.
+    Enqueue { to: QueueName, payload: Bytes, expires_ms: u64 },
+    /// The actor is a member of this group from now on, or is no more.
+    Member { group: GroupName, joins: bool },
+}
+
+/// What one turn writes, in order.
+#[derive(Debug, Default)]
+pub(crate) struct StagedDurable {
+    entries: Vec<Durable>,
+    bytes: usize,
+}
+
+impl StagedDurable {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Stages one more.
+    ///
+    /// # Errors
+    /// [`SendReliableError::TooMuch`].
+    pub(crate) fn push(&mut self, durable: Durable) -> Result<(), SendReliableError> {
+        let bytes = match &durable {
+            Durable::Enqueue { payload, .. } => payload.len(),
+            Durable::Member { .. } => 0,
+        };
+        if self.entries.len() >= DURABLE_MAX || self.bytes + bytes > DURABLE_BYTES_MAX {
+            let (messages, bytes) = (DURABLE_MAX, DURABLE_BYTES_MAX);
+            return Err(SendReliableError::TooMuch { messages, bytes });
+        }
+        self.bytes += bytes;
+        self.entries.push(durable);
+        Ok(())
+    }
+
+    /// Forgets what was staged for a group: it stays as it is.
+    pub(crate) fn forget_member(&mut self, name: &GroupName) {
+        let is_it =
+            |durable: &Durable| matches!(durable, Durable::Member { group, .. } if group == name);
+        self.entries.retain(|durable| !is_it(durable));
+    }
+
+    /// Takes all, for the commit.
+    pub(crate) fn take(&mut self) -> Vec<Durable> {
+        self.bytes = 0;
+        std::mem::take(&mut self.entries)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

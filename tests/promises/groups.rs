@@ -1,0 +1,139 @@
+//! Groups: a message to a name reaches its members, on whichever nodes they are; and where a player
+//! is.
+
+use throughline::Location;
+use throughline_client::CloseCode;
+
+use crate::{
+    cluster::{Cluster, Plan},
+    journal,
+    pigeon::{self, Do, Fact, answer, done, got, heard},
+    player, watch,
+};
+
+#[tokio::test]
+async fn a_group_reaches_its_members_on_all_nodes_and_after_handovers() {
+    let cluster = Cluster::of(3).await;
+    let mut all = Vec::new();
+    for node in 1..=3 {
+        let mut member = pigeon::join(&cluster, node, "member").await;
+        done(&mut member, Do::Join("chat".into())).await;
+        done(&mut member, Do::Join("chat".into())).await;
+        all.push(member);
+    }
+    let mut stranger = pigeon::join(&cluster, 1, "stranger").await;
+    done(&mut stranger, Do::Say("chat".into(), 1)).await;
+    for member in &mut all {
+        assert_eq!(heard(member).await, 1);
+    }
+    // All move on by one.
+    for (member, node) in all.iter_mut().zip([2, 3, 1]) {
+        member.client().move_to(cluster.at(node)).unwrap();
+        assert_eq!(answer(member, Do::Groups).await, Fact::Text("chat".into()));
+    }
+    watch::until("everybody has moved", || cluster.sessions() == [2, 1, 1]).await;
+    all[0].send(&Do::Say("chat".into(), 2)).await.unwrap();
+    for member in &mut all {
+        assert_eq!(heard(member).await, 2);
+    }
+    for member in &mut all {
+        let id = member.client().session_id();
+        assert_eq!((journal::count(id, "heard 1"), journal::count(id, "heard 2")), (1, 1));
+    }
+    let id = stranger.client().session_id();
+    assert_eq!((journal::count(id, "heard 1"), journal::count(id, "heard 2")), (0, 0));
+}
+
+#[tokio::test]
+async fn who_has_left_a_group_or_never_got_in_hears_nothing_more_of_it() {
+    let cluster = Plan::new(2).walled().start().await;
+    let mut ann = pigeon::join(&cluster, 1, "ann").await;
+    let mut bob = pigeon::join(&cluster, 1, "bob").await;
+    let mut cyd = pigeon::join(&cluster, 2, "cyd").await;
+    for member in [&mut ann, &mut bob, &mut cyd] {
+        done(member, Do::Join("chat".into())).await;
+    }
+    done(&mut ann, Do::Leave("chat".into())).await;
+    assert_eq!(answer(&mut ann, Do::Groups).await, Fact::Text(String::new()));
+    let mut dan = pigeon::join(&cluster, 1, "dan").await;
+    dan.send(&Do::JoinAndFail("chat".into())).await.unwrap();
+    assert_eq!(player::end_of(&mut dan).await, CloseCode::HandlerFailed);
+    let bobs = bob.client().session_id();
+    bob.leave().await;
+    journal::noted(bobs, "destroyed Left").await;
+    watch::until("one row is left", || cluster.wall(1).rows(b"xg") == 1).await;
+    cyd.send(&Do::Say("chat".into(), 3)).await.unwrap();
+    assert_eq!(heard(&mut cyd).await, 3);
+    assert_eq!(answer(&mut cyd, Do::Tell("chat".into(), 4)).await, Fact::Number(1));
+    assert_eq!(got(&mut cyd).await.1, 4);
+    done(&mut ann, Do::Ping).await;
+    let anns = ann.client().session_id();
+    for id in [anns, bobs] {
+        assert_eq!((journal::count(id, "heard 3"), pigeon::queued(id, 4)), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_reliable_message_to_a_group_reaches_its_parked_members_too() {
+    let mut cluster = Cluster::of(2).await;
+    let mut ann = pigeon::join(&cluster, 1, "ann").await;
+    let mut bob = pigeon::join(&cluster, 2, "bob").await;
+    let mut cyd = pigeon::join(&cluster, 2, "cyd").await;
+    for member in [&mut ann, &mut bob] {
+        done(member, Do::Join("guild".into())).await;
+    }
+    assert!(cluster.stop(1).await.is_clean());
+    assert_eq!(answer(&mut cyd, Do::Tell("guild".into(), 5)).await, Fact::Number(2));
+    assert_eq!(got(&mut bob).await.1, 5);
+    let from_outside = cluster
+        .node(2)
+        .send_reliable_to_group("guild", &(6, ""), std::time::Duration::from_secs(600))
+        .await;
+    assert_eq!(from_outside.unwrap(), 2);
+    assert_eq!(got(&mut bob).await.1, 6);
+    ann.client().move_to(cluster.at(2)).unwrap();
+    assert_eq!((got(&mut ann).await.1, got(&mut ann).await.1), (5, 6));
+}
+
+#[tokio::test]
+async fn a_member_that_was_lost_is_removed_when_it_is_met() {
+    let mut cluster = Plan::new(2).walled().quick().start().await;
+    let mut ann = pigeon::join(&cluster, 1, "ann").await;
+    let mut bob = pigeon::join(&cluster, 2, "bob").await;
+    for member in [&mut ann, &mut bob] {
+        done(member, Do::Join("guild".into())).await;
+    }
+    assert_eq!(cluster.wall(2).rows(b"xg"), 2);
+    let id = ann.client().session_id();
+    cluster.kill(1).await;
+    let ended = || cluster.wall(2).header(id).is_none_or(|header| header.state.is_ended());
+    watch::until("ann is lost", ended).await;
+    answer(&mut bob, Do::Tell("guild".into(), 1)).await;
+    watch::until("her row is gone", || cluster.wall(2).rows(b"xg") == 1).await;
+}
+
+#[tokio::test]
+async fn a_player_is_located_online_parked_or_not_at_all() {
+    let mut cluster = Cluster::of(2).await;
+    let mut ann = pigeon::join_keyed(&cluster, 1, "ann").await;
+    let mut bob = pigeon::join_keyed(&cluster, 2, "bob").await;
+    let session = ann.client().session_id();
+    let online = Fact::Text("online at node 1".to_owned());
+    assert_eq!(answer(&mut bob, Do::Locate("ann".into())).await, online);
+    assert_eq!(answer(&mut ann, Do::Locate("ann".into())).await, online);
+    for node in 1..=2 {
+        let located = cluster.node(node).locate("ann").await.unwrap();
+        assert_eq!(located, Location::Online { node: 1, session });
+        assert_eq!(cluster.node(node).locate("nobody").await.unwrap(), Location::Unknown);
+    }
+    assert!(cluster.stop(1).await.is_clean());
+    assert_eq!(cluster.node(2).locate("ann").await.unwrap(), Location::Parked { session });
+    ann.client().move_to(cluster.at(2)).unwrap();
+    done(&mut ann, Do::Ping).await;
+    let located = cluster.node(2).locate("ann").await.unwrap();
+    assert_eq!(located, Location::Online { node: 2, session });
+    ann.leave().await;
+    journal::noted(session, "destroyed Left").await;
+    watch::until("its key is free", || cluster.node(2).session_of_key("ann").is_none()).await;
+    assert_eq!(cluster.node(2).locate("ann").await.unwrap(), Location::Unknown);
+}
