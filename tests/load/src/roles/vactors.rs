@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use throughline::{Config, Node, RunningNode};
-use throughline_vactor::{Accepts, Ask as _, Messages, VActor as _, Vactors as _};
+use throughline_vactor::{Accepts, Address, Ask as _, Messages, VActor as _, Vactors as _};
 
 use crate::error::Error;
 use crate::parent::{self, json};
@@ -51,36 +51,40 @@ pub(crate) fn serve(options: &Options) -> Result<(), Error> {
 /// Asks, from one thread beside the node's own, until the parent is gone.
 pub(crate) fn drive(options: &Options) -> Result<(), Error> {
     let (node, window) = (start(options)?, options.window);
-    let worker: Worker<Answer> = match (options.every_turn, options.new) {
-        (false, false) => {
-            Worker::start(move |desk| asks::work(Asker::<false, false>(node), window, desk))
-        }
-        (false, true) => {
-            Worker::start(move |desk| asks::work(Asker::<false, true>(node), window, desk))
-        }
-        (true, false) => {
-            Worker::start(move |desk| asks::work(Asker::<true, false>(node), window, desk))
-        }
-        (true, true) => {
-            Worker::start(move |desk| asks::work(Asker::<true, true>(node), window, desk))
-        }
+    let worker = match (options.every_turn, options.new) {
+        (false, false) => asker::<false, false>(node, window),
+        (false, true) => asker::<false, true>(node, window),
+        (true, false) => asker::<true, false>(node, window),
+        (true, true) => asker::<true, true>(node, window),
     };
     worker.answer()?;
     parent::answer(&(), |question| Ok(json(&worker.ask(question)?)))
 }
 
+fn asker<const EVERY_TURN: bool, const NEW: bool>(
+    node: RunningNode,
+    window: u64,
+) -> Worker<Answer>
+where
+    Counter<EVERY_TURN>: Messages + Accepts<Add> + Accepts<Total>,
+{
+    let one = Counter::<EVERY_TURN>::at(key(0));
+    Worker::start(move |desk| asks::work(Asker::<EVERY_TURN, NEW> { node, one }, window, desk))
+}
+
 /// Asks as a web backend does, from outside any session.
-struct Asker<const EVERY_TURN: bool, const NEW: bool>(RunningNode);
+struct Asker<const EVERY_TURN: bool, const NEW: bool>
+where
+    Counter<EVERY_TURN>: Messages,
+{
+    node: RunningNode,
+    /// Who is asked, unless each is another.
+    one: Address<Counter<EVERY_TURN>>,
+}
 
 /// The key of the counter of a number.
 pub(crate) fn key(number: u64) -> String {
     format!("c{number}")
-}
-
-impl<const EVERY_TURN: bool, const NEW: bool> Asker<EVERY_TURN, NEW> {
-    fn key(number: u64) -> String {
-        key(if NEW { number } else { 0 })
-    }
 }
 
 impl<const EVERY_TURN: bool, const NEW: bool> Asked for Asker<EVERY_TURN, NEW>
@@ -90,13 +94,14 @@ where
     const ARE_NEW: bool = NEW;
 
     async fn add(&self, number: u64) -> Result<Added, String> {
-        let counter = Counter::<EVERY_TURN>::at(Self::key(number));
-        self.0.ask(&counter, Add { number }).await.map_err(|error| error.to_string())
+        let new = NEW.then(|| Counter::<EVERY_TURN>::at(key(number)));
+        let asked = self.node.ask(new.as_ref().unwrap_or(&self.one), Add { number });
+        asked.await.map_err(|error| error.to_string())
     }
 
     async fn total(&self, number: u64) -> Result<Counted, String> {
-        let counter = Counter::<EVERY_TURN>::at(Self::key(number));
-        self.0.ask(&counter, Total {}).await.map_err(|error| error.to_string())
+        let counter = Counter::<EVERY_TURN>::at(key(if NEW { number } else { 0 }));
+        self.node.ask(&counter, Total {}).await.map_err(|error| error.to_string())
     }
 }
 
