@@ -181,6 +181,7 @@ impl<S: Session> SessionActor<S> {
             // and the regular look comes back to it.
             Some(Committing::Taking(_)) => {
                 self.worker.node.queues.counts.missed.fetch_add(1, Relaxed);
+                self.inboxes.again();
             }
             None => {}
         }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use throughline_cluster::{Entry, Gone, RecordId, State};
+use bytes::Buf as _;
+use throughline_cluster::{Entry, RecordId, State};
 
 use super::{
-    AskError, Deactivation, Payload, Rejection, Target, activate,
+    AskError, Deactivation, Payload, Rejection, activate,
     actor::{Failure, Replier, ToVActor, Work},
     place,
     table::NotPushed,
@@ -18,9 +19,9 @@ use crate::{
 };
 
 /// Another node's ask or tell.
-pub(crate) fn handle_call(node: &Arc<Shared>, payload: bytes::Bytes, answer: Answerer) {
+pub(crate) fn handle_call(node: &Arc<Shared>, mut bytes: bytes::Bytes, answer: Answerer) {
     // Dropped unanswered: not handled.
-    let Some(call) = Invoked::decode(payload) else { return };
+    let Some(call) = Invoked::decode(&bytes) else { return };
     let (answer, tells) = match call.is_tell {
         true => (Replier::Nobody, Some(answer)),
         false => (Replier::There(answer), None),
@@ -30,22 +31,23 @@ pub(crate) fn handle_call(node: &Arc<Shared>, payload: bytes::Bytes, answer: Ans
             Replier::There(answer).reply(Ok(Payload::Bytes(bytes::Bytes::new())));
         }
     };
-    let name = std::str::from_utf8(&call.message).unwrap_or_default();
-    let kind = call.id.vactor_name().map(|(kind, _)| kind.to_owned()).unwrap_or_default();
-    let Some((kind, message)) = node.vactors.message(&kind, name) else {
-        let known = node.vactors.kind_named(&kind).is_some();
+    let name = std::str::from_utf8(call.message).unwrap_or_default();
+    let kind = call.id.vactor_name().map(|(kind, _)| kind).unwrap_or_default();
+    let Some((kind, message)) = node.vactors.message(kind, name) else {
+        let known = node.vactors.kind_named(kind).is_some();
         let no = if known { Rejection::NoSuchMessage } else { Rejection::NoSuchKind };
         return refuse(answer, tells, no.into());
     };
     let until = node.clock.now() + call.left;
-    let (payload, chain) = (Payload::Bytes(call.payload), call.chain);
-    let work = Work { message, payload, replier: answer, until, chain };
-    match node.vactors.push(&call.id, node.config.vactor.mailbox, work) {
+    let Invoked { id, chain, payload_at, .. } = call;
+    bytes.advance(payload_at);
+    let work = Work { message, payload: Payload::Bytes(bytes), replier: answer, until, chain };
+    match node.vactors.push(&id, node.config.vactor.mailbox, work) {
         Ok(()) => taken(tells),
         Err(NotPushed::Full(work, retry_after)) => {
             refuse(work.replier, tells, AskError::Overloaded { retry_after });
         }
-        Err(NotPushed::Absent(work)) => match node.directory.reserve_record(&call.id) {
+        Err(NotPushed::Absent(work)) => match node.directory.reserve_record(&id) {
             Some(reserved) => {
                 activate::begin(node, kind, reserved, Some(work));
                 taken(tells);
@@ -70,17 +72,16 @@ fn refuse(replier: Replier, tells: Option<Answerer>, error: AskError) {
 pub(crate) fn release(node: &Arc<Shared>, id: &RecordId) -> bool {
     let Some(actor) = node.vactors.find(id) else { return false };
     let to = id.vactor_name().and_then(|(kind, _)| another(node, id, kind));
-    actor.try_send(ToVActor::Leave(Deactivation::Drain, to.map(Box::new))).is_ok()
+    actor.send(ToVActor::Leave(Deactivation::Drain, to.map(Box::new))).is_ok()
 }
 
 /// A live node that serves the kind, and is not this one.
 fn another(node: &Shared, id: &RecordId, kind: &str) -> Option<Entry> {
     let view = node.cluster.view();
     let me = view.me.member;
-    let serves = |entry: &&Entry| {
-        let info = entry.standing.as_ref().map(|standing| &standing.info);
-        entry.member != me && info.is_some_and(|info| info.readable(kind).is_some())
-    };
+    let own = node.vactors.kind(node.vactors.kind_named(kind)?).settings();
+    let written = view.common_version(kind, own.state_version, own.oldest_version);
+    let serves = |entry: &&Entry| entry.member != me && entry.reads(kind, written);
     let others: Vec<_> = view.alive().filter(serves).collect();
     let home = place::home(id, others.iter().map(|entry| entry.member))?;
     others.into_iter().find(|entry| entry.member == home).cloned()
@@ -97,8 +98,8 @@ pub(crate) fn send_to_node(node: &Arc<Shared>, id: &RecordId, to: u32) -> bool {
     });
     if let Some(to) = to.filter(|to| to.member != view.me.member) {
         let leave = ToVActor::Leave(Deactivation::Moves, Some(Box::new(to.clone())));
-        // One whose mailbox is full has no time to move.
-        let _ = actor.try_send(leave);
+        // One that has just ended is in no memory any more.
+        let _ = actor.send(leave);
     }
     true
 }
@@ -133,17 +134,10 @@ pub(crate) async fn wake(node: &Arc<Shared>, id: &RecordId) {
         return;
     }
     let version = header.map(|header| header.state_version);
-    let known = id.vactor_name().and_then(|(kind, _)| node.vactors.kind_named(kind));
-    let Some(kind) = known else { return };
-    let target = Target { id: id.clone(), kind: node.vactors.kind(kind).settings().kind };
-    match place::choose(node, &target, version) {
+    let Some((kind, _)) = id.vactor_name() else { return };
+    match place::choose(node, id, kind, version) {
         Some(member) if member == node.cluster.member() => start(node, id),
         Some(member) => tell_start(node, member, id),
         None => {}
     }
-}
-
-/// What a VActor's leaving came to, for who waits for its record.
-pub(super) const fn is_elsewhere(gone: Gone) -> bool {
-    matches!(gone, Gone::Moved(..))
 }
