@@ -91,7 +91,7 @@ impl Careful {
     }
 
     fn hear(&mut self) -> Told {
-        self.last = self.player.next::<Told>();
+        self.last = self.player.receive::<Told>();
         self.heard += 1;
         assert_eq!(self.last.number, self.heard, "every message comes once and in order");
         self.last.clone()
