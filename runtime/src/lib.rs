@@ -45,7 +45,7 @@
 //! - `actor`: one session's actor; `kinds`: their types, erased; `directory`: where each one is
 //! - `operator`: what operators may ask; `admin`: the HTTP listener through which they do
 //! - `worker`: the threads; `clock`, `counters`: times and counts; `web_client`: files for browsers
-//! - `environment`: what a node runs in, of the system or injected
+//! - `environment`: what a node runs in, of the system or injected; `batch`: queues between threads
 
 #![forbid(unsafe_code)]
 
@@ -54,6 +54,7 @@ mod admin;
 mod admission;
 mod arrive;
 mod balancer;
+mod batch;
 mod clock;
 mod cluster;
 mod codec;

@@ -10,17 +10,21 @@
 //! - `frame`: the frames; `proof`, `handshake`: who is there
 //! - `link`: what this node sends to one other; `serving`: what it handles for one other
 //! - `dialed`, `accepted`: what drives these two; `stream`: a socket; `counters`: counts
+//! - `numbers`: tables by number
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_cluster::Member;
-use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
+use crate::batch;
 use crate::environment::{Joined, Spawner};
 use crate::peers::limits::SECRET_BYTES_MIN;
 use crate::peers::proof::Credentials;
@@ -33,6 +37,7 @@ mod frame;
 mod handshake;
 mod limits;
 mod link;
+mod numbers;
 mod proof;
 mod serving;
 mod shared;
@@ -82,7 +87,7 @@ pub(crate) trait Serve: Send + Sync + 'static {
 pub(crate) struct Answerer {
     call: u64,
     /// Unbounded by itself: it has as many answers as calls are under way on the connection.
-    answers: Option<mpsc::UnboundedSender<Answered>>,
+    answers: Option<batch::Sender<Answered>>,
 }
 
 /// The answer to the call with this number; `None`: it was not handled.
@@ -205,11 +210,20 @@ impl Peers {
         payload: Bytes,
         deadline: Duration,
     ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static + use<> {
-        let asked = self.shared.call(to, address, payload, deadline);
-        async move {
-            // The sender is dropped only when the runtime of the connections is.
-            let stopped = |_| Err(CallError::Broken { reason: "this node has stopped".to_owned() });
-            asked?.await.unwrap_or_else(stopped)
+        self.begin_call(to, address, payload, deadline)
+    }
+
+    /// The same, by its name.
+    pub(crate) fn begin_call(
+        &self,
+        to: Member,
+        address: &str,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Called {
+        match self.shared.call(to, address, payload, deadline) {
+            Ok(answer) => Called::UnderWay(answer),
+            Err(error) => Called::Over(Some(error)),
         }
     }
 
@@ -240,6 +254,29 @@ impl Peers {
     }
 }
 
+/// A call: its answer, as of [`Peers::call`].
+#[derive(Debug)]
+pub(crate) enum Called {
+    UnderWay(oneshot::Receiver<Result<Bytes, CallError>>),
+    /// It was not taken.
+    Over(Option<CallError>),
+}
+
+impl Future for Called {
+    type Output = Result<Bytes, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // The sender is dropped only when the runtime of the connections is.
+        let stopped = || CallError::Broken { reason: "this node has stopped".to_owned() };
+        match &mut *self {
+            Self::UnderWay(answer) => {
+                Pin::new(answer).poll(cx).map(|answer| answer.unwrap_or_else(|_| Err(stopped())))
+            }
+            Self::Over(error) => Poll::Ready(Err(error.take().unwrap_or_else(stopped))),
+        }
+    }
+}
+
 /// How often a node that stops looks whether its connections have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -250,7 +287,7 @@ impl Drop for Peers {
 }
 
 impl Answerer {
-    fn new(call: u64, answers: mpsc::UnboundedSender<Answered>) -> Self {
+    fn new(call: u64, answers: batch::Sender<Answered>) -> Self {
         Self { call, answers: Some(answers) }
     }
 

@@ -10,6 +10,8 @@ use crate::VActor;
 /// The name of a VActor: its kind and its key. It need not exist: it begins when it is asked.
 pub struct Address<V> {
     key: String,
+    /// Made once, for any number of asks.
+    target: Result<Target, Rejection>,
     kind: PhantomData<fn() -> V>,
 }
 
@@ -17,7 +19,9 @@ impl<V: VActor> Address<V> {
     /// The VActor of this key. Kind and key have 253 bytes together, at most; of a longer one every
     /// ask is rejected as `TooLarge`.
     pub fn new(key: impl Into<String>) -> Self {
-        Self { key: key.into(), kind: PhantomData }
+        let key = key.into();
+        let target = Target::new(V::KIND, &key);
+        Self { key, target, kind: PhantomData }
     }
 
     /// Its key.
@@ -27,7 +31,7 @@ impl<V: VActor> Address<V> {
     }
 
     pub(crate) fn target(&self) -> Result<Target, Rejection> {
-        Target::new(V::KIND, &self.key)
+        self.target.clone()
     }
 }
 
@@ -39,7 +43,7 @@ impl<V: VActor> From<&Address<V>> for throughline::Address {
 
 impl<V> Clone for Address<V> {
     fn clone(&self) -> Self {
-        Self { key: self.key.clone(), kind: PhantomData }
+        Self { key: self.key.clone(), target: self.target.clone(), kind: PhantomData }
     }
 }
 

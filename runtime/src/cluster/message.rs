@@ -133,11 +133,12 @@ pub(super) enum Tell {
 /// at what that node owns.
 pub(crate) fn tell_start(node: &Shared, to: Member, id: &throughline_cluster::RecordId) {
     let cluster = &node.cluster;
-    let (Some(peers), Some(address)) = (cluster.peers(), cluster.view().address(to)) else {
+    let view = cluster.view();
+    let (Some(peers), Some(address)) = (cluster.peers(), view.address(to)) else {
         return;
     };
     let id = Bytes::copy_from_slice(id.as_bytes());
-    peers.tell(to, &address, encode(&Tell::Start { id }));
+    peers.tell(to, address, encode(&Tell::Start { id }));
 }
 
 /// Asks a node to send one of its VActors to another one.
@@ -148,11 +149,12 @@ pub(crate) fn tell_move(
     target: u32,
 ) {
     let cluster = &node.cluster;
-    let (Some(peers), Some(address)) = (cluster.peers(), cluster.view().address(to)) else {
+    let view = cluster.view();
+    let (Some(peers), Some(address)) = (cluster.peers(), view.address(to)) else {
         return;
     };
     let tell = Tell::Move { id: Bytes::copy_from_slice(id.as_bytes()), node: target };
-    peers.tell(to, &address, encode(&tell));
+    peers.tell(to, address, encode(&tell));
 }
 
 /// Tells the others how many VActors this node has.
@@ -214,9 +216,11 @@ const CALL_TIME: Duration = Duration::from_secs(2);
 /// Calls another node. `Err(true)`: surely not handled; `Err(false)`: nobody knows.
 pub(super) async fn call(node: &Shared, to: Member, call: &Call) -> Result<Answer, bool> {
     let cluster = &node.cluster;
-    let address = cluster.view().address(to);
-    let (Some(peers), Some(address)) = (cluster.peers(), address) else { return Err(true) };
-    let answered = peers.call(to, &address, encode(call), CALL_TIME).await;
+    let view = cluster.view();
+    let (Some(peers), Some(address)) = (cluster.peers(), view.address(to)) else {
+        return Err(true);
+    };
+    let answered = peers.call(to, address, encode(call), CALL_TIME).await;
     let answer = answered.map_err(|error| {
         log::debug!("cluster: a call to {to} failed: {error}");
         !error.is_unknown()

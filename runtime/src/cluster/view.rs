@@ -33,9 +33,8 @@ impl View {
     }
 
     /// Where a node is reached by others.
-    pub(crate) fn address(&self, member: Member) -> Option<String> {
-        let info = &self.entry(member)?.standing.as_ref()?.info;
-        Some(info.address().to_owned())
+    pub(crate) fn address(&self, member: Member) -> Option<&str> {
+        Some(self.entry(member)?.standing.as_ref()?.info.address())
     }
 
     /// Nodes that may own something.

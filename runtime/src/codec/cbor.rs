@@ -4,6 +4,8 @@
 //! all lie made one take 255 MiB. In well-formed CBOR every element takes a byte at least, so after
 //! the check below no claim exceeds what is there.
 
+mod read;
+
 use ciborium_ll::{Decoder, Header};
 use serde::de::DeserializeOwned;
 
@@ -15,7 +17,15 @@ const DEPTH_MAX: usize = 32;
 /// A container whose end is a break, not a count.
 const UNTIL_BREAK: u64 = u64::MAX;
 
+/// Reads a value.
+#[inline]
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    read::read(bytes).or_else(|_| decode_long(bytes))
+}
+
+/// Of any form, and with a reason if it cannot be read.
+#[cold]
+fn decode_long<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     check(bytes)?;
     let mut rest = bytes;
     let value = ciborium::de::from_reader_with_recursion_limit(&mut rest, DEPTH_MAX + 1)

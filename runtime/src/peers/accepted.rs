@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use throughline_cluster::Member;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::batch;
 use crate::environment::{Listener, Wire, fill_random};
 use crate::peers::dialed::until;
 use crate::peers::frame::{Frame, FrameError, front, take};
@@ -128,8 +129,10 @@ struct Connection {
     life: watch::Receiver<Life>,
     serve: Arc<dyn Serve>,
     serving: Serving,
-    answerer: mpsc::UnboundedSender<Answered>,
-    answers: mpsc::UnboundedReceiver<Answered>,
+    answerer: batch::Sender<Answered>,
+    answers: batch::Receiver<Answered>,
+    /// What was taken out of it; empty but for moments.
+    taken: Vec<Answered>,
     /// Whether the frame at the front waits for room.
     is_full: bool,
 }
@@ -159,9 +162,20 @@ impl Connection {
         serve: Arc<dyn Serve>,
     ) -> Self {
         let serving = Serving::new(shared.clock.now());
-        let (answerer, answers) = mpsc::unbounded_channel();
-        let is_full = false;
-        Self { stream, from, place, shared, life, serve, serving, answerer, answers, is_full }
+        let (answerer, answers) = batch::queue();
+        Self {
+            stream,
+            from,
+            place,
+            shared,
+            life,
+            serve,
+            serving,
+            answerer,
+            answers,
+            taken: Vec::new(),
+            is_full: false,
+        }
     }
 
     /// Serves until the connection ends. Calls that are being handled then are unknown to their
@@ -201,11 +215,7 @@ impl Connection {
             }
             tokio::select! {
                 ready = self.stream.ready(false) => ready?,
-                answered = self.answers.recv() => {
-                    if let Some((call, answer)) = answered {
-                        self.serving.handle_answer(call, answer)?;
-                    }
-                }
+                () = self.answers.some() => {}
             }
         }
         self.stream.send(&Frame::Goodbye { last: self.serving.last() }).await?;
@@ -236,12 +246,7 @@ impl Connection {
         let due = Some(self.serving.poll_timeout());
         tokio::select! {
             ready = self.stream.ready(!self.is_full) => ready?,
-            answered = self.answers.recv() => {
-                // Never `None`: this connection has a sender itself.
-                if let Some((call, answer)) = answered {
-                    self.serving.handle_answer(call, answer)?;
-                }
-            }
+            () = self.answers.some() => {}
             () = self.place.replaced.notified() => return Err(End::Replaced),
             _ = self.life.changed() => return Err(End::Closed),
             () = until(&self.shared, due) => {}
@@ -253,14 +258,17 @@ impl Connection {
     fn begin(&mut self) -> Result<bool, End> {
         let mut has_begun = false;
         self.is_full = false;
+        // Once for all that has come by now.
+        let (now, is_refused) = (self.shared.clock.now(), self.serve.refuses(self.from));
+        let _hold = batch::hold();
         while let Some(bytes) = front(&self.stream.input, FRAME_BYTES_MAX)? {
             if !self.serving.admits(bytes) {
                 self.is_full = true;
                 break;
             }
             let Some(frame) = take(&mut self.stream.input, FRAME_BYTES_MAX)? else { break };
-            let asked = self.serving.handle_frame(self.shared.clock.now(), frame)?;
-            self.handle(asked)?;
+            let asked = self.serving.handle_frame(now, frame)?;
+            self.handle(asked, is_refused)?;
             // So that what is answered at once counts before the next call is begun.
             self.collect()?;
             has_begun = true;
@@ -270,20 +278,18 @@ impl Connection {
 
     /// Takes the answers that have come.
     fn collect(&mut self) -> Result<bool, Fault> {
-        let mut has_some = false;
-        while let Ok((call, answer)) = self.answers.try_recv() {
+        let has_some = self.answers.take(&mut self.taken);
+        for (call, answer) in self.taken.drain(..) {
             self.serving.handle_answer(call, answer)?;
-            has_some = true;
         }
         Ok(has_some)
     }
 
-    fn handle(&mut self, asked: Asked) -> Result<(), Fault> {
+    fn handle(&mut self, asked: Asked, is_refused: bool) -> Result<(), Fault> {
         let counters = &self.shared.counters;
         if asked == Asked::Nothing {
             return Ok(());
         }
-        let is_refused = self.serve.refuses(self.from);
         let counter = if is_refused { &counters.refused_messages } else { &counters.handled };
         counter.fetch_add(1, Relaxed);
         match asked {

@@ -9,9 +9,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 use throughline_cluster::Member;
 use throughline_link::Instant;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep_until, timeout};
 
+use crate::batch;
 use crate::environment::{Joined, fill_random, random_u64};
 use crate::peers::CallError;
 use crate::peers::frame::{FrameError, take};
@@ -52,7 +53,9 @@ pub(crate) struct Driver {
     credentials: Credentials,
     route: Route,
     life: watch::Receiver<Life>,
-    asked: mpsc::UnboundedReceiver<Asked>,
+    asked: batch::Receiver<Asked>,
+    /// What was taken out of it; empty but for moments.
+    taken: Vec<Asked>,
     link: Link<Caller>,
     /// Nobody can ask any more: another link has taken its place.
     is_replaced: bool,
@@ -89,7 +92,7 @@ impl Driver {
         shared: Arc<Shared>,
         credentials: Credentials,
         route: Route,
-        asked: mpsc::UnboundedReceiver<Asked>,
+        asked: batch::Receiver<Asked>,
     ) -> Self {
         let seed = random_u64().unwrap_or(route.number);
         Self {
@@ -99,6 +102,7 @@ impl Driver {
             credentials,
             route,
             asked,
+            taken: Vec::new(),
             is_replaced: false,
         }
     }
@@ -126,7 +130,7 @@ impl Driver {
                         return self.close();
                     }
                 }
-                asked = self.asked.recv(), if !self.is_replaced => self.handle_asked(asked),
+                () = self.asked.some(), if !self.is_replaced => {}
                 () = until(&self.shared, due) => {}
             }
         }
@@ -198,7 +202,7 @@ impl Driver {
         let due = self.link.poll_timeout();
         tokio::select! {
             ready = stream.ready(true) => ready.map_err(End::Read)?,
-            asked = self.asked.recv(), if !self.is_replaced => self.handle_asked(asked),
+            () = self.asked.some(), if !self.is_replaced => {}
             _ = self.life.changed() => return Err(End::Closed),
             () = until(&self.shared, due) => {}
         }
@@ -228,24 +232,23 @@ impl Driver {
 
     /// Takes all that has been asked, so that it shares a batch.
     fn take_asked(&mut self) {
-        while !self.is_replaced {
-            match self.asked.try_recv() {
-                Ok(asked) => self.handle_asked(Some(asked)),
-                Err(mpsc::error::TryRecvError::Empty) => break,
-                Err(mpsc::error::TryRecvError::Disconnected) => self.is_replaced = true,
-            }
+        if !self.asked.take(&mut self.taken) {
+            self.is_replaced = self.is_replaced || self.asked.is_over();
+            return;
         }
+        self.handle_taken();
     }
 
-    fn handle_asked(&mut self, asked: Option<Asked>) {
-        match asked {
-            Some(Asked::Call { payload, deadline, caller }) => {
-                self.link.handle_call(payload, deadline, caller);
+    fn handle_taken(&mut self) {
+        for asked in self.taken.drain(..) {
+            match asked {
+                Asked::Call { payload, deadline, caller } => {
+                    self.link.handle_call(payload, deadline, caller);
+                }
+                Asked::Tell { payload, caller } => {
+                    self.link.handle_tell(self.shared.clock.now(), payload, caller);
+                }
             }
-            Some(Asked::Tell { payload, caller }) => {
-                self.link.handle_tell(self.shared.clock.now(), payload, caller);
-            }
-            None => self.is_replaced = true,
         }
     }
 
@@ -267,13 +270,9 @@ impl Driver {
     /// Whether the link is out of the table: nothing was asked meanwhile.
     fn forget(&mut self) -> bool {
         let Route { to, number, .. } = self.route;
-        let asked = self.shared.forget(to, number, &mut self.asked);
-        let is_forgotten = asked.is_none();
-        if is_forgotten {
-            return true;
-        }
-        self.handle_asked(asked);
-        false
+        let is_forgotten = self.shared.forget(to, number, &mut self.asked, &mut self.taken);
+        self.handle_taken();
+        is_forgotten
     }
 
     /// Answers whoever asked and waits.

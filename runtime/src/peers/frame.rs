@@ -14,6 +14,10 @@ mod tests;
 
 /// Bytes of the length, which stands before a frame.
 const LENGTH_BYTES: usize = 4;
+/// Bytes of a call before its payload: its type, number and deadline.
+const CALL_BYTES: usize = 1 + 8 + 8;
+/// Bytes of an answer before its payload: its type and number.
+const ANSWER_BYTES: usize = 1 + 8;
 
 /// One frame, either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,12 +148,17 @@ impl Frame {
 
     /// Writes the frame, its length before it.
     pub(crate) fn write(&self, out: &mut BytesMut) {
+        match self {
+            Self::Call { call, deadline, payload } => {
+                return write_call(*call, *deadline, payload, out);
+            }
+            Self::Answer { call, payload } => return write_answer(*call, payload, out),
+            _ => {}
+        }
         let start = out.len();
         out.put_u32(0);
         self.write_body(out);
-        let length = out.len() - start - LENGTH_BYTES;
-        // Payloads were checked against their limit, far below this.
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let length = length(out.len() - start - LENGTH_BYTES);
         out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
     }
 
@@ -177,22 +186,13 @@ impl Frame {
                 out.put_slice(proof);
             }
             Self::Refused { code } => out.put_slice(&[wire::REFUSED, *code]),
-            Self::Call { call, deadline, payload } => {
-                out.put_u8(wire::CALL);
-                out.put_u64(*call);
-                out.put_u64(*deadline);
-                out.put_slice(payload);
-            }
             Self::Tell { payload } => {
                 out.put_u8(wire::TELL);
                 out.put_slice(payload);
             }
+            // Written by themselves.
+            Self::Call { .. } | Self::Answer { .. } => {}
             Self::Ping => out.put_u8(wire::PING),
-            Self::Answer { call, payload } => {
-                out.put_u8(wire::ANSWER);
-                out.put_u64(*call);
-                out.put_slice(payload);
-            }
             Self::Failed { call, code } => {
                 out.put_u8(wire::FAILED);
                 out.put_u64(*call);
@@ -209,6 +209,35 @@ impl Frame {
             Self::Ignored => out.put_u8(u8::MAX),
         }
     }
+}
+
+/// What stands before a frame of so many bytes.
+fn length(bytes: usize) -> u32 {
+    // Payloads were checked against their limit, far below this.
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// Writes [`Frame::Call`], whose payload stays where it is.
+pub(crate) fn write_call(call: u64, deadline: u64, payload: &[u8], out: &mut BytesMut) {
+    let mut head = [0; LENGTH_BYTES + CALL_BYTES];
+    head[..4].copy_from_slice(&length(CALL_BYTES + payload.len()).to_be_bytes());
+    head[4] = wire::CALL;
+    head[5..13].copy_from_slice(&call.to_be_bytes());
+    head[13..].copy_from_slice(&deadline.to_be_bytes());
+    out.reserve(head.len() + payload.len());
+    out.put_slice(&head);
+    out.put_slice(payload);
+}
+
+/// Writes [`Frame::Answer`], whose payload stays where it is.
+pub(crate) fn write_answer(call: u64, payload: &[u8], out: &mut BytesMut) {
+    let mut head = [0; LENGTH_BYTES + ANSWER_BYTES];
+    head[..4].copy_from_slice(&length(ANSWER_BYTES + payload.len()).to_be_bytes());
+    head[4] = wire::ANSWER;
+    head[5..].copy_from_slice(&call.to_be_bytes());
+    out.reserve(head.len() + payload.len());
+    out.put_slice(&head);
+    out.put_slice(payload);
 }
 
 /// A member as it stands in frames and proofs.

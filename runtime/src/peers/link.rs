@@ -6,19 +6,21 @@
 //! handled, and leaves by the next connection; a call that was sent is unknown, and is never sent
 //! again. The driver feeds `handle_*`, then drains `poll_*`. Time never goes back.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use throughline_link::{Backoff, Instant};
 
 use crate::peers::CallError;
-use crate::peers::frame::Frame;
+use crate::peers::frame::{Frame, write_call};
 use crate::peers::handshake::DialError;
 use crate::peers::limits::{
     AWAY_GRACE, BACKOFF_MAX, BACKOFF_MIN, HEARTBEAT, LINGER, SILENCE_MAX, TELL_WAIT,
     WINDOW_CALLS_MAX, WRITE_BYTES,
 };
 use crate::peers::link::clock::OtherClock;
+use crate::peers::numbers::Numbered;
 use crate::peers::wire;
 
 mod clock;
@@ -61,8 +63,8 @@ pub(crate) struct Link<T> {
     /// Dials that failed since the last connection.
     failures: u32,
     last_number: u64,
-    calls: HashMap<u64, Call<T>>,
-    tells: HashMap<u64, Tell<T>>,
+    calls: Numbered<u64, Call<T>>,
+    tells: Numbered<u64, Tell<T>>,
     /// When each call and each tell that has not left expires.
     due: BTreeSet<(Instant, u64)>,
     /// To be encoded, in order; some may have expired meanwhile.
@@ -122,8 +124,8 @@ impl<T> Link<T> {
             backoff: Backoff::new(BACKOFF_MIN, BACKOFF_MAX, seed),
             failures: 0,
             last_number: 0,
-            calls: HashMap::new(),
-            tells: HashMap::new(),
+            calls: Numbered::default(),
+            tells: Numbered::default(),
             due: BTreeSet::new(),
             queue: VecDeque::new(),
             batch: VecDeque::new(),
@@ -199,7 +201,9 @@ impl<T> Link<T> {
             && end <= self.written_bytes
         {
             self.batch.pop_front();
-            self.tells.remove(&number);
+            if !self.tells.is_empty() {
+                self.tells.remove(&number);
+            }
         }
     }
 
@@ -283,8 +287,9 @@ impl<T> Link<T> {
 
     /// Answers a call that was sent. One that has expired is answered already.
     fn answer(&mut self, number: u64, answer: Result<Bytes, CallError>) {
-        let is_sent = self.calls.get(&number).is_some_and(|call| call.is_encoded);
-        if let (true, Some(call)) = (is_sent, self.calls.remove(&number)) {
+        let Entry::Occupied(call) = self.calls.entry(number) else { return };
+        if call.get().is_encoded {
+            let call = call.remove();
             self.under_way -= 1;
             self.due.remove(&(call.deadline, number));
             self.answers.push_back((call.caller, answer));
@@ -354,7 +359,7 @@ impl<T> Link<T> {
                 call.is_encoded = true;
                 self.under_way += 1;
                 let deadline = clock.at(call.deadline);
-                Frame::Call { call: number, deadline, payload: call.payload.clone() }.write(out);
+                write_call(number, deadline, &call.payload, out);
             } else if let Some(tell) = self.tells.get(&number) {
                 self.due.remove(&(tell.expires, number));
                 Frame::Tell { payload: tell.payload.clone() }.write(out);

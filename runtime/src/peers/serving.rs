@@ -4,16 +4,17 @@
 //! The driver asks `admits` before it reads a frame, so that the other node waits rather than this
 //! one's memory. It feeds `handle_*`, then drains `poll_*`. Time never goes back.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use throughline_link::Instant;
 
-use crate::peers::frame::Frame;
+use crate::peers::frame::{Frame, write_answer};
 use crate::peers::limits::{
     ANSWER_BYTES_EXPECTED, ANSWER_BYTES_MAX, ANSWER_BYTES_PAUSE, HANDLED_BYTES_MAX, HEARTBEAT,
     PAYLOAD_BYTES_MAX, SILENCE_MAX, STALL_TIMEOUT, WINDOW_CALLS_MAX, WRITE_BYTES,
 };
+use crate::peers::numbers::Numbered;
 use crate::peers::wire;
 
 #[cfg(test)]
@@ -47,7 +48,7 @@ pub(crate) enum Fault {
 #[derive(Debug)]
 pub(crate) struct Serving {
     /// Being handled: the bytes of each one's payload.
-    handled: HashMap<u64, usize>,
+    handled: Numbered<u64, usize>,
     handled_bytes: usize,
     /// The number of the last call that was begun, or refused.
     last: u64,
@@ -75,7 +76,7 @@ enum Answer {
 impl Serving {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
-            handled: HashMap::new(),
+            handled: Numbered::default(),
             handled_bytes: 0,
             last: 0,
             answers: VecDeque::new(),
@@ -190,7 +191,7 @@ impl Serving {
             let Some((call, answer)) = self.answers.pop_front() else { break };
             self.answer_bytes -= answer.bytes();
             match answer {
-                Answer::Payload(payload) => Frame::Answer { call, payload }.write(out),
+                Answer::Payload(payload) => write_answer(call, &payload, out),
                 Answer::Failed(code) => Frame::Failed { call, code }.write(out),
             }
         }

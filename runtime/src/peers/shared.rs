@@ -2,20 +2,22 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_cluster::Member;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
+use crate::batch;
 use crate::clock::Clock;
 use crate::environment::{Joined, Spawner};
 use crate::peers::CallError;
 use crate::peers::counters::Counters;
 use crate::peers::dialed::{Asked, Caller, Driver, Route};
 use crate::peers::limits::{LINK_UNITS_MAX, LINKS_MAX, PAYLOAD_BYTES_MAX, UNITS_MAX, units};
+use crate::peers::numbers::Numbered;
 use crate::peers::proof::Credentials;
 
 /// Who this node is. Every connection ends when it changes.
@@ -37,12 +39,12 @@ pub(crate) struct Shared {
     links: Mutex<Links>,
     /// The accepted connection of each member, and what ends it.
     accepted: Mutex<HashMap<Member, Arc<Notify>>>,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
 }
 
 #[derive(Default)]
 struct Links {
-    to: HashMap<Member, LinkHandle>,
+    to: Numbered<Member, LinkHandle>,
     last_number: u64,
 }
 
@@ -50,15 +52,60 @@ struct LinkHandle {
     number: u64,
     address: Arc<str>,
     /// Unbounded by itself: the charges of what is in it bound it.
-    asked: mpsc::UnboundedSender<Asked>,
-    room: Arc<Semaphore>,
+    asked: batch::Sender<Asked>,
+    room: Arc<Room>,
+}
+
+impl Drop for LinkHandle {
+    fn drop(&mut self) {
+        self.asked.close();
+    }
+}
+
+/// Units that are free: of a link, and of all that it is a part of.
+#[derive(Debug)]
+struct Room {
+    left: AtomicUsize,
+    within: Option<Arc<Self>>,
+}
+
+impl Room {
+    fn new(units: usize, within: Option<Arc<Self>>) -> Arc<Self> {
+        Arc::new(Self { left: AtomicUsize::new(units), within })
+    }
+
+    /// Takes so many, unless there are fewer.
+    fn take(&self, units: usize) -> bool {
+        let is_taken = self.left.try_update(Relaxed, Relaxed, |left| left.checked_sub(units));
+        if is_taken.is_err() {
+            return false;
+        }
+        let is_taken = self.within.as_ref().is_none_or(|within| within.take(units));
+        if !is_taken {
+            self.left.fetch_add(units, Relaxed);
+        }
+        is_taken
+    }
+
+    fn give_back(&self, units: usize) {
+        self.left.fetch_add(units, Relaxed);
+        if let Some(within) = &self.within {
+            within.give_back(units);
+        }
+    }
 }
 
 /// What a message has of the bounds: of its link's, and of all.
 #[derive(Debug)]
 pub(crate) struct Charge {
-    _link: OwnedSemaphorePermit,
-    _all: OwnedSemaphorePermit,
+    room: Arc<Room>,
+    units: usize,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.room.give_back(self.units);
+    }
 }
 
 /// The place of an accepted connection, given back when it is dropped.
@@ -85,7 +132,7 @@ impl Shared {
             network,
             links: Mutex::default(),
             accepted: Mutex::default(),
-            room: Arc::new(Semaphore::new(UNITS_MAX)),
+            room: Room::new(UNITS_MAX, None),
         })
     }
 
@@ -131,18 +178,14 @@ impl Shared {
         }
         let mut links = self.links();
         let link = self.link(&mut links, to, address)?;
-        let charge = self.charge(link, bytes)?;
+        let units = units(bytes);
+        if !link.room.take(units) {
+            return Err(CallError::Overloaded);
+        }
+        let charge = Charge { room: Arc::clone(&link.room), units };
         // The driver takes its link out of the table, locked, before it ends.
         let _ = link.asked.send(asked(charge));
         Ok(())
-    }
-
-    fn charge(&self, link: &LinkHandle, bytes: usize) -> Result<Charge, CallError> {
-        let units = u32::try_from(units(bytes)).unwrap_or(u32::MAX);
-        let take = |room: &Arc<Semaphore>| {
-            room.clone().try_acquire_many_owned(units).map_err(|_| CallError::Overloaded)
-        };
-        Ok(Charge { _link: take(&link.room)?, _all: take(&self.room)? })
     }
 
     fn link<'a>(
@@ -168,9 +211,9 @@ impl Shared {
             entry => entry,
         };
         links.last_number += 1;
-        let (asked, receiver) = mpsc::unbounded_channel();
+        let (asked, receiver) = batch::queue();
         let route = Route { me, to, address: Arc::from(address), number: links.last_number };
-        let room = Arc::new(Semaphore::new(LINK_UNITS_MAX));
+        let room = Room::new(LINK_UNITS_MAX, Some(Arc::clone(&self.room)));
         let address = route.address.clone();
         let link = LinkHandle { number: route.number, address, asked, room };
         let driver = Driver::new(self.clone(), credentials.clone(), route, receiver);
@@ -178,21 +221,23 @@ impl Shared {
         Ok(entry.insert_entry(link).into_mut())
     }
 
-    /// Takes a link out of the table, unless something was asked meanwhile.
+    /// Takes a link out of the table, unless something was asked meanwhile, which is in `taken`
+    /// then. Whether it is out.
     pub(crate) fn forget(
         &self,
         to: Member,
         number: u64,
-        asked: &mut mpsc::UnboundedReceiver<Asked>,
-    ) -> Option<Asked> {
+        asked: &mut batch::Receiver<Asked>,
+        taken: &mut Vec<Asked>,
+    ) -> bool {
         let mut links = self.links();
-        if let Ok(asked) = asked.try_recv() {
-            return Some(asked);
+        if asked.take(taken) {
+            return false;
         }
         if links.to.get(&to).is_some_and(|link| link.number == number) {
             links.to.remove(&to);
         }
-        None
+        true
     }
 
     pub(crate) fn set_me(&self, me: Member) {

@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::{Actor, Handler, Message};
+use actix::Actor;
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub(super) use work::{Failure, Replier, Work};
 use super::{
     Activation, Deactivation, Instance, Settings, Stage, reminders::Reminders, table::Usage,
 };
-use crate::{cluster::Holding, queues::Inboxes, worker::Worker};
+use crate::{batch, cluster::Holding, queues::Inboxes, worker::Worker};
 use leave::Leaving;
 use turn::{Committing, ReadFuture, Turn};
 use work::Input;
@@ -48,10 +48,6 @@ pub(crate) enum ToVActor {
     Leave(Deactivation, Option<Box<Entry>>),
     /// Others declared this node dead.
     Fenced,
-}
-
-impl Message for ToVActor {
-    type Result = ();
 }
 
 /// What travels of a VActor, beside what its record's header has.
@@ -91,8 +87,10 @@ pub(super) struct VActorActor {
     /// The record; gone when it is another node's, or no more.
     holding: Option<Box<Holding>>,
     usage: Arc<Usage>,
-    /// What was said, to be looked at by the next round.
-    mail: VecDeque<ToVActor>,
+    /// What is said to it.
+    mailbox: batch::Receiver<ToVActor>,
+    /// What was taken out of that; empty but for moments.
+    mail: Vec<ToVActor>,
     /// What waits for its turn.
     inbox: VecDeque<Input>,
     turn: Option<Turn>,
@@ -118,8 +116,6 @@ pub(super) struct VActorActor {
     /// Whether this node may act, as of this wake-up.
     acts: bool,
     is_over: bool,
-    /// Nobody finds it any more, and its mailbox is looked at once more.
-    last_look: bool,
 }
 
 impl VActorActor {
@@ -136,6 +132,7 @@ impl VActorActor {
             usage.waiting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             Input::Work(work)
         }));
+        let (sender, mailbox) = batch::queue();
         let mut actor = Self {
             settings: node.vactors.kind(kind).settings(),
             worker,
@@ -145,7 +142,8 @@ impl VActorActor {
             instance,
             holding: Some(holding),
             usage: Arc::clone(&usage),
-            mail: VecDeque::new(),
+            mailbox,
+            mail: Vec::new(),
             inbox,
             turn: None,
             reads: FuturesUnordered::new(),
@@ -162,13 +160,12 @@ impl VActorActor {
             armed: Instant::ZERO,
             acts: true,
             is_over: false,
-            last_look: false,
         };
         actor.inboxes.look(Inboxes::RECORD);
-        let address = actor.start();
-        for surplus in node.vactors.insert(id, kind, address.recipient(), usage) {
-            // One whose mailbox is full is not idle.
-            let _ = surplus.try_send(ToVActor::Leave(Deactivation::Idle, None));
+        actor.start();
+        for surplus in node.vactors.insert(id, kind, sender, usage) {
+            // One that has ended makes room already.
+            let _ = surplus.send(ToVActor::Leave(Deactivation::Idle, None));
         }
     }
 }
@@ -177,17 +174,7 @@ impl Actor for VActorActor {
     type Context = actix::Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(self.worker.node.config.vactor.mailbox);
         actix::AsyncContext::spawn(ctx, drive::Drive);
-    }
-}
-
-impl Handler<ToVActor> for VActorActor {
-    type Result = ();
-
-    fn handle(&mut self, message: ToVActor, _: &mut Self::Context) {
-        // Looked at by `drive`, which the actor's context polls next.
-        self.mail.push_back(message);
     }
 }
 

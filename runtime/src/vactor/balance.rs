@@ -57,7 +57,7 @@ impl Balancer {
                 continue;
             };
             let leave = ToVActor::Leave(Deactivation::Moves, Some(Box::new(to.clone())));
-            if actor.try_send(leave).is_ok() {
+            if actor.send(leave).is_ok() {
                 moves += 1;
                 left = left.saturating_sub(1);
             }

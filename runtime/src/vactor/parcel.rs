@@ -10,18 +10,16 @@ use crate::codec::{self, Codec, DecodeError, EncodeError};
 
 /// A value that can be written: any serde type that may go to another thread.
 pub trait Parcel: Any + Send {
-    /// The value in CBOR.
+    /// Appends the value in CBOR.
     ///
     /// # Errors
     /// [`EncodeError`]; the sender's fault.
-    fn to_bytes(&self) -> Result<Bytes, EncodeError>;
+    fn write(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
 }
 
 impl<T: Serialize + Send + 'static> Parcel for T {
-    fn to_bytes(&self) -> Result<Bytes, EncodeError> {
-        let mut out = Vec::new();
-        codec::encode(Codec::Cbor, self, &mut out)?;
-        Ok(out.into())
+    fn write(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        codec::encode(Codec::Cbor, self, out)
     }
 }
 
@@ -51,15 +49,16 @@ impl Payload {
         }
     }
 
-    /// Its bytes.
+    /// Appends its bytes.
     ///
     /// # Errors
     /// [`EncodeError`].
-    pub(crate) fn into_bytes(self) -> Result<Bytes, EncodeError> {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match self {
-            Self::Here(parcel) => parcel.to_bytes(),
-            Self::Bytes(bytes) => Ok(bytes),
+            Self::Here(parcel) => parcel.write(out)?,
+            Self::Bytes(bytes) => out.extend_from_slice(bytes),
         }
+        Ok(())
     }
 }
 
@@ -81,8 +80,12 @@ mod tests {
     fn a_value_is_the_same_whether_it_was_written_or_not() {
         let here = Payload::Here(Box::new(("a".to_owned(), 7_u32)));
         assert_eq!(here.take::<(String, u32)>().unwrap(), ("a".to_owned(), 7));
-        let bytes = Payload::Here(Box::new(("a".to_owned(), 7_u32))).into_bytes().unwrap();
-        assert_eq!(Payload::Bytes(bytes).take::<(String, u32)>().unwrap(), ("a".to_owned(), 7));
+        let mut bytes = Vec::new();
+        Payload::Here(Box::new(("a".to_owned(), 7_u32))).write(&mut bytes).unwrap();
+        assert_eq!(
+            Payload::Bytes(bytes.into()).take::<(String, u32)>().unwrap(),
+            ("a".to_owned(), 7)
+        );
     }
 
     #[test]

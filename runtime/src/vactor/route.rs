@@ -17,7 +17,11 @@ use super::{
     table::NotPushed,
     wire::{self, Reply},
 };
-use crate::{cluster::rows, node::Shared};
+use crate::{
+    cluster::rows,
+    node::Shared,
+    peers::{CallError, Called},
+};
 
 /// A tell looks for its VActor so long.
 pub(super) const TELL_TIME: Duration = Duration::from_secs(5);
@@ -41,13 +45,26 @@ pub(super) struct Errand {
 pub(super) enum Begun {
     /// It is in the mailbox; who waits, if somebody does, and until when.
     Pushed(Option<oneshot::Receiver<Result<Payload, Failure>>>, Errand),
-    /// It is not here.
+    /// Another node was called.
+    Called(Called, Errand),
+    /// It is not here, nor anywhere that is known.
     Away(Errand),
     Over(AskError),
 }
 
-/// Puts it into the mailbox, if its VActor is here.
-pub(super) fn begin(node: &Shared, mut errand: Errand) -> Begun {
+/// Puts it into the mailbox, if its VActor is here, or calls the node where it was last seen.
+pub(super) fn begin(node: &Shared, errand: Errand) -> Begun {
+    let errand = match begin_here(node, errand) {
+        Begun::Away(errand) => errand,
+        begun => return begun,
+    };
+    match node.vactors.place_of(&errand.to.id) {
+        Some(member) => begin_there(node, member, errand),
+        None => Begun::Away(errand),
+    }
+}
+
+fn begin_here(node: &Shared, mut errand: Errand) -> Begun {
     let Some((_, message)) = node.vactors.message(errand.to.kind, errand.message) else {
         return Begun::Away(errand);
     };
@@ -88,10 +105,22 @@ pub(super) async fn finish(node: Arc<Shared>, mut begun: Begun) -> Result<Payloa
                     }
                 }
             }
-            Begun::Away(errand) => match away(&node, errand).await {
-                Ok(payload) => return Ok(payload),
-                Err(Missed::Over(error)) => return Err(error),
-                Err(Missed::Again(errand)) => errand,
+            Begun::Called(called, errand) => {
+                let answer = called.await;
+                match there(&node, answer, errand) {
+                    Ok(payload) => return Ok(payload),
+                    Err(Missed::Over(error)) => return Err(error),
+                    Err(Missed::Again(errand)) => errand,
+                }
+            }
+            // Rarely, and much of it: kept out of what every ask moves about.
+            Begun::Away(errand) => match Box::pin(away(&node, errand)).await {
+                // It has just gone from where it was found.
+                Found::Nothing(errand) | Found::Begun(Begun::Away(errand)) => errand,
+                Found::Begun(again) => {
+                    begun = again;
+                    continue;
+                }
             },
         };
         if node.clock.now() + pause >= errand.until {
@@ -121,7 +150,7 @@ async fn wait(
     }
 }
 
-/// How a look away from here ended, without a reply.
+/// How an ask of another node ended without a reply.
 enum Missed {
     Over(AskError),
     /// It surely was not run.
@@ -134,19 +163,19 @@ enum Where {
     At(Member),
 }
 
-async fn away(node: &Arc<Shared>, errand: Errand) -> Result<Payload, Missed> {
-    let id = errand.to.id.clone();
-    let place = match node.vactors.place_of(&id) {
-        Some(member) => Where::At(member),
-        None => match find(node, &errand.to).await {
-            Ok(Some(place)) => place,
-            Ok(None) => return Err(Missed::Again(errand)),
-            Err(rejection) => return Err(Missed::Over(rejection.into())),
-        },
-    };
-    match place {
-        Where::Here => here(node, errand).await,
-        Where::At(member) => there(node, member, errand).await,
+/// What a look away from here came to.
+enum Found {
+    Begun(Begun),
+    /// It cannot be known now.
+    Nothing(Errand),
+}
+
+async fn away(node: &Arc<Shared>, errand: Errand) -> Found {
+    match find(node, &errand.to).await {
+        Ok(Some(Where::Here)) => here(node, errand).await,
+        Ok(Some(Where::At(member))) => Found::Begun(begin_there(node, member, errand)),
+        Ok(None) => Found::Nothing(errand),
+        Err(rejection) => Found::Begun(Begun::Over(rejection.into())),
     }
 }
 
@@ -180,18 +209,18 @@ async fn find(node: &Shared, to: &Target) -> Result<Option<Where>, Rejection> {
 }
 
 /// It begins here, with this as its first work.
-async fn here(node: &Arc<Shared>, mut errand: Errand) -> Result<Payload, Missed> {
+async fn here(node: &Arc<Shared>, mut errand: Errand) -> Found {
     let Some((kind, message)) = node.vactors.message(errand.to.kind, errand.message) else {
         let known = node.vactors.kind_named(errand.to.kind).is_some();
         let no = if known { Rejection::NoSuchMessage } else { Rejection::NoSuchKind };
-        return Err(Missed::Over(no.into()));
+        return Found::Begun(Begun::Over(no.into()));
     };
     let id = errand.to.id.clone();
     let Some(reserved) = node.directory.reserve_record(&id) else {
         // Somebody else brings it here already.
         let others = node.directory.unreserved_record(&id);
         let _ = tokio::time::timeout_at(node.clock.at(errand.until), others).await;
-        return Err(Missed::Again(errand));
+        return Found::Nothing(errand);
     };
     let (sender, answer) = oneshot::channel();
     let payload = std::mem::replace(&mut errand.payload, nothing());
@@ -199,39 +228,37 @@ async fn here(node: &Arc<Shared>, mut errand: Errand) -> Result<Payload, Missed>
     let chain = errand.chain.clone();
     let work = Work { message, payload, replier, until: errand.until, chain };
     activate::begin(node, kind, reserved, Some(work));
-    match wait(node, answer, errand.until).await {
-        Ok(payload) => Ok(payload),
-        Err(Failure::Ask(error)) => Err(Missed::Over(error)),
-        Err(Failure::NotHere(payload)) => {
-            errand.payload = payload;
-            Err(Missed::Again(errand))
-        }
-    }
+    Found::Begun(Begun::Pushed(Some(answer), errand))
 }
 
-/// Another node is asked.
-async fn there(node: &Arc<Shared>, member: Member, mut errand: Errand) -> Result<Payload, Missed> {
+/// Calls another node.
+fn begin_there(node: &Shared, member: Member, errand: Errand) -> Begun {
     let cluster = &node.cluster;
-    let payload = std::mem::replace(&mut errand.payload, nothing());
-    let Ok(payload) = payload.into_bytes() else {
-        return Err(Missed::Over(Rejection::Unreadable.into()));
-    };
-    errand.payload = Payload::Bytes(payload.clone());
-    let left = errand.until.since(node.clock.now());
-    let address = cluster.view().address(member);
-    let (Some(peers), Some(address)) = (cluster.peers(), address) else {
+    let view = cluster.view();
+    let (Some(peers), Some(address)) = (cluster.peers(), view.address(member)) else {
         node.vactors.forget_place(&errand.to.id);
-        return Err(Missed::Again(errand));
+        return Begun::Away(errand);
     };
+    let left = errand.until.since(node.clock.now());
     let call = wire::Invocation {
         id: &errand.to.id,
         message: errand.message,
         left,
         is_tell: errand.is_tell,
         chain: &errand.chain,
-        payload: &payload,
+        payload: &errand.payload,
     };
-    match peers.call(member, &address, call.encode(), left).await {
+    let Ok(call) = call.encode() else { return Begun::Over(Rejection::Unreadable.into()) };
+    Begun::Called(peers.begin_call(member, address, call, left), errand)
+}
+
+/// What another node has answered.
+fn there(
+    node: &Shared,
+    answer: Result<bytes::Bytes, CallError>,
+    errand: Errand,
+) -> Result<Payload, Missed> {
+    match answer {
         Ok(answer) => match Reply::decode(answer) {
             Some(Reply::Done(payload)) => Ok(Payload::Bytes(payload)),
             Some(Reply::Failed(error)) => Err(Missed::Over(error)),
@@ -246,9 +273,7 @@ async fn there(node: &Arc<Shared>, member: Member, mut errand: Errand) -> Result
             node.vactors.forget_place(&errand.to.id);
             Err(Missed::Over(AskError::Unknown))
         }
-        Err(crate::peers::CallError::TooLarge { .. }) => {
-            Err(Missed::Over(Rejection::TooLarge.into()))
-        }
+        Err(CallError::TooLarge { .. }) => Err(Missed::Over(Rejection::TooLarge.into())),
         Err(_) => {
             node.vactors.forget_place(&errand.to.id);
             Err(Missed::Again(errand))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Buf as _;
 use throughline_cluster::{Entry, Gone, RecordId, State};
 
 use super::{
@@ -18,9 +19,9 @@ use crate::{
 };
 
 /// Another node's ask or tell.
-pub(crate) fn handle_call(node: &Arc<Shared>, payload: bytes::Bytes, answer: Answerer) {
+pub(crate) fn handle_call(node: &Arc<Shared>, mut bytes: bytes::Bytes, answer: Answerer) {
     // Dropped unanswered: not handled.
-    let Some(call) = Invoked::decode(payload) else { return };
+    let Some(call) = Invoked::decode(&bytes) else { return };
     let (answer, tells) = match call.is_tell {
         true => (Replier::Nobody, Some(answer)),
         false => (Replier::There(answer), None),
@@ -30,22 +31,23 @@ pub(crate) fn handle_call(node: &Arc<Shared>, payload: bytes::Bytes, answer: Ans
             Replier::There(answer).reply(Ok(Payload::Bytes(bytes::Bytes::new())));
         }
     };
-    let name = std::str::from_utf8(&call.message).unwrap_or_default();
-    let kind = call.id.vactor_name().map(|(kind, _)| kind.to_owned()).unwrap_or_default();
-    let Some((kind, message)) = node.vactors.message(&kind, name) else {
-        let known = node.vactors.kind_named(&kind).is_some();
+    let name = std::str::from_utf8(call.message).unwrap_or_default();
+    let kind = call.id.vactor_name().map(|(kind, _)| kind).unwrap_or_default();
+    let Some((kind, message)) = node.vactors.message(kind, name) else {
+        let known = node.vactors.kind_named(kind).is_some();
         let no = if known { Rejection::NoSuchMessage } else { Rejection::NoSuchKind };
         return refuse(answer, tells, no.into());
     };
     let until = node.clock.now() + call.left;
-    let (payload, chain) = (Payload::Bytes(call.payload), call.chain);
-    let work = Work { message, payload, replier: answer, until, chain };
-    match node.vactors.push(&call.id, node.config.vactor.mailbox, work) {
+    let Invoked { id, chain, payload_at, .. } = call;
+    bytes.advance(payload_at);
+    let work = Work { message, payload: Payload::Bytes(bytes), replier: answer, until, chain };
+    match node.vactors.push(&id, node.config.vactor.mailbox, work) {
         Ok(()) => taken(tells),
         Err(NotPushed::Full(work, retry_after)) => {
             refuse(work.replier, tells, AskError::Overloaded { retry_after });
         }
-        Err(NotPushed::Absent(work)) => match node.directory.reserve_record(&call.id) {
+        Err(NotPushed::Absent(work)) => match node.directory.reserve_record(&id) {
             Some(reserved) => {
                 activate::begin(node, kind, reserved, Some(work));
                 taken(tells);
@@ -70,7 +72,7 @@ fn refuse(replier: Replier, tells: Option<Answerer>, error: AskError) {
 pub(crate) fn release(node: &Arc<Shared>, id: &RecordId) -> bool {
     let Some(actor) = node.vactors.find(id) else { return false };
     let to = id.vactor_name().and_then(|(kind, _)| another(node, id, kind));
-    actor.try_send(ToVActor::Leave(Deactivation::Drain, to.map(Box::new))).is_ok()
+    actor.send(ToVActor::Leave(Deactivation::Drain, to.map(Box::new))).is_ok()
 }
 
 /// A live node that serves the kind, and is not this one.
@@ -97,8 +99,8 @@ pub(crate) fn send_to_node(node: &Arc<Shared>, id: &RecordId, to: u32) -> bool {
     });
     if let Some(to) = to.filter(|to| to.member != view.me.member) {
         let leave = ToVActor::Leave(Deactivation::Moves, Some(Box::new(to.clone())));
-        // One whose mailbox is full has no time to move.
-        let _ = actor.try_send(leave);
+        // One that has just ended is in no memory any more.
+        let _ = actor.send(leave);
     }
     true
 }

@@ -7,13 +7,13 @@ use std::sync::{
 };
 use std::time::Duration;
 
-use actix::Recipient;
 use throughline_cluster::{Member, Readable, RecordId};
 
 use super::{
     Kind, Mode,
     actor::{ToVActor, Work},
 };
+use crate::batch::Sender;
 
 /// Places of VActors of other nodes that are remembered, at most: beyond that all are forgotten,
 /// and read again when they are needed.
@@ -47,7 +47,7 @@ struct Active {
 }
 
 struct Entry {
-    actor: Recipient<ToVActor>,
+    actor: Sender<ToVActor>,
     usage: Arc<Usage>,
     kind: usize,
 }
@@ -85,12 +85,12 @@ impl Counts {
     }
 }
 
-/// Work that did not get into a mailbox.
+/// Work that did not get to its VActor.
 #[derive(Debug)]
 pub(super) enum NotPushed {
     /// The VActor is not here.
     Absent(Work),
-    /// Its mailbox is full; about how long it takes to empty it.
+    /// As much waits there as is taken; about how long that takes.
     Full(Work, Duration),
 }
 
@@ -153,18 +153,13 @@ impl VActors {
             return Err(NotPushed::Full(work, wait.clamp(RETRY.0, RETRY.1)));
         }
         entry.usage.waiting.fetch_add(1, Ordering::Relaxed);
-        match entry.actor.try_send(ToVActor::Work(work)) {
-            Ok(()) => Ok(()),
-            Err(error) => {
+        match entry.actor.send(ToVActor::Work(work)) {
+            Err(ToVActor::Work(work)) => {
                 entry.usage.waiting.fetch_sub(1, Ordering::Relaxed);
-                let is_full = matches!(error, actix::prelude::SendError::Full(_));
-                match error.into_inner() {
-                    ToVActor::Work(work) if is_full => Err(NotPushed::Full(work, RETRY.0)),
-                    ToVActor::Work(work) => Err(NotPushed::Absent(work)),
-                    // What was sent comes back.
-                    _ => Ok(()),
-                }
+                Err(NotPushed::Absent(work))
             }
+            // What comes back is what was sent.
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 
@@ -173,14 +168,14 @@ impl VActors {
         let active = self.lock();
         let Some(entry) = active.entries.get(id) else { return false };
         let was_poked = entry.usage.poked.fetch_or(bits, Ordering::AcqRel) != 0;
-        if !was_poked && entry.actor.try_send(ToVActor::Poked).is_err() {
-            // Its mailbox is full: the next regular look comes back to it.
-            entry.usage.poked.store(0, Ordering::Release);
+        if !was_poked {
+            // One that has just ended is looked for by whoever pokes next.
+            let _ = entry.actor.send(ToVActor::Poked);
         }
         true
     }
 
-    pub(super) fn find(&self, id: &RecordId) -> Option<Recipient<ToVActor>> {
+    pub(super) fn find(&self, id: &RecordId) -> Option<Sender<ToVActor>> {
         self.lock().entries.get(id).map(|entry| entry.actor.clone())
     }
 
@@ -200,7 +195,7 @@ impl VActors {
     }
 
     /// All that are in memory here.
-    pub(super) fn all(&self) -> Vec<(RecordId, usize, Recipient<ToVActor>)> {
+    pub(super) fn all(&self) -> Vec<(RecordId, usize, Sender<ToVActor>)> {
         let active = self.lock();
         let all = active.entries.iter();
         all.map(|(id, entry)| (id.clone(), entry.kind, entry.actor.clone())).collect()
@@ -211,9 +206,9 @@ impl VActors {
         &self,
         id: RecordId,
         kind: usize,
-        actor: Recipient<ToVActor>,
+        actor: Sender<ToVActor>,
         usage: Arc<Usage>,
-    ) -> Vec<Recipient<ToVActor>> {
+    ) -> Vec<Sender<ToVActor>> {
         let most = self.kinds[kind].settings().active_max.max(1);
         let mut active = self.lock();
         if active.entries.insert(id, Entry { actor, usage, kind }).is_none() {
@@ -243,8 +238,8 @@ impl VActors {
     /// Others declared this node dead.
     pub(crate) fn fence(&self) {
         for (_, _, actor) in self.all() {
-            // One whose mailbox is full finds out by its lease, which it does not have.
-            let _ = actor.try_send(ToVActor::Fenced);
+            // One that has ended needs no fence.
+            let _ = actor.send(ToVActor::Fenced);
         }
     }
 

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use throughline_cluster::RecordId;
 
-use super::{AskError, Rejection};
+use super::{AskError, Payload, Rejection};
+use crate::codec::EncodeError;
 
 /// No CBOR map or text begins with this.
 const INVOCATION: u8 = 0;
@@ -33,24 +34,25 @@ pub(super) struct Invocation<'a> {
     pub(super) left: Duration,
     pub(super) is_tell: bool,
     pub(super) chain: &'a [RecordId],
-    pub(super) payload: &'a [u8],
+    pub(super) payload: &'a Payload,
 }
 
 /// The same, read.
 #[derive(Debug)]
-pub(super) struct Invoked {
+pub(super) struct Invoked<'a> {
     pub(super) id: RecordId,
-    pub(super) message: Bytes,
+    pub(super) message: &'a [u8],
     pub(super) left: Duration,
     pub(super) is_tell: bool,
     pub(super) chain: Vec<RecordId>,
-    pub(super) payload: Bytes,
+    /// Where the payload begins: it takes the rest.
+    pub(super) payload_at: usize,
 }
 
 impl Invocation<'_> {
-    pub(super) fn encode(&self) -> Bytes {
+    pub(super) fn encode(&self) -> Result<Bytes, EncodeError> {
         let id = self.id.as_bytes();
-        let mut out = Vec::with_capacity(16 + id.len() + self.message.len() + self.payload.len());
+        let mut out = Vec::with_capacity(PAYLOAD_EXPECTED + id.len() + self.message.len());
         let left = u32::try_from(self.left.as_millis()).unwrap_or(u32::MAX);
         out.extend_from_slice(&[INVOCATION, FORM, u8::from(self.is_tell) * TELL]);
         out.extend_from_slice(&left.to_be_bytes());
@@ -61,10 +63,13 @@ impl Invocation<'_> {
         for waiting in chain {
             put(&mut out, waiting.as_bytes());
         }
-        out.extend_from_slice(self.payload);
-        out.into()
+        self.payload.write(&mut out)?;
+        Ok(out.into())
     }
 }
+
+/// Bytes of a payload, with what stands before it, that need no second allocation.
+const PAYLOAD_EXPECTED: usize = 96;
 
 /// Names are at most 255 bytes: kinds, messages and records have lower limits.
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -73,38 +78,32 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-fn take(rest: &mut Bytes) -> Option<Bytes> {
-    let length = usize::from(*rest.first()?);
-    (rest.len() > length).then(|| {
-        let _ = rest.split_to(1);
-        rest.split_to(length)
-    })
+fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (&length, behind) = rest.split_first()?;
+    let (taken, behind) = behind.split_at_checked(usize::from(length))?;
+    *rest = behind;
+    Some(taken)
 }
 
-impl Invoked {
+impl<'a> Invoked<'a> {
     /// `None`: it was not written by this form.
-    pub(super) fn decode(mut rest: Bytes) -> Option<Self> {
-        let head = rest.split_to(rest.len().min(7));
-        let [INVOCATION, FORM, flags, left @ ..] = &head[..] else { return None };
-        let left = u32::from_be_bytes(left.try_into().ok()?);
-        let id = RecordId::from_bytes(&take(&mut rest)?)?;
+    pub(super) fn decode(call: &'a [u8]) -> Option<Self> {
+        let (head, mut rest) = call.split_first_chunk::<7>()?;
+        let [INVOCATION, FORM, flags, left @ ..] = *head else { return None };
+        let left = Duration::from_millis(u64::from(u32::from_be_bytes(left)));
+        let id = RecordId::from_bytes(take(&mut rest)?)?;
         let message = take(&mut rest)?;
-        let count = usize::from(*rest.first()?);
-        let _ = rest.split_to(1);
-        if count > CHAIN_MAX {
+        let (&count, behind) = rest.split_first()?;
+        rest = behind;
+        if usize::from(count) > CHAIN_MAX {
             return None;
         }
-        let mut chain = Vec::with_capacity(count);
+        let mut chain = Vec::with_capacity(usize::from(count));
         for _ in 0..count {
-            let length = usize::from(*rest.first()?);
-            if rest.len() < 1 + length {
-                return None;
-            }
-            let _ = rest.split_to(1);
-            chain.push(RecordId::from_bytes(&rest.split_to(length))?);
+            chain.push(RecordId::from_bytes(take(&mut rest)?)?);
         }
-        let left = Duration::from_millis(u64::from(left));
-        Some(Self { id, message, left, is_tell: flags & TELL != 0, chain, payload: rest })
+        let (is_tell, payload_at) = (flags & TELL != 0, call.len() - rest.len());
+        Some(Self { id, message, left, is_tell, chain, payload_at })
     }
 }
 
@@ -125,11 +124,18 @@ const OVERLOADED: u8 = 4;
 const DEADLOCK: u8 = 5;
 
 impl Reply {
+    /// [`Reply::Done`] with this.
+    pub(super) fn done(payload: &Payload) -> Result<Bytes, EncodeError> {
+        let mut out = Vec::with_capacity(PAYLOAD_EXPECTED);
+        out.push(DONE);
+        payload.write(&mut out)?;
+        Ok(out.into())
+    }
+
     pub(super) fn encode(&self) -> Bytes {
         let mut out = Vec::new();
         match self {
             Self::Done(payload) => {
-                out.reserve_exact(1 + payload.len());
                 out.push(DONE);
                 out.extend_from_slice(payload);
             }
@@ -154,7 +160,7 @@ impl Reply {
     /// `None`: it was not written by this form.
     pub(super) fn decode(mut rest: Bytes) -> Option<Self> {
         let what = *rest.first()?;
-        let _ = rest.split_to(1);
+        rest.advance(1);
         Some(match what {
             DONE => Self::Done(rest),
             NOT_HERE => Self::NotHere,
@@ -166,14 +172,10 @@ impl Reply {
                 Self::Failed(AskError::Overloaded { retry_after })
             }
             DEADLOCK => {
-                let mut chain = Vec::new();
-                while let Some(&length) = rest.first() {
-                    if rest.len() < 1 + usize::from(length) || chain.len() > CHAIN_MAX {
-                        return None;
-                    }
-                    let _ = rest.split_to(1);
-                    let name = rest.split_to(usize::from(length));
-                    chain.push(String::from_utf8_lossy(&name).into_owned());
+                let (mut chain, mut rest) = (Vec::new(), &rest[..]);
+                while !rest.is_empty() {
+                    let name = take(&mut rest).filter(|_| chain.len() <= CHAIN_MAX)?;
+                    chain.push(String::from_utf8_lossy(name).into_owned());
                 }
                 Self::Failed(AskError::Deadlock { chain })
             }

@@ -7,7 +7,7 @@
 //! # Layout
 //! - `echo`, `idle`, `cut`: the scenarios of one node. `handover`, `drain`, `rolling`, `storm`,
 //!   `freeze`: those of a cluster; `cluster`, `roam`: what these have in common. `queue`: that of a
-//!   store alone.
+//!   store alone. `vactor`: asks.
 //! - `roles`: the processes of a run. `child`, `parent`: how both ends talk.
 //! - `report`, `bar`: what comes out, and what is expected of it.
 //! - `latency`, `numbers`: what is counted.
@@ -38,6 +38,7 @@ mod roam;
 mod roles;
 mod rolling;
 mod storm;
+mod vactor;
 
 use std::process::ExitCode;
 
@@ -67,6 +68,7 @@ enum Scenario {
     Drain(drain::Options),
     Rolling(rolling::Options),
     Storm(storm::Options),
+    Vactor(vactor::Options),
     Queue(queue::Options),
     #[command(hide = true)]
     Freeze(freeze::Options),
@@ -99,6 +101,7 @@ fn run(scenario: Scenario) -> Result<ExitCode, Error> {
             Scenario::Drain(options) => drain::run(&options).await,
             Scenario::Rolling(options) => rolling::run(&options).await,
             Scenario::Storm(options) => storm::run(&options).await,
+            Scenario::Vactor(options) => vactor::run(&options).await,
             Scenario::Queue(options) => queue::run(&options).await,
             Scenario::Freeze(options) => freeze::run(&options).await,
             Scenario::Role(_) => Ok(ExitCode::SUCCESS),

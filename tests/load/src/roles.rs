@@ -8,14 +8,19 @@
 //! - `proxy`: the fault proxy, one port for each client.
 //! - `hub`, `member`: a store, and the nodes of a cluster that share it. `traveller`: their session
 //!   kind. `roamer`: its clients. `store_client`: the store's own limit. `gate`: a door to a node.
+//! - `vactors`: a node that hosts VActors, or asks them. `counter`: their kinds. `actix_asker`,
+//!   `records`: the limits. `asks`: what the askers of both sides have in common.
 //! - `queue_producer`, `queue_consumer`: what goes through queues. `engine`: the limit of that.
 //! - `bots`: clients that play a whole game of `samples`.
 //! - `drive`: what the echo clients of both sides have in common.
 //! - `worker`: a thread with a runtime of its own, as the clients and the proxy use it.
 
+pub(crate) mod actix_asker;
+pub(crate) mod asks;
 pub(crate) mod bare_client;
 pub(crate) mod bare_server;
 pub(crate) mod bots;
+pub(crate) mod counter;
 pub(crate) mod cut_client;
 pub(crate) mod drive;
 pub(crate) mod echo_client;
@@ -28,9 +33,11 @@ pub(crate) mod node;
 pub(crate) mod proxy;
 pub(crate) mod queue_consumer;
 pub(crate) mod queue_producer;
+pub(crate) mod records;
 pub(crate) mod roamer;
 pub(crate) mod store_client;
 pub(crate) mod traveller;
+pub(crate) mod vactors;
 mod worker;
 
 use clap::Subcommand;
@@ -52,6 +59,14 @@ pub(crate) enum Role {
     ServeMember(member::Options),
     #[command(hide = true)]
     ServeGate(gate::Options),
+    #[command(hide = true)]
+    ServeVactors(vactors::Options),
+    #[command(hide = true)]
+    DriveVactors(vactors::Options),
+    #[command(hide = true)]
+    DriveActix(actix_asker::Options),
+    #[command(hide = true)]
+    DriveRecords(records::Options),
     #[command(hide = true)]
     DriveStore(store_client::Options),
     #[command(hide = true)]
@@ -86,6 +101,10 @@ impl Role {
             Self::ServeHub(options) => hub::serve(&options),
             Self::ServeMember(options) => member::serve(&options),
             Self::ServeGate(options) => gate::serve(options),
+            Self::ServeVactors(options) => vactors::serve(&options),
+            Self::DriveVactors(options) => vactors::drive(&options),
+            Self::DriveActix(options) => actix_asker::drive(&options),
+            Self::DriveRecords(options) => records::drive(&options),
             Self::DriveStore(options) => store_client::drive(options),
             Self::DriveProducers(options) => queue_producer::drive(options),
             Self::DriveConsumers(options) => queue_consumer::drive(options),

@@ -139,6 +139,25 @@ fn a_node_that_was_frozen_beyond_its_lease_writes_nothing() {
 }
 
 #[test]
+fn queue_delivers_everything_once_and_in_order() {
+    let small = ["queue", "--seconds", "1", "--producers", "4", "--window", "4", "--json"];
+    let found = report(&small);
+    assert_nothing_wrong(&found);
+    assert_eq!((&found["store"], count(&found, "window")), (&"sled".into(), 4));
+    for field in [
+        "enqueues_per_s",
+        "dequeued_per_s",
+        "enqueues_per_s_window1",
+        "disk_limit",
+        "value",
+        "limit",
+        "ratio",
+    ] {
+        assert!(found[field].as_f64().unwrap() > 0.0, "{field}: {found}");
+    }
+}
+
+#[test]
 fn too_few_open_files_are_named_before_anything_starts() {
     let few = "ulimit -n 250 && exec \"$0\" echo --clients 100 --json";
     let output = Command::new("sh").args(["-c", few, LOAD]).output().unwrap();
@@ -189,5 +208,6 @@ fn roles_are_hidden_from_help() {
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     assert!(help.contains("echo") && help.contains("idle") && help.contains("cut"));
     assert!(help.contains("handover") && help.contains("rolling") && help.contains("storm"));
+    assert!(help.contains("queue"));
     assert!(!help.contains("serve-") && !help.contains("drive-"), "{help}");
 }

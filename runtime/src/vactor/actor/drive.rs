@@ -8,7 +8,7 @@ use actix::{ActorContext, ActorFuture};
 use throughline_link::Instant;
 
 use super::{ToVActor, VActorActor, work::Input};
-use crate::vactor::Deactivation;
+use crate::{batch, vactor::Deactivation};
 
 /// Rounds of one wake-up, at most: a busy VActor lets its neighbours on, and comes back.
 const ROUNDS_MAX: usize = 4;
@@ -38,12 +38,8 @@ impl ActorFuture<VActorActor> for Drive {
             actor.drive(task);
         }
         if actor.is_over {
-            if !std::mem::replace(&mut actor.last_look, true) {
-                // What was sent while it was still found is in its mailbox, which is polled first.
-                actor.unlist();
-                task.waker().wake_by_ref();
-                return Poll::Pending;
-            }
+            // Nobody finds it any more; what was sent while it was still found is sent on.
+            actor.unlist();
             actor.send_on();
             ctx.stop();
             return Poll::Ready(());
@@ -56,19 +52,20 @@ impl VActorActor {
     fn drive(&mut self, cx: &mut Context<'_>) {
         let mut now = self.worker.node.clock.now();
         let mut turns_left = TURNS_MAX;
+        let hold = batch::hold();
         self.acts = self.may_act();
         if !self.acts && self.is_stale() {
             self.fence();
         }
         for round in 0.. {
             let mut goes_on = self.own(cx);
-            goes_on |= self.take_mail(now);
+            goes_on |= self.take_mail(cx, now);
             goes_on |= self.poll_turn(cx, now);
             goes_on |= self.poll_reads(cx);
             goes_on |= self.read_inbox(cx);
             if !self.is_over && !self.is_suspended() {
                 self.queue_reminders(now);
-                goes_on |= self.run_inbox(cx, &mut turns_left, now);
+                goes_on |= self.run_inbox(cx, &mut turns_left, now, &hold);
                 goes_on |= self.take_queued(now);
                 goes_on |= self.leave_if_idle(now);
             }
@@ -95,9 +92,10 @@ impl VActorActor {
     }
 
     /// Takes what was said since the last round.
-    fn take_mail(&mut self, now: Instant) -> bool {
-        let any = !self.mail.is_empty();
-        while let Some(message) = self.mail.pop_front() {
+    fn take_mail(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut mail = std::mem::take(&mut self.mail);
+        let any = self.mailbox.poll_take(cx, &mut mail);
+        for message in mail.drain(..) {
             match message {
                 ToVActor::Work(work) => self.take_work(work),
                 ToVActor::Poked => {
@@ -108,6 +106,7 @@ impl VActorActor {
                 ToVActor::Fenced => self.fence(),
             }
         }
+        self.mail = mail;
         if any {
             self.used = now;
         }

@@ -216,6 +216,7 @@ impl VActorActor {
 
     /// What had not begun goes back to those who wait, or after the VActor.
     pub(super) fn send_on(&mut self) {
+        self.mailbox.take(&mut self.mail);
         let mail = std::mem::take(&mut self.mail).into_iter().filter_map(|message| match message {
             ToVActor::Work(work) => Some(Input::Work(work)),
             _ => None,

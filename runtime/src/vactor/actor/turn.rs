@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     actor::Hook,
+    batch,
     cluster::send_to_group,
     counters::is_worth_a_line,
     node::Shared,
@@ -85,6 +86,10 @@ pub(super) struct Finished {
 /// A read under way, with who waits for it.
 pub(super) type ReadFuture = Pin<Box<dyn Future<Output = ()>>>;
 
+/// Answers to other nodes that are held back until one wake-up is for all of them, at most: who
+/// waits for the first one waits for so many turns more.
+const ANSWERS_HELD_MAX: u32 = 16;
+
 impl VActorActor {
     /// Takes a message: it waits for its turn, unless it must not.
     pub(super) fn take_work(&mut self, work: Work) {
@@ -128,6 +133,7 @@ impl VActorActor {
         cx: &mut Context<'_>,
         turns_left: &mut u32,
         now: Instant,
+        answers: &batch::Hold,
     ) -> bool {
         let mut any = false;
         while *turns_left > 0 && self.turn.is_none() && !self.is_over && !self.is_suspended() {
@@ -149,6 +155,9 @@ impl VActorActor {
             self.since_queued = self.since_queued.saturating_add(1);
             self.begin_input(input, now);
             self.poll_turn(cx, now);
+            if turns_left.is_multiple_of(ANSWERS_HELD_MAX) {
+                answers.release();
+            }
         }
         any
     }

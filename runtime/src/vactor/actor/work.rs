@@ -54,16 +54,13 @@ impl Replier {
                 let _ = waiting.send(result);
             }
             Self::There(answerer) => {
-                let reply = match result {
-                    Ok(payload) => payload.into_bytes().map_or_else(
-                        // It has run: that its reply cannot be written must not say otherwise.
-                        |_| Reply::Failed(AskError::Unknown),
-                        Reply::Done,
-                    ),
-                    Err(Failure::Ask(error)) => Reply::Failed(error),
-                    Err(Failure::NotHere(_)) => Reply::NotHere,
-                };
-                answerer.answer(reply.encode());
+                answerer.answer(match result {
+                    // It has run: that its reply cannot be written must not say otherwise.
+                    Ok(payload) => Reply::done(&payload)
+                        .unwrap_or_else(|_| Reply::Failed(AskError::Unknown).encode()),
+                    Err(Failure::Ask(error)) => Reply::Failed(error).encode(),
+                    Err(Failure::NotHere(_)) => Reply::NotHere.encode(),
+                });
             }
             Self::Nobody => {}
         }

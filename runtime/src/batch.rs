@@ -1,0 +1,262 @@
+//! A queue between threads, whose receiver takes all that is there at once.
+//!
+//! Unbounded by itself: what is put into it is bounded by who puts it. A receiver that does not
+//! wait is not woken, so many messages cost one wake-up; see [`hold`] for those to many receivers.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// Puts messages into the queue.
+#[derive(Debug)]
+pub(crate) struct Sender<T>(Arc<Queue<T>>);
+
+/// Takes them out. When it is dropped, nothing is taken any more.
+#[derive(Debug)]
+pub(crate) struct Receiver<T>(Arc<Queue<T>>);
+
+type Queue<T> = Mutex<State<T>>;
+
+#[derive(Debug)]
+struct State<T> {
+    messages: Vec<T>,
+    /// Who waits.
+    waker: Option<Waker>,
+    /// Nothing is put in any more, since there is nobody who takes it, or who puts it.
+    is_closed: bool,
+}
+
+impl<T> State<T> {
+    fn wait(&mut self, cx: &Context<'_>) {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+}
+
+/// A new queue.
+pub(crate) fn queue<T>() -> (Sender<T>, Receiver<T>) {
+    let state = State { messages: Vec::new(), waker: None, is_closed: false };
+    let queue = Arc::new(Mutex::new(state));
+    (Sender(Arc::clone(&queue)), Receiver(queue))
+}
+
+fn lock<T>(queue: &Queue<T>) -> MutexGuard<'_, State<T>> {
+    // No code that can panic runs under the lock.
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T> Sender<T> {
+    /// Puts a message in; it comes back if the queue is closed.
+    pub(crate) fn send(&self, message: T) -> Result<(), T> {
+        let mut state = lock(&self.0);
+        if state.is_closed {
+            return Err(message);
+        }
+        state.messages.push(message);
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(wake);
+        Ok(())
+    }
+
+    /// Whether nobody takes messages any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.0).is_closed
+    }
+
+    /// Nothing is put in any more. What is in is still taken out.
+    pub(crate) fn close(&self) {
+        let mut state = lock(&self.0);
+        state.is_closed = true;
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(wake);
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Receiver<T> {
+    /// Moves all messages into `taken`, which is empty. Whether any were there.
+    pub(crate) fn take(&mut self, taken: &mut Vec<T>) -> bool {
+        std::mem::swap(&mut lock(&self.0).messages, taken);
+        !taken.is_empty()
+    }
+
+    /// The same; if nothing is there, the task is woken when something is. Whether any were there.
+    pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>, taken: &mut Vec<T>) -> bool {
+        let mut state = lock(&self.0);
+        if state.messages.is_empty() {
+            state.wait(cx);
+            return false;
+        }
+        std::mem::swap(&mut state.messages, taken);
+        true
+    }
+
+    /// Whether nothing will come any more.
+    pub(crate) fn is_over(&self) -> bool {
+        let state = lock(&self.0);
+        state.is_closed && state.messages.is_empty()
+    }
+
+    /// Ready when there is something to take, or nothing will come any more; else the task is woken
+    /// then.
+    pub(crate) fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.0);
+        if state.is_closed || !state.messages.is_empty() {
+            return Poll::Ready(());
+        }
+        state.wait(cx);
+        Poll::Pending
+    }
+
+    /// Waits until there is something to take, or nothing will come any more.
+    pub(crate) async fn some(&mut self) {
+        std::future::poll_fn(|cx| self.poll_some(cx)).await;
+    }
+
+    /// Nothing is put in any more. What is in is still taken out.
+    pub(crate) fn close(&mut self) {
+        lock(&self.0).is_closed = true;
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0);
+        state.is_closed = true;
+        // Dropped outside of the lock: they may be anything.
+        let rest = std::mem::take(&mut state.messages);
+        drop(state);
+        drop(rest);
+    }
+}
+
+thread_local! {
+    /// Who is to be woken later by this thread, while somebody holds them back.
+    static HELD: RefCell<Option<Vec<Waker>>> = const { RefCell::new(None) };
+}
+
+/// Wakes, or holds back.
+fn wake(waker: Waker) {
+    let waker = HELD.with_borrow_mut(|held| match held {
+        Some(held) => {
+            held.push(waker);
+            None
+        }
+        None => Some(waker),
+    });
+    waker.into_iter().for_each(Waker::wake);
+}
+
+/// Holds back whom this thread wakes through these queues, until it is dropped: so whoever answers
+/// many messages in a row wakes each receiver once, with all of them.
+pub(crate) struct Hold(());
+
+pub(crate) fn hold() -> Hold {
+    HELD.with_borrow_mut(|held| {
+        held.get_or_insert_default();
+    });
+    Hold(())
+}
+
+impl Hold {
+    /// Wakes those who are held back so far.
+    pub(crate) fn release(&self) {
+        let held = HELD.with_borrow_mut(|held| held.as_mut().map(std::mem::take));
+        held.unwrap_or_default().into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let held = HELD.with_borrow_mut(Option::take);
+        held.unwrap_or_default().into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicU32);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn task() -> (Arc<Woken>, Waker) {
+        let woken = Arc::new(Woken::default());
+        (Arc::clone(&woken), woken.into())
+    }
+
+    #[test]
+    fn all_messages_come_in_order_with_one_wake_up() {
+        let (sender, mut receiver) = queue();
+        let (woken, waker) = task();
+        assert!(receiver.poll_some(&mut Context::from_waker(&waker)).is_pending());
+        (0..3).for_each(|n| sender.send(n).unwrap());
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert!(receiver.poll_some(&mut Context::from_waker(&waker)).is_ready());
+        let mut taken = Vec::new();
+        assert!(receiver.take(&mut taken));
+        assert_eq!(taken, [0, 1, 2]);
+        taken.clear();
+        assert!(!receiver.take(&mut taken));
+    }
+
+    #[test]
+    fn what_was_put_in_before_the_end_is_taken_out() {
+        let (sender, mut receiver) = queue();
+        let (woken, waker) = task();
+        assert!(receiver.poll_some(&mut Context::from_waker(&waker)).is_pending());
+        sender.send(1).unwrap();
+        sender.close();
+        assert_eq!((sender.send(2), receiver.is_over()), (Err(2), false));
+        let mut taken = Vec::new();
+        receiver.take(&mut taken);
+        assert_eq!((taken, receiver.is_over()), (vec![1], true));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_message_to_nobody_comes_back() {
+        let (sender, receiver) = queue();
+        let held = Arc::new(());
+        sender.send(Arc::clone(&held)).unwrap();
+        drop(receiver);
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(sender.is_closed() && sender.send(held).is_err());
+    }
+
+    #[test]
+    fn wake_ups_are_held_back_until_they_are_released() {
+        let (sender, mut receiver) = queue();
+        let (woken, waker) = task();
+        let mut cx = Context::from_waker(&waker);
+        let hold = hold();
+        assert!(receiver.poll_some(&mut cx).is_pending());
+        sender.send(1).unwrap();
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+        hold.release();
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        receiver.take(&mut Vec::new());
+        assert!(receiver.poll_some(&mut cx).is_pending());
+        sender.send(2).unwrap();
+        drop(hold);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+    }
+}

@@ -1,0 +1,210 @@
+//! `vactor`: asks within a node and between nodes, and VActors that begin.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::child::Child;
+use crate::cluster::{StoreKind, write_secret};
+use crate::echo::{Slice, Totals};
+use crate::error::Error;
+use crate::latency::{Latency, median};
+use crate::options::{Common, SLICE, pass, within};
+use crate::parent::Question;
+use crate::report::Report;
+
+/// A VActor's mailbox by default: with more in flight, asks would be told `Overloaded`.
+const WINDOW_MAX: u64 = 1_024;
+
+/// Bytes of each frame of the bare echo: about what an ask has between nodes.
+const FRAME_BYTES: u64 = 64;
+
+/// Measure asks of VActors per second, or how many begin
+#[derive(Clone, Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true)))]
+pub(crate) struct Options {
+    #[command(flatten)]
+    common: Common,
+
+    /// Ask a VActor of the same node
+    #[arg(long, group = "what")]
+    local: bool,
+
+    /// Ask a VActor of another node
+    #[arg(long, group = "what")]
+    remote: bool,
+
+    /// Ask VActors that have to begin
+    #[arg(long, group = "what")]
+    activate: bool,
+
+    /// Asks in flight
+    #[arg(long, default_value_t = 256)]
+    window: u64,
+
+    /// What of a VActor survives a crash
+    #[arg(long, value_enum, default_value = "on-swap-out")]
+    durability: Survives,
+
+    /// The store of the nodes
+    #[arg(long, value_enum, default_value = "sled")]
+    store: StoreKind,
+
+    /// Where the store's files go for the run: a disk, since memory would flatter
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// What of a VActor survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Survives {
+    /// What it was when it was swapped out
+    OnSwapOut,
+    /// Every turn
+    EveryTurn,
+}
+
+/// The processes of one side; the first one asks.
+struct Side {
+    // Dropped first to last.
+    asker: Child,
+    _others: Vec<Child>,
+}
+
+impl Side {
+    async fn slice(&mut self) -> Result<f64, Error> {
+        let millis = u64::try_from(SLICE.as_millis()).unwrap_or(u64::MAX);
+        let slice: Slice = self.asker.ask(&Question::Slice { millis }, SLICE).await?;
+        Ok(slice.handled as f64 * 1e3 / slice.millis as f64)
+    }
+
+    async fn totals(&mut self) -> Result<Totals, Error> {
+        self.asker.ask(&Question::Report, SLICE).await
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<(), Error> {
+        self.common.check()?;
+        within("--window", self.window, 1, WINDOW_MAX)
+    }
+
+    fn asks(&self) -> Vec<String> {
+        let mut options = pass(&[("window", &self.window)]);
+        options.extend(self.activate.then(|| "--new".to_owned()));
+        let is_durable = self.durability == Survives::EveryTurn;
+        options.extend(is_durable.then(|| "--every-turn".to_owned()));
+        options
+    }
+
+    async fn ours(&self, folder: &Path) -> Result<Side, Error> {
+        let sled = folder.join("sled");
+        if !self.remote {
+            let store = pass(&[("store", &format!("sled:{}", sled.display()))]);
+            let (asker, ()) = start("drive-vactors", [store, self.asks()].concat()).await?;
+            return Ok(Side { asker, _others: Vec::new() });
+        }
+        let secret = folder.join("secret");
+        write_secret(&secret)?;
+        let (at, secret) = (format!("unix:{}", folder.join("hub").display()), secret.display());
+        let secret = pass(&[("secret-file", &secret)]);
+        let hub = [pass(&[("path", &sled.display()), ("at", &at)]), secret.clone()].concat();
+        let (hub, ()) = start("serve-hub", hub).await?;
+        let node = |number: u64| {
+            let own = pass(&[("number", &number), ("store", &format!("hub:{at}"))]);
+            [own, secret.clone()].concat()
+        };
+        let (host, ()) = start("serve-vactors", node(1)).await?;
+        let guest = [node(2), self.asks(), vec!["--guest".to_owned()]].concat();
+        let (asker, ()) = start("drive-vactors", guest).await?;
+        Ok(Side { asker, _others: vec![host, hub] })
+    }
+
+    async fn limit(&self, folder: &Path) -> Result<Side, Error> {
+        let window = pass(&[("window", &self.window)]);
+        if self.local {
+            let (asker, ()) = start("drive-actix", window).await?;
+            return Ok(Side { asker, _others: Vec::new() });
+        }
+        if self.activate {
+            let path = pass(&[("path", &folder.join("engine").display())]);
+            let (asker, ()) = start("drive-records", [path, window].concat()).await?;
+            return Ok(Side { asker, _others: Vec::new() });
+        }
+        let (server, target): (_, String) = start("serve-bare", pass(&[("threads", &1)])).await?;
+        let (payload, seed) = (FRAME_BYTES, self.common.seed);
+        let one = pass(&[("target", &target), ("clients", &1), ("threads", &1)]);
+        let each = pass(&[("payload", &payload), ("seed", &seed)]);
+        let (asker, ()) = start("drive-bare", [one, window, each].concat()).await?;
+        Ok(Side { asker, _others: vec![server] })
+    }
+}
+
+async fn start<R: for<'a> Deserialize<'a>>(
+    role: &str,
+    options: Vec<String>,
+) -> Result<(Child, R), Error> {
+    Child::start(role, &options).await
+}
+
+/// Runs the scenario.
+pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
+    options.check()?;
+    let folder = match &options.data {
+        Some(data) => TempDir::new_in(data),
+        None => TempDir::new(),
+    };
+    let folder = folder.map_err(Error::io("making a folder for the store"))?;
+    let progress = options.common.progress(options.common.seconds);
+    let mut ours = options.ours(folder.path()).await?;
+    let mut limit = options.limit(folder.path()).await?;
+    // One slice each to warm up, which is not measured.
+    ours.slice().await?;
+    limit.slice().await?;
+    let (mut values, mut limits) = (Vec::new(), Vec::new());
+    for _ in 0..options.common.seconds {
+        values.push(ours.slice().await?);
+        limits.push(limit.slice().await?);
+        let (value, limit) = (median(&mut values), median(&mut limits));
+        progress.set_message(format!("{value:.0} per s, limit {limit:.0}"));
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    let (totals, limit_totals) = (ours.totals().await?, limit.totals().await?);
+    let value = median(&mut values);
+    let nodes = if options.remote { 2 } else { 1 };
+    let mut report = Report::new("vactor", options.common.seconds, nodes, 1).on_store("sled");
+    report.add("window", options.window);
+    let durability = options.durability.to_possible_value();
+    report.add("durability", durability.map_or(String::new(), |value| value.get_name().to_owned()));
+    let (local, activate) = (options.local, options.activate);
+    report.add(
+        "what",
+        if local {
+            "local"
+        } else if activate {
+            "activate"
+        } else {
+            "remote"
+        },
+    );
+    report.add_number(if activate { "activations_per_s" } else { "asks_per_s" }, value);
+    report.add_ratio(value, median(&mut limits));
+    report.add_counts("", &totals.counts);
+    report.add_counts("limit_", &limit_totals.counts);
+    report.add("loop", "closed");
+    add_service(&mut report, "service", &totals);
+    if !activate {
+        add_service(&mut report, "limit_service", &limit_totals);
+    }
+    report.finish(&options.common).map_err(Error::io("printing the report"))
+}
+
+fn add_service(report: &mut Report, name: &str, totals: &Totals) {
+    let mut latency = Latency::new();
+    latency.add(&totals.service);
+    report.add_latency(name, &latency);
+}
