@@ -120,6 +120,19 @@ fn rolling_restarts_every_node_and_loses_nothing() {
 }
 
 #[test]
+fn rolling_restarts_every_node_under_whole_games_and_every_winner_is_right() {
+    let small = ["rolling", "--game", "omok", "--seconds", "3", "--clients", "6", "--json"];
+    let found = report(&small);
+    assert_eq!(found["game"], "omok");
+    for field in ["restarts", "games", "moves", "match_moves"] {
+        assert!(count(&found, field) >= 3, "{field}: {found}");
+    }
+    for field in ["wrong_games", "wrong_clocks", "unfinished", "lost_matches", "left"] {
+        assert_eq!(count(&found, field), 0, "{field}: {found}");
+    }
+}
+
+#[test]
 fn storm_brings_every_session_back() {
     let found = cluster_report(&["storm", "--seconds", "1", "--sessions", "60", "--json"]);
     assert_eq!((count(&found, "hit"), count(&found, "not_back")), (20, 0), "{found}");

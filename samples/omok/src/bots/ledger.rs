@@ -62,12 +62,15 @@ struct Seen {
     ending: Ending,
 }
 
+/// The names of black and white.
+type Players = (String, String);
+
 /// What all bots share.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     score: Cell<Score>,
     /// Games that one of the two players, black and white, has told so far.
-    told: RefCell<BTreeMap<(String, String), VecDeque<(Stone, Seen)>>>,
+    told: RefCell<BTreeMap<Players, VecDeque<(Stone, Seen)>>>,
     /// Bots that are in a game.
     playing: Cell<u64>,
     changed: Notify,

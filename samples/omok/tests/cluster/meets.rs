@@ -52,6 +52,9 @@ fn who_waits_goes_on_waiting_with_the_same_code_while_every_node_is_drained() {
     let mut ben = Omok::new(&cluster, "ben");
     ben.ask(Ask::JoinCode { code });
     let mut players = [ann, ben];
+    for player in &mut players {
+        player.game(|game| game.moves.is_empty());
+    }
     for number in 1..=moves().len() {
         one_move(&mut players, number);
     }

@@ -14,6 +14,11 @@ pub(crate) fn cluster(nodes: usize) -> TestCluster {
     TestCluster::new(nodes, |node| node.omok())
 }
 
+/// The same with another order of things: delays, ids and backoffs follow from the seed.
+pub(crate) fn seeded(nodes: usize, seed: u64) -> TestCluster {
+    TestCluster::builder(nodes).seed(seed).start(|node| node.omok())
+}
+
 pub(crate) fn moves() -> Vec<Point> {
     MOVES.split(' ').map(|name| Point::parse(name).unwrap()).collect()
 }

@@ -11,7 +11,7 @@ fn points(names: &str) -> Vec<Point> {
 
 fn game(mine: Stone, moves: &str, over: Option<(Stone, How)>) -> Game {
     let moves = points(moves);
-    let stone = if moves.len() % 2 == 0 { Stone::Black } else { Stone::White };
+    let stone = if moves.len().is_multiple_of(2) { Stone::Black } else { Stone::White };
     Game {
         mine,
         black: "ann".into(),
