@@ -4,7 +4,7 @@ use throughline_vactor::prelude::*;
 
 use crate::matches::{Leave, Match};
 use crate::messages::{Denial, How};
-use crate::notes::{Note, note};
+use crate::notes::{LOBBY, Note, note};
 use crate::table::Guest;
 use crate::waiting::{Found, Pairing, WaitingList, Want};
 
@@ -62,6 +62,17 @@ impl VActor for Lobby {
     // `activated(Lost)` has nothing to do: who waits says so again within seconds.
 }
 
+impl Lobby {
+    /// All who are in the lobby are told when another number looks for a partner. Best effort: who
+    /// misses it hears the next one.
+    fn tell_crowd(&self, before: usize, ctx: &mut Context<Self>) {
+        let looking = self.list.looking();
+        if looking != before {
+            ctx.send_to_group(LOBBY, &Note::Crowd { looking });
+        }
+    }
+}
+
 impl Handle<Seek> for Lobby {
     async fn handle(
         &mut self,
@@ -69,7 +80,10 @@ impl Handle<Seek> for Lobby {
         ctx: &mut Context<Self>,
     ) -> Result<Result<Found, Denial>, HandlerError> {
         let Seek { guest, ticket, want } = seek;
-        let (found, other) = match self.list.seek(guest, ticket, want, ctx.now_ms()) {
+        let looking = self.list.looking();
+        let found = self.list.seek(guest, ticket, want, ctx.now_ms());
+        self.tell_crowd(looking, ctx);
+        let (found, other) = match found {
             Ok(found) => found,
             Err(denial) => return Ok(Err(denial)),
         };
@@ -86,7 +100,9 @@ impl Handle<Stop> for Lobby {
         stop: Stop,
         ctx: &mut Context<Self>,
     ) -> Result<Option<Pairing>, HandlerError> {
+        let looking = self.list.looking();
         let paired = self.list.stop(stop.session, stop.ticket);
+        self.tell_crowd(looking, ctx);
         if let Some(Pairing { id, seat, .. }) = paired.as_ref().filter(|_| stop.is_gone) {
             ctx.tell(&Match::at(id.as_str()), Leave { seat: *seat, how: How::Away });
         }

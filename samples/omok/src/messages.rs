@@ -75,6 +75,10 @@ pub enum Tell {
     },
     /// The node that ran the match was killed, and the match with it: back to the lobby.
     MatchEndedWithServer,
+    /// So many players look for a partner: to those in the lobby, when it changes.
+    Crowd {
+        looking: usize,
+    },
     /// Nobody has done anything in the match for a long time: back to the lobby.
     MatchClosed,
     /// A word of the operators to all players.

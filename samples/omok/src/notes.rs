@@ -15,6 +15,8 @@ pub enum Note {
     Happened { id: String, news: News },
     /// The match goes on at this node.
     Moved { id: String, node: u32 },
+    /// So many look for a partner: to all who are in the lobby, on every node.
+    Crowd { looking: usize },
     /// The match is no more: nobody did anything in it for long.
     Closed { id: String },
 }
@@ -32,6 +34,9 @@ pub struct News {
     /// The node that runs the match.
     pub node: u32,
 }
+
+/// The group of the players who are in the lobby.
+pub const LOBBY: &str = "omok-lobby";
 
 /// What a player was not told within this time, it is not told any more: by then its session has
 /// looked by itself, or has expired.

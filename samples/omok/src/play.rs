@@ -116,6 +116,7 @@ fn tell(remote: &Remote, news: News) {
             println!("This match ended with its server, which was killed. Nobody has lost.");
         }
         News::Told(Tell::MatchClosed) => println!("This match was closed: nothing happened in it."),
+        News::Told(Tell::Crowd { looking }) => println!("Looking for a partner: {looking}."),
         News::Told(Tell::Announced { text }) => println!("Announcement: {}", printable(&text)),
         News::Told(Tell::RematchOffered { by }) => {
             let mine = remote.view().game().is_some_and(|game| game.mine == by);

@@ -16,7 +16,7 @@ use throughline_vactor::prelude::{Tell as _, VActor as _};
 use crate::lobby::{Lobby, MAIN, Stop};
 use crate::matches::{Leave, Match};
 use crate::messages::{Ask, Denial, How, Joining, Seen, Tell, View};
-use crate::notes::Note;
+use crate::notes::{LOBBY, Note};
 use crate::table::{Guest, Seat};
 use crate::waiting::{Pairing, Want};
 
@@ -102,6 +102,7 @@ impl Session for Player {
     }
 
     async fn started(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        ctx.join(LOBBY);
         self.show(ctx).await;
         Ok(())
     }
@@ -207,11 +208,18 @@ impl Player {
             (Note::Moved { id, node }, Place::Match(seated)) if seated.id == id => {
                 seated.moved(node, ctx);
             }
+            (Note::Crowd { looking }, Place::Lobby) => ctx.send(Tell::Crowd { looking }),
             (Note::Closed { id }, Place::Match(seated)) if seated.id == id => {
                 self.back_to_lobby(Some(Tell::MatchClosed), ctx);
             }
             // A player who has left meanwhile is not interested any more.
-            (Note::Happened { .. } | Note::Moved { .. } | Note::Closed { .. }, _) => {}
+            (
+                Note::Happened { .. }
+                | Note::Moved { .. }
+                | Note::Crowd { .. }
+                | Note::Closed { .. },
+                _,
+            ) => {}
         }
     }
 
@@ -236,6 +244,7 @@ impl Player {
 
     fn back_to_lobby(&mut self, why: Option<Tell>, ctx: &mut Context<Self>) {
         self.place = Place::Lobby;
+        ctx.join(LOBBY);
         ctx.cancel_timer(WATCH);
         ctx.cancel_timer(AGAIN);
         self.send_view(Seen::Lobby, ctx);

@@ -140,6 +140,7 @@ impl View {
             Tell::View(_)
             | Tell::MatchEndedWithServer
             | Tell::MatchClosed
+            | Tell::Crowd { .. }
             | Tell::Announced { .. }
             | Tell::Refused { .. } => {}
         }

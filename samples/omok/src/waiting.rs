@@ -129,6 +129,11 @@ impl WaitingList {
         Ok((Found::Waits { code }, None))
     }
 
+    /// How many look for whoever else does.
+    pub fn looking(&self) -> usize {
+        self.waiters.iter().filter(|waiter| waiter.code.is_none()).count()
+    }
+
     /// A player waits no more. If it has been paired with this ticket, it is told so.
     pub fn stop(&mut self, session: SessionId, ticket: u64) -> Option<Pairing> {
         self.waiters.retain(|waiter| waiter.guest.session != session);

@@ -7,7 +7,7 @@ import { connect } from "/throughline/client.js";
 
 import { Board } from "./board.js";
 import { networkPanel } from "./network.js";
-import { START, apply, isMine, next, partner, result, status } from "./view.js";
+import { START, apply, crowd, isMine, next, partner, result, status } from "./view.js";
 
 const STORAGE_KEY = "omok";
 const TURN_MS = 30_000;
@@ -93,7 +93,7 @@ function hear(tell) {
   }
   // A new session begins with a view of the lobby: why it is new stays readable.
   const inLobby = tell.place === "lobby" && view.place === "lobby";
-  if (!inLobby && tell.tell !== "match-moved") note("");
+  if (!inLobby && tell.tell !== "match-moved" && tell.tell !== "crowd") note("");
   view = apply(view, tell, () => {
     holes += 1;
     ask({ ask: "look" });
@@ -145,6 +145,7 @@ function show() {
   at($("node"), view.node, "You are at server");
   at($("match-node"), view.match_node, "Your match goes on at server");
   for (const place of ["lobby", "waiting", "game"]) $(place).hidden = view.place !== place;
+  $("crowd").textContent = crowd(view);
   if (view.place === "waiting") showWaiting();
   if (view.place === "game") showGame();
 }

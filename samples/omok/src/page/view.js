@@ -27,6 +27,8 @@ export function apply(view, tell, hole) {
     }
     case "rematch-offered":
       return { ...view, rematch: tell.by };
+    case "crowd":
+      return { ...view, looking: tell.looking };
     case "match-moved":
       return view.place === "game" ? { ...view, match_node: tell.node } : view;
     case "partner-left":
@@ -46,6 +48,11 @@ export const next = (view, x, y) => ({ ask: "place", x, y, number: view.moves.le
 export const isMine = (view) => view.place === "game" && view.turn?.stone === view.mine;
 
 export const nameOf = ([x, y]) => `${String.fromCharCode(65 + x)}${15 - y}`;
+
+/** What the lobby says of those who look for a partner. */
+export const crowd = ({ looking = 0 }) =>
+  looking === 0 ? "" : looking === 1 ? "Somebody is looking for a partner."
+    : `${looking} players are looking for a partner.`;
 
 /** The partner's name. */
 export const partner = (view) => (view.mine === "black" ? view.white : view.black);

@@ -8,6 +8,7 @@ use crate::bot::Bot;
 use crate::lobby::{Lobby, MAIN, Seek, Stop};
 use crate::matches::{Leave, Match, Sit};
 use crate::messages::{Denial, How};
+use crate::notes::LOBBY;
 use crate::table::{Seat, Sitter};
 use crate::waiting::{Found, Pairing, Want, match_id};
 
@@ -104,6 +105,7 @@ impl Player {
         self.place = Place::Sitting { pairing };
         match reply {
             Ok(Ok(news)) => {
+                ctx.leave(LOBBY);
                 self.place = Place::Match(Seated { id, seat, heard: 0, node: news.node });
                 self.hear(news, ctx).await;
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use omok::messages::{Ask, Denial, Seen};
+use omok::messages::{Ask, Denial, Seen, Tell};
 use omok::rules::Stone;
 
 use crate::player::{Omok, both_see_black_win, cluster, moves, one_move, pair};
@@ -35,6 +35,17 @@ fn two_who_look_for_a_partner_at_different_nodes_find_each_other() {
     cem.until(|view| view.place == Seen::Lobby);
     cem.ask(Ask::JoinCode { code: "NONE".to_owned() });
     assert_eq!(cem.refused(), Denial::NoSuchCode);
+}
+
+#[test]
+fn who_is_in_the_lobby_hears_how_many_look_for_a_partner_whatever_node_they_are_on() {
+    let cluster = cluster(3);
+    let [mut ann, mut ben, mut dan] = ["ann", "ben", "dan"].map(|name| Omok::new(&cluster, name));
+    let crowd = |looking| move |tell: &Tell| *tell == Tell::Crowd { looking };
+    ann.ask(Ask::FindPartner);
+    dan.until_told(crowd(1));
+    ben.ask(Ask::FindPartner);
+    dan.until_told(crowd(0));
 }
 
 #[test]
