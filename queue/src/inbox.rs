@@ -126,7 +126,8 @@ impl Inbox {
         }
         let page = store.scan(scan.entries_max(most.min(NONEMPTY_MAX))).await?;
         let next = page.next().cloned();
-        let rows = page.entries().iter().map(Nonempty::read).collect::<Result<_, _>>()?;
+        // A row that this build cannot read is left alone: it must not hide the others.
+        let rows = page.entries().iter().filter_map(|row| Nonempty::read(row).ok()).collect();
         Ok(NonemptyPage { rows, next })
     }
 
