@@ -217,7 +217,9 @@ const CALL_TIME: Duration = Duration::from_secs(2);
 pub(super) async fn call(node: &Shared, to: Member, call: &Call) -> Result<Answer, bool> {
     let cluster = &node.cluster;
     let view = cluster.view();
-    let (Some(peers), Some(address)) = (cluster.peers(), view.address(to)) else { return Err(true) };
+    let (Some(peers), Some(address)) = (cluster.peers(), view.address(to)) else {
+        return Err(true);
+    };
     let answered = peers.call(to, address, encode(call), CALL_TIME).await;
     let answer = answered.map_err(|error| {
         log::debug!("cluster: a call to {to} failed: {error}");

@@ -82,7 +82,10 @@ mod tests {
         assert_eq!(here.take::<(String, u32)>().unwrap(), ("a".to_owned(), 7));
         let mut bytes = Vec::new();
         Payload::Here(Box::new(("a".to_owned(), 7_u32))).write(&mut bytes).unwrap();
-        assert_eq!(Payload::Bytes(bytes.into()).take::<(String, u32)>().unwrap(), ("a".to_owned(), 7));
+        assert_eq!(
+            Payload::Bytes(bytes.into()).take::<(String, u32)>().unwrap(),
+            ("a".to_owned(), 7)
+        );
     }
 
     #[test]

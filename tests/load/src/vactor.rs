@@ -181,7 +181,16 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     let durability = options.durability.to_possible_value();
     report.add("durability", durability.map_or(String::new(), |value| value.get_name().to_owned()));
     let (local, activate) = (options.local, options.activate);
-    report.add("what", if local { "local" } else if activate { "activate" } else { "remote" });
+    report.add(
+        "what",
+        if local {
+            "local"
+        } else if activate {
+            "activate"
+        } else {
+            "remote"
+        },
+    );
     report.add_number(if activate { "activations_per_s" } else { "asks_per_s" }, value);
     report.add_ratio(value, median(&mut limits));
     report.add_counts("", &totals.counts);

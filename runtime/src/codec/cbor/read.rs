@@ -306,11 +306,7 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'_> {
         self.within(elements, 1, |items| visitor.visit_seq(items))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Unlike> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Unlike> {
         self.deserialize_seq(visitor)
     }
 

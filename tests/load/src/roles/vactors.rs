@@ -61,10 +61,7 @@ pub(crate) fn drive(options: &Options) -> Result<(), Error> {
     parent::answer(&(), |question| Ok(json(&worker.ask(question)?)))
 }
 
-fn asker<const EVERY_TURN: bool, const NEW: bool>(
-    node: RunningNode,
-    window: u64,
-) -> Worker<Answer>
+fn asker<const EVERY_TURN: bool, const NEW: bool>(node: RunningNode, window: u64) -> Worker<Answer>
 where
     Counter<EVERY_TURN>: Messages + Accepts<Add> + Accepts<Total>,
 {
