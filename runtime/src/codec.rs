@@ -137,9 +137,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     match codec {
-        Codec::Cbor => {
-            ciborium::into_writer(value, out).map_err(|error| EncodeError(error.to_string()))
-        }
+        Codec::Cbor => cbor::encode(value, out),
         Codec::Json => {
             serde_json::to_writer(out, value).map_err(|error| EncodeError(error.to_string()))
         }

@@ -10,7 +10,7 @@
 //! - `frame`: the frames; `proof`, `handshake`: who is there
 //! - `link`: what this node sends to one other; `serving`: what it handles for one other
 //! - `dialed`, `accepted`: what drives these two; `stream`: a socket; `counters`: counts
-//! - `numbers`: tables by number
+//! - `numbers`: tables by number; `due`: what expires when
 
 use std::future::Future;
 use std::io;
@@ -22,9 +22,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_cluster::Member;
+use throughline_link::Instant;
 use tokio::sync::oneshot;
 
 use crate::batch;
+use crate::clock::Clock;
 use crate::environment::{Joined, Spawner};
 use crate::peers::limits::SECRET_BYTES_MIN;
 use crate::peers::proof::Credentials;
@@ -33,6 +35,7 @@ use crate::peers::shared::Shared;
 mod accepted;
 mod counters;
 mod dialed;
+mod due;
 mod frame;
 mod handshake;
 mod limits;
@@ -65,13 +68,15 @@ pub(crate) struct PeerConfig {
     pub(crate) listen: Option<SocketAddr>,
     /// What it listens and dials on.
     pub(crate) network: Joined,
+    /// The node's clock, so that its deadlines are theirs.
+    pub(crate) clock: Clock,
 }
 
 /// Handles what other nodes ask.
 pub(crate) trait Serve: Send + Sync + 'static {
-    /// A call of another node. Dropping `answer` unanswered answers "not handled", from which
-    /// the caller concludes that it may ask again.
-    fn handle_call(&self, from: Member, payload: Bytes, answer: Answerer);
+    /// A call of another node, `now`. Dropping `answer` unanswered answers "not handled", from
+    /// which the caller concludes that it may ask again.
+    fn handle_call(&self, now: Instant, from: Member, payload: Bytes, answer: Answerer);
 
     /// A one-way message of another node.
     fn handle_tell(&self, from: Member, payload: Bytes);
@@ -167,14 +172,14 @@ impl Peers {
         serve: Arc<dyn Serve>,
         spawner: &Spawner,
     ) -> Result<Arc<Self>, PeerError> {
-        let PeerConfig { cluster, secret, listen, network } = config;
+        let PeerConfig { cluster, secret, listen, network, clock } = config;
         if let Some(secret) = &secret
             && secret.len() < SECRET_BYTES_MIN
         {
             return Err(PeerError::SecretTooShort { bytes: secret.len() });
         }
         let credentials = secret.map(|secret| Credentials { cluster: cluster.into(), secret });
-        let shared = Shared::new(credentials.clone(), me, spawner.clone(), network);
+        let shared = Shared::new(credentials.clone(), me, spawner.clone(), network, clock);
         let mut local_address = None;
         if let Some(address) = listen {
             let credentials = credentials.ok_or(PeerError::NoSecret)?;
@@ -210,18 +215,18 @@ impl Peers {
         payload: Bytes,
         deadline: Duration,
     ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static + use<> {
-        self.begin_call(to, address, payload, deadline)
+        self.call_until(to, address, payload, self.shared.clock.now() + deadline)
     }
 
-    /// The same, by its name.
-    pub(crate) fn begin_call(
+    /// The same, until a time of the node's clock.
+    pub(crate) fn call_until(
         &self,
         to: Member,
         address: &str,
         payload: Bytes,
-        deadline: Duration,
+        until: Instant,
     ) -> Called {
-        match self.shared.call(to, address, payload, deadline) {
+        match self.shared.call(to, address, payload, until) {
             Ok(answer) => Called::UnderWay(answer),
             Err(error) => Called::Over(Some(error)),
         }

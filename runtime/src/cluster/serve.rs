@@ -7,6 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use throughline_cluster::{Ask, Entry, Law, Member, RecordId, Reply, Request};
+use throughline_link::Instant;
 
 use super::{group, message, message::Answer, message::Call, message::Tell, poke, rows, unheld};
 use crate::{
@@ -44,10 +45,10 @@ impl std::fmt::Debug for Asked {
 pub(crate) struct Server(pub(crate) Arc<Shared>);
 
 impl Serve for Server {
-    fn handle_call(&self, from: Member, payload: Bytes, answer: Answerer) {
+    fn handle_call(&self, now: Instant, from: Member, payload: Bytes, answer: Answerer) {
         let node = &self.0;
         if vactor::is_invocation(&payload) {
-            return vactor::handle_call(node, payload, answer);
+            return vactor::handle_call(node, now, payload, answer);
         }
         let Some(call) = message::decode::<Call>(&payload) else {
             return answer.answer(message::encode(&message::not_yet()));

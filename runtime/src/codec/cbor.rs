@@ -5,11 +5,12 @@
 //! the check below no claim exceeds what is there.
 
 mod read;
+mod write;
 
 use ciborium_ll::{Decoder, Header};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::DecodeError;
+use super::{DecodeError, EncodeError};
 
 /// Nesting, at most: deeper than messages of games, shallow enough for the stack.
 const DEPTH_MAX: usize = 32;
@@ -21,6 +22,19 @@ const UNTIL_BREAK: u64 = u64::MAX;
 #[inline]
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     read::read(bytes).or_else(|_| decode_long(bytes))
+}
+
+/// Appends a value.
+pub(super) fn encode<T: Serialize + ?Sized>(
+    value: &T,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    write::write(value, out).or_else(|_| {
+        // Whatever it was, ciborium has the last word.
+        out.truncate(start);
+        ciborium::into_writer(value, out).map_err(|error| EncodeError(error.to_string()))
+    })
 }
 
 /// Of any form, and with a reason if it cannot be read.

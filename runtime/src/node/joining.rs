@@ -119,6 +119,7 @@ pub(super) fn begin(
             secret,
             listen: config.cluster.listen.first().copied().filter(|_| is_shared),
             network,
+            clock: shared.clock,
         },
         cluster.member(),
         Arc::new(Server(Arc::clone(&shared))),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use throughline_cluster::Member;
+use throughline_link::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
@@ -59,6 +60,9 @@ pub(crate) async fn accept(
         }
     }
 }
+
+/// After so many calls of a batch it is looked for answers: each look disturbs who answers.
+const COLLECT_EVERY: u32 = 16;
 
 /// One connection before its proof.
 struct Acceptor {
@@ -256,7 +260,7 @@ impl Connection {
 
     /// Begins what has come, as far as there is room.
     fn begin(&mut self) -> Result<bool, End> {
-        let mut has_begun = false;
+        let mut begun = 0_u32;
         self.is_full = false;
         // Once for all that has come by now.
         let (now, is_refused) = (self.shared.clock.now(), self.serve.refuses(self.from));
@@ -268,12 +272,14 @@ impl Connection {
             }
             let Some(frame) = take(&mut self.stream.input, FRAME_BYTES_MAX)? else { break };
             let asked = self.serving.handle_frame(now, frame)?;
-            self.handle(asked, is_refused)?;
-            // So that what is answered at once counts before the next call is begun.
-            self.collect()?;
-            has_begun = true;
+            self.handle(now, asked, is_refused)?;
+            // So that what is answered at once counts before many more are begun.
+            begun += 1;
+            if begun.is_multiple_of(COLLECT_EVERY) {
+                self.collect()?;
+            }
         }
-        Ok(has_begun)
+        Ok(begun > 0)
     }
 
     /// Takes the answers that have come.
@@ -285,7 +291,7 @@ impl Connection {
         Ok(has_some)
     }
 
-    fn handle(&mut self, asked: Asked, is_refused: bool) -> Result<(), Fault> {
+    fn handle(&mut self, now: Instant, asked: Asked, is_refused: bool) -> Result<(), Fault> {
         let counters = &self.shared.counters;
         if asked == Asked::Nothing {
             return Ok(());
@@ -296,7 +302,7 @@ impl Connection {
             Asked::Call { call, .. } if is_refused => self.serving.handle_answer(call, None)?,
             Asked::Call { call, payload } => {
                 let answer = Answerer::new(call, self.answerer.clone());
-                self.serve.handle_call(self.from, payload, answer);
+                self.serve.handle_call(now, self.from, payload, answer);
             }
             Asked::Tell { payload } if !is_refused => self.serve.handle_tell(self.from, payload),
             Asked::Tell { .. } | Asked::Nothing => {}

@@ -6,13 +6,14 @@
 //! handled, and leaves by the next connection; a call that was sent is unknown, and is never sent
 //! again. The driver feeds `handle_*`, then drains `poll_*`. Time never goes back.
 
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use throughline_link::{Backoff, Instant};
 
 use crate::peers::CallError;
+use crate::peers::due::Due;
 use crate::peers::frame::{Frame, write_call};
 use crate::peers::handshake::DialError;
 use crate::peers::limits::{
@@ -66,7 +67,7 @@ pub(crate) struct Link<T> {
     calls: Numbered<u64, Call<T>>,
     tells: Numbered<u64, Tell<T>>,
     /// When each call and each tell that has not left expires.
-    due: BTreeSet<(Instant, u64)>,
+    due: Due,
     /// To be encoded, in order; some may have expired meanwhile.
     queue: VecDeque<u64>,
     /// In the batch that is being written: where each message ends, in bytes of this connection.
@@ -113,6 +114,7 @@ struct Call<T> {
 struct Tell<T> {
     payload: Bytes,
     expires: Instant,
+    is_encoded: bool,
     _held: T,
 }
 
@@ -126,7 +128,7 @@ impl<T> Link<T> {
             last_number: 0,
             calls: Numbered::default(),
             tells: Numbered::default(),
-            due: BTreeSet::new(),
+            due: Due::default(),
             queue: VecDeque::new(),
             batch: VecDeque::new(),
             encoded_bytes: 0,
@@ -154,7 +156,7 @@ impl<T> Link<T> {
         self.last_number += 1;
         let call = Call { payload, deadline, is_encoded: false, caller };
         self.calls.insert(self.last_number, call);
-        self.due.insert((deadline, self.last_number));
+        self.due.add(deadline, self.last_number);
         self.queue.push_back(self.last_number);
     }
 
@@ -162,8 +164,9 @@ impl<T> Link<T> {
     pub(crate) fn handle_tell(&mut self, now: Instant, payload: Bytes, held: T) {
         self.last_number += 1;
         let expires = now + TELL_WAIT;
-        self.tells.insert(self.last_number, Tell { payload, expires, _held: held });
-        self.due.insert((expires, self.last_number));
+        let tell = Tell { payload, expires, is_encoded: false, _held: held };
+        self.tells.insert(self.last_number, tell);
+        self.due.add(expires, self.last_number);
         self.queue.push_back(self.last_number);
     }
 
@@ -222,9 +225,12 @@ impl<T> Link<T> {
                     }
                     self.queue.push_front(number);
                 }
-                let tells = &self.tells;
-                let expiries = batch.iter().filter_map(|n| tells.get(n).map(|t| (t.expires, *n)));
-                self.due.extend(expiries);
+                for number in batch {
+                    if let Some(tell) = self.tells.get_mut(&number) {
+                        tell.is_encoded = false;
+                        self.due.add(tell.expires, number);
+                    }
+                }
             }
             // A tell may have left: it is not told twice.
             Break::Write => {
@@ -235,7 +241,7 @@ impl<T> Link<T> {
         }
         let lost: Vec<_> = self.calls.extract_if(|_, call| call.is_encoded).collect();
         for (number, call) in lost {
-            self.due.remove(&(call.deadline, number));
+            self.expires_no_more(call.deadline, number);
             let error = CallError::Broken { reason: self.trouble.clone() };
             self.answers.push_back((call.caller, Err(error)));
         }
@@ -274,7 +280,7 @@ impl<T> Link<T> {
                 let later: Vec<_> = self.calls.extract_if(|n, call| later(n, call)).collect();
                 for (number, call) in later {
                     self.under_way -= 1;
-                    self.due.remove(&(call.deadline, number));
+                    self.expires_no_more(call.deadline, number);
                     self.answers.push_back((call.caller, Err(CallError::NotHandled)));
                 }
             }
@@ -291,7 +297,7 @@ impl<T> Link<T> {
         if call.get().is_encoded {
             let call = call.remove();
             self.under_way -= 1;
-            self.due.remove(&(call.deadline, number));
+            self.expires_no_more(call.deadline, number);
             self.answers.push_back((call.caller, answer));
         }
     }
@@ -304,15 +310,13 @@ impl<T> Link<T> {
             *ping_at = now + HEARTBEAT;
             *is_ping_due = true;
         }
-        while let Some(&(due, number)) = self.due.first()
-            && due <= now
-        {
-            self.due.pop_first();
+        while let Some(number) = self.due.pop(now) {
             if let Some(call) = self.calls.remove(&number) {
                 self.under_way -= usize::from(call.is_encoded);
                 let error = self.expired(call.is_encoded);
                 self.answers.push_back((call.caller, Err(error)));
-            } else if self.tells.remove(&number).is_some() {
+            } else if self.tells.get(&number).is_some_and(|tell| !tell.is_encoded) {
+                self.tells.remove(&number);
                 self.dropped += 1;
             }
         }
@@ -321,6 +325,15 @@ impl<T> Link<T> {
             let Self { queue, calls, tells, .. } = self;
             queue.retain(|number| calls.contains_key(number) || tells.contains_key(number));
         }
+    }
+
+    /// What has this number does not wait for its deadline any more.
+    fn expires_no_more(&mut self, at: Instant, number: u64) {
+        let Self { due, calls, tells, .. } = self;
+        let waits = |number| {
+            calls.contains_key(&number) || tells.get(&number).is_some_and(|tell| !tell.is_encoded)
+        };
+        due.remove(at, number, calls.len() + tells.len(), waits);
     }
 
     /// What a call gets whose deadline has passed.
@@ -360,8 +373,8 @@ impl<T> Link<T> {
                 self.under_way += 1;
                 let deadline = clock.at(call.deadline);
                 write_call(number, deadline, &call.payload, out);
-            } else if let Some(tell) = self.tells.get(&number) {
-                self.due.remove(&(tell.expires, number));
+            } else if let Some(tell) = self.tells.get_mut(&number) {
+                tell.is_encoded = true;
                 Frame::Tell { payload: tell.payload.clone() }.write(out);
             } else {
                 continue;
@@ -401,8 +414,7 @@ impl<T> Link<T> {
             State::Away { dial_at, .. } if self.is_empty() => Some(*dial_at + LINGER),
             State::Away { dial_at, .. } => Some(*dial_at),
         };
-        let due = self.due.first().map(|(due, _)| *due);
-        [next, due].into_iter().flatten().min()
+        [next, self.due.first()].into_iter().flatten().min()
     }
 
     /// The next caller to be answered.

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_cluster::Member;
+use throughline_link::Instant;
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::batch;
@@ -122,9 +122,10 @@ impl Shared {
         me: Member,
         spawner: Spawner,
         network: Joined,
+        clock: Clock,
     ) -> Arc<Self> {
         Arc::new(Self {
-            clock: Clock::start(),
+            clock,
             counters: Arc::new(Counters::default()),
             credentials,
             life: watch::Sender::new(Life { me, is_closed: false }),
@@ -141,10 +142,9 @@ impl Shared {
         to: Member,
         address: &str,
         payload: Bytes,
-        deadline: Duration,
+        deadline: Instant,
     ) -> Result<oneshot::Receiver<Result<Bytes, CallError>>, CallError> {
         self.counters.calls.fetch_add(1, Relaxed);
-        let deadline = self.clock.now() + deadline;
         let (answer, answered) = oneshot::channel();
         self.ask(to, address, payload.len(), |charge| {
             let caller = Caller { answer: Some(answer), _charge: charge };

@@ -37,6 +37,7 @@ fn config() -> PeerConfig {
         secret: Some(secret),
         listen: Some(LOOPBACK.parse().unwrap()),
         network: Joined::System,
+        clock: Clock::start(),
     }
 }
 
@@ -67,7 +68,7 @@ struct Node {
 }
 
 impl Serve for Served {
-    fn handle_call(&self, from: Member, payload: Bytes, answer: Answerer) {
+    fn handle_call(&self, _: Instant, from: Member, payload: Bytes, answer: Answerer) {
         self.begun.send_modify(|begun| begun.push((from, payload.clone())));
         match self.manner {
             Manner::Echo | Manner::Refuse(_) => answer.answer(payload),

@@ -85,9 +85,9 @@ impl Caller {
         payload: Payload,
         deadline: Duration,
     ) -> impl Future<Output = Result<Payload, AskError>> + Send + use<> {
-        let until = self.node.clock.now() + deadline;
+        let (until, left) = (self.node.clock.now() + deadline, deadline);
         let chain = self.chain.borrow().clone();
-        let errand = Errand { to, message, payload, chain, until, is_tell: false };
+        let errand = Box::new(Errand { to, message, payload, chain, until, left, is_tell: false });
         let node = Arc::clone(&self.node);
         // What is here already is asked in the order in which it was called.
         let begun = route::begin(&node, errand);
@@ -102,8 +102,10 @@ impl Caller {
 
     /// Sends a one-way message, behind those sent before. Best effort.
     pub fn tell(&self, to: Target, message: &'static str, payload: Payload) {
-        let until = self.node.clock.now() + route::TELL_TIME;
-        let errand = Errand { to, message, payload, chain: Vec::new(), until, is_tell: true };
+        let left = route::TELL_TIME;
+        let until = self.node.clock.now() + left;
+        let chain = Vec::new();
+        let errand = Errand { to, message, payload, chain, until, left, is_tell: true };
         // Held while it is under way: a node that stops waits for it.
         let errand = (errand, self.node.cluster.errand());
         let mut courier = self.courier.borrow_mut();
@@ -129,8 +131,9 @@ fn start_courier(node: &Arc<Shared>) -> mpsc::Sender<Held> {
     let (sender, mut errands) = mpsc::channel::<Held>(TELLS_MAX);
     let node = Arc::clone(node);
     node.cluster.handle().clone().spawn(async move {
-        while let Some((errand, _held)) = errands.recv().await {
-            let begun = route::begin(&node, errand);
+        while let Some((mut errand, _held)) = errands.recv().await {
+            errand.pass_time(node.clock.now());
+            let begun = route::begin(&node, Box::new(errand));
             if route::finish(Arc::clone(&node), begun).await.is_err() {
                 node.vactors.counts.lost_tell();
             }

@@ -37,23 +37,32 @@ pub(super) struct Errand {
     pub(super) payload: Payload,
     pub(super) chain: Vec<RecordId>,
     pub(super) until: Instant,
+    /// How long that is from now.
+    pub(super) left: Duration,
     pub(super) is_tell: bool,
+}
+
+impl Errand {
+    /// Time has passed.
+    pub(super) fn pass_time(&mut self, now: Instant) {
+        self.left = self.until.since(now);
+    }
 }
 
 /// What became of the first look, which is made at once.
 #[derive(Debug)]
 pub(super) enum Begun {
     /// It is in the mailbox; who waits, if somebody does, and until when.
-    Pushed(Option<oneshot::Receiver<Result<Payload, Failure>>>, Errand),
+    Pushed(Option<oneshot::Receiver<Result<Payload, Failure>>>, Box<Errand>),
     /// Another node was called.
-    Called(Called, Errand),
+    Called(Called, Box<Errand>),
     /// It is not here, nor anywhere that is known.
-    Away(Errand),
+    Away(Box<Errand>),
     Over(AskError),
 }
 
 /// Puts it into the mailbox, if its VActor is here, or calls the node where it was last seen.
-pub(super) fn begin(node: &Shared, errand: Errand) -> Begun {
+pub(super) fn begin(node: &Shared, errand: Box<Errand>) -> Begun {
     let errand = match begin_here(node, errand) {
         Begun::Away(errand) => errand,
         begun => return begun,
@@ -64,7 +73,7 @@ pub(super) fn begin(node: &Shared, errand: Errand) -> Begun {
     }
 }
 
-fn begin_here(node: &Shared, mut errand: Errand) -> Begun {
+fn begin_here(node: &Shared, mut errand: Box<Errand>) -> Begun {
     let Some((_, message)) = node.vactors.message(errand.to.kind, errand.message) else {
         return Begun::Away(errand);
     };
@@ -92,7 +101,7 @@ fn begin_here(node: &Shared, mut errand: Errand) -> Begun {
 pub(super) async fn finish(node: Arc<Shared>, mut begun: Begun) -> Result<Payload, AskError> {
     let (mut pause, longest) = AGAIN;
     loop {
-        let errand = match begun {
+        let mut errand = match begun {
             Begun::Over(error) => return Err(error),
             Begun::Pushed(None, _) => return Ok(nothing()),
             Begun::Pushed(Some(answer), mut errand) => {
@@ -123,9 +132,11 @@ pub(super) async fn finish(node: Arc<Shared>, mut begun: Begun) -> Result<Payloa
                 }
             },
         };
-        if node.clock.now() + pause >= errand.until {
+        let now = node.clock.now();
+        if now + pause >= errand.until {
             return Err(Rejection::Late.into());
         }
+        errand.pass_time(now + pause);
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);
         begun = begin(&node, errand);
@@ -154,7 +165,7 @@ async fn wait(
 enum Missed {
     Over(AskError),
     /// It surely was not run.
-    Again(Errand),
+    Again(Box<Errand>),
 }
 
 /// Where a VActor is, or is to be.
@@ -167,12 +178,13 @@ enum Where {
 enum Found {
     Begun(Begun),
     /// It cannot be known now.
-    Nothing(Errand),
+    Nothing(Box<Errand>),
 }
 
-async fn away(node: &Arc<Shared>, errand: Errand) -> Found {
+async fn away(node: &Arc<Shared>, mut errand: Box<Errand>) -> Found {
     // A store that hangs must not hold an ask up beyond its time.
     let found = tokio::time::timeout_at(node.clock.at(errand.until), find(node, &errand.to)).await;
+    errand.pass_time(node.clock.now());
     match found.unwrap_or(Err(Rejection::Late)) {
         Ok(Some(Where::Here)) => here(node, errand).await,
         Ok(Some(Where::At(member))) => Found::Begun(begin_there(node, member, errand)),
@@ -211,7 +223,7 @@ async fn find(node: &Shared, to: &Target) -> Result<Option<Where>, Rejection> {
 }
 
 /// It begins here, with this as its first work.
-async fn here(node: &Arc<Shared>, mut errand: Errand) -> Found {
+async fn here(node: &Arc<Shared>, mut errand: Box<Errand>) -> Found {
     let Some((kind, message)) = node.vactors.message(errand.to.kind, errand.message) else {
         let known = node.vactors.kind_named(errand.to.kind).is_some();
         let no = if known { Rejection::NoSuchMessage } else { Rejection::NoSuchKind };
@@ -234,31 +246,30 @@ async fn here(node: &Arc<Shared>, mut errand: Errand) -> Found {
 }
 
 /// Calls another node.
-fn begin_there(node: &Shared, member: Member, errand: Errand) -> Begun {
+fn begin_there(node: &Shared, member: Member, errand: Box<Errand>) -> Begun {
     let cluster = &node.cluster;
     let view = cluster.view();
     let (Some(peers), Some(address)) = (cluster.peers(), view.address(member)) else {
         node.vactors.forget_place(&errand.to.id);
         return Begun::Away(errand);
     };
-    let left = errand.until.since(node.clock.now());
     let call = wire::Invocation {
         id: &errand.to.id,
         message: errand.message,
-        left,
+        left: errand.left,
         is_tell: errand.is_tell,
         chain: &errand.chain,
         payload: &errand.payload,
     };
     let Ok(call) = call.encode() else { return Begun::Over(Rejection::Unreadable.into()) };
-    Begun::Called(peers.begin_call(member, address, call, left), errand)
+    Begun::Called(peers.call_until(member, address, call, errand.until), errand)
 }
 
 /// What another node has answered.
 fn there(
     node: &Shared,
     answer: Result<bytes::Bytes, CallError>,
-    errand: Errand,
+    errand: Box<Errand>,
 ) -> Result<Payload, Missed> {
     match answer {
         Ok(answer) => match Reply::decode(answer) {
@@ -288,7 +299,7 @@ pub(super) fn forward(node: &Arc<Shared>, errand: Errand) {
     let node = Arc::clone(node);
     node.cluster.handle().clone().spawn(async move {
         let _errand = node.cluster.errand();
-        let begun = begin(&node, errand);
+        let begun = begin(&node, Box::new(errand));
         if finish(Arc::clone(&node), begun).await.is_err() {
             node.vactors.counts.lost_tell();
         }

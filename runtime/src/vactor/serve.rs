@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Buf as _;
 use throughline_cluster::{Entry, RecordId, State};
+use throughline_link::Instant;
 
 use super::{
     AskError, Deactivation, Payload, Rejection, activate,
@@ -19,7 +20,12 @@ use crate::{
 };
 
 /// Another node's ask or tell.
-pub(crate) fn handle_call(node: &Arc<Shared>, mut bytes: bytes::Bytes, answer: Answerer) {
+pub(crate) fn handle_call(
+    node: &Arc<Shared>,
+    now: Instant,
+    mut bytes: bytes::Bytes,
+    answer: Answerer,
+) {
     // Dropped unanswered: not handled.
     let Some(call) = Invoked::decode(&bytes) else { return };
     let (answer, tells) = match call.is_tell {
@@ -38,7 +44,7 @@ pub(crate) fn handle_call(node: &Arc<Shared>, mut bytes: bytes::Bytes, answer: A
         let no = if known { Rejection::NoSuchMessage } else { Rejection::NoSuchKind };
         return refuse(answer, tells, no.into());
     };
-    let until = node.clock.now() + call.left;
+    let until = now + call.left;
     let Invoked { id, chain, payload_at, .. } = call;
     bytes.advance(payload_at);
     let work = Work { message, payload: Payload::Bytes(bytes), replier: answer, until, chain };

@@ -3,6 +3,7 @@
 //! The first byte tells it from the other calls between nodes, which are CBOR maps. All numbers
 //! are big-endian.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
@@ -51,25 +52,47 @@ pub(super) struct Invoked<'a> {
 
 impl Invocation<'_> {
     pub(super) fn encode(&self) -> Result<Bytes, EncodeError> {
+        scratch(|out| {
+            self.write(out);
+            self.payload.write(out)
+        })
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
         let id = self.id.as_bytes();
-        let mut out = Vec::with_capacity(PAYLOAD_EXPECTED + id.len() + self.message.len());
         let left = u32::try_from(self.left.as_millis()).unwrap_or(u32::MAX);
         out.extend_from_slice(&[INVOCATION, FORM, u8::from(self.is_tell) * TELL]);
         out.extend_from_slice(&left.to_be_bytes());
-        put(&mut out, id);
-        put(&mut out, self.message.as_bytes());
+        put(out, id);
+        put(out, self.message.as_bytes());
         let chain = &self.chain[..self.chain.len().min(CHAIN_MAX)];
         out.push(u8::try_from(chain.len()).unwrap_or(0));
         for waiting in chain {
-            put(&mut out, waiting.as_bytes());
+            put(out, waiting.as_bytes());
         }
-        self.payload.write(&mut out)?;
-        Ok(out.into())
     }
 }
 
-/// Bytes of a payload, with what stands before it, that need no second allocation.
-const PAYLOAD_EXPECTED: usize = 96;
+/// The buffer that calls and replies are written into first, so that what is kept of each takes
+/// one allocation; given back if it has become larger than this.
+const SCRATCH_KEPT: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+fn scratch(
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
+) -> Result<Bytes, EncodeError> {
+    // Taken out, since what writes itself may be anything.
+    let mut out = SCRATCH.take();
+    out.clear();
+    let written = write(&mut out).map(|()| Bytes::copy_from_slice(&out));
+    if out.capacity() <= SCRATCH_KEPT {
+        SCRATCH.set(out);
+    }
+    written
+}
 
 /// Names are at most 255 bytes: kinds, messages and records have lower limits.
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -126,10 +149,10 @@ const DEADLOCK: u8 = 5;
 impl Reply {
     /// [`Reply::Done`] with this.
     pub(super) fn done(payload: &Payload) -> Result<Bytes, EncodeError> {
-        let mut out = Vec::with_capacity(PAYLOAD_EXPECTED);
-        out.push(DONE);
-        payload.write(&mut out)?;
-        Ok(out.into())
+        scratch(|out| {
+            out.push(DONE);
+            payload.write(out)
+        })
     }
 
     pub(super) fn encode(&self) -> Bytes {

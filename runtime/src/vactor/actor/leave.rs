@@ -251,10 +251,19 @@ impl VActorActor {
         let name = node.vactors.kind(self.kind).messages().get(work.message.0);
         if let Some((message, _)) = name {
             let to = crate::vactor::Target { id: self.id.clone(), kind: self.settings.kind };
-            let (payload, until) = (work.payload, node.clock.now() + route::TELL_TIME);
-            let errand =
-                route::Errand { to, message, payload, chain: Vec::new(), until, is_tell: true };
-            route::forward(node, errand);
+            let left = route::TELL_TIME;
+            route::forward(
+                node,
+                route::Errand {
+                    to,
+                    message,
+                    payload: work.payload,
+                    chain: Vec::new(),
+                    until: node.clock.now() + left,
+                    left,
+                    is_tell: true,
+                },
+            );
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the short way reads, ciborium reads as the same value.
+//! What the short ways read and write is what ciborium reads and writes.
 
 use std::collections::BTreeMap;
 
@@ -54,8 +54,6 @@ struct All {
     map: BTreeMap<i16, bool>,
     #[serde(default)]
     defaulted: u8,
-    #[serde(flatten)]
-    flat: BTreeMap<String, u8>,
 }
 
 fn all(depth: u32, number: i64) -> All {
@@ -81,7 +79,6 @@ fn all(depth: u32, number: i64) -> All {
         untagged: Untagged::List(vec![Untagged::Number(number), Untagged::Text("t".to_owned())]),
         map: BTreeMap::from([(-3, true), (3, false)]),
         defaulted: 1,
-        flat: BTreeMap::from([("more".to_owned(), 2)]),
     }
 }
 
@@ -89,6 +86,17 @@ fn bytes(value: &impl Serialize) -> Vec<u8> {
     let mut out = Vec::new();
     ciborium::into_writer(value, &mut out).unwrap();
     out
+}
+
+/// Whether the short way wrote it; if so, as ciborium does.
+fn is_written_the_same(value: &impl Serialize) -> bool {
+    let mut out = vec![7];
+    let is_written = super::super::write::write(value, &mut out).is_ok();
+    assert!(!is_written || out[1..] == bytes(value), "{out:02x?}");
+    out.truncate(1);
+    super::super::encode(value, &mut out).unwrap();
+    assert_eq!(out[1..], bytes(value));
+    is_written
 }
 
 /// What ciborium makes of it, after the check that stands before it.
@@ -109,6 +117,7 @@ fn what_is_written_here_is_read_the_short_way() {
     for number in [0, 1, -1, 23, 24, -25, 255, 256, 70_000, -70_000, i64::MAX, i64::MIN] {
         let value = all(2, number);
         assert_eq!(read::<All>(&bytes(&value)).unwrap(), value);
+        assert!(is_written_the_same(&value));
         assert!(is_same::<Value>(&bytes(&value)));
     }
 }
@@ -125,6 +134,30 @@ fn what_is_not_read_here_is_left_to_ciborium() {
     assert!(read::<u8>(&[1, 1]).is_err(), "bytes behind the value");
     assert!(read::<(u8, u8)>(&bytes(&(1, 2, 3))).is_err(), "elements behind the last one");
     assert!(read::<Value>(&[&[0x81; 40][..], &[1]].concat()).is_err(), "too deep");
+}
+
+/// Of a length that is not known before: serde writes these so.
+#[derive(Serialize)]
+struct Flat {
+    a: u8,
+    #[serde(flatten)]
+    more: BTreeMap<String, u8>,
+}
+
+#[test]
+fn what_is_written_the_short_way_is_what_ciborium_writes() {
+    let more = BTreeMap::from([("b".to_owned(), 2)]);
+    assert!(is_written_the_same(&Flat { a: 1, more }));
+    for number in [0, 23, 24, 255, 256, 65_535, 65_536, u64::from(u32::MAX), u64::MAX] {
+        assert!(is_written_the_same(&(number, number as i64, -(number as i128) / 3)));
+        assert!(is_written_the_same(&"x".repeat(number.min(70_000) as usize)));
+    }
+    for float in [0.0, 1.0, 0.1, 1e300, f64::NAN, f64::NEG_INFINITY, f64::MIN_POSITIVE] {
+        assert!(is_written_the_same(&(float, float as f32)));
+    }
+    assert!(is_written_the_same(&('\u{1f600}', "", Some(()), None::<u8>)));
+    assert!(!is_written_the_same(&(u128::MAX, i128::MIN)));
+    assert!(!is_written_the_same(&Value::Tag(1, Box::new(Value::from(1)))));
 }
 
 #[test]
