@@ -18,9 +18,15 @@ pub const PRODUCER_NAME_BYTES_MAX: usize = 64;
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 /// Messages of one page, one dequeue, or one commit of enqueues.
 pub const MESSAGES_MAX: usize = 1024;
-/// Keys and values of one page or one dequeue, of which a token keeps a copy in one value; and
-/// payloads of one commit of enqueues.
-pub const BYTES_MAX: usize = VALUE_BYTES_MAX - 4 * 1024;
+/// Keys and values of one page or one dequeue, of which a token keeps a copy in one value, where
+/// each message takes some bytes more than in a shared row; and payloads of one commit of enqueues.
+pub const BYTES_MAX: usize = VALUE_BYTES_MAX - 64 * 1024;
+/// Messages of one row.
+pub const ROW_MESSAGES_MAX: usize = 64;
+/// Bytes of a row that several messages share: with its head it is one entry of sled.
+pub const ROW_BYTES_MAX: usize = 4_000;
+/// Rows read first, when nobody knows yet how many messages share one.
+pub const ROWS_FIRST: usize = 128;
 /// Rows of non-empty queues in one page.
 pub const NONEMPTY_MAX: usize = 1024;
 /// A producer's record that was not used for so long is swept: its handle is fenced then, and may
@@ -77,6 +83,11 @@ const _: () = assert!(
     MESSAGES_MAX + 2 <= BATCH_CHECKS_MAX && 2 * MESSAGES_MAX + 2 <= BATCH_WRITES_MAX,
     "a dequeue and an enqueue fit a batch: messages, as many rows, and the producer's record"
 );
+const _: () = assert!(
+    BYTES_MAX + MESSAGES_MAX * 48 + 2 * TOKEN_BYTES_MAX <= VALUE_BYTES_MAX,
+    "a dequeue fits the value of a token"
+);
+const _: () = assert!(ROW_MESSAGES_MAX <= MESSAGES_MAX, "a row fits a page");
 const _: () = assert!(
     2 * BYTES_MAX + MESSAGES_MAX * KEY_BYTES_MAX + 8 * 1024 <= BATCH_BYTES_MAX,
     "a dequeue fits a batch: messages as they are, their copy under a token, and their keys"

@@ -4,7 +4,7 @@ use throughline_store::{CommitError, GetError};
 
 use crate::defaults::{PRODUCER_NAME_BYTES_MAX, TOKEN_BYTES_MAX};
 use crate::lane::LaneError;
-use crate::{FormError, Full, PayloadError, ReadError};
+use crate::{AdmitError, FormError, Full, PayloadError, ReadError};
 
 /// Why a handle was not opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,10 +98,19 @@ pub enum DequeueError {
         /// Its length.
         bytes: usize,
     },
-    /// The same name was opened elsewhere; nothing was removed. Open the handle again, each consumer
-    /// under a name of its own.
+    /// The same name was opened elsewhere; nothing was removed. Open the handle again, each
+    /// consumer under a name of its own.
     #[error("this handle is fenced: its name was opened anew elsewhere")]
     Fenced,
+}
+
+impl From<AdmitError> for EnqueueError {
+    fn from(error: AdmitError) -> Self {
+        match error {
+            AdmitError::Full(full) => Self::Full(full),
+            AdmitError::Read(error) => Self::Read(error),
+        }
+    }
 }
 
 impl From<GetError> for OpenError {

@@ -185,7 +185,7 @@ impl Estimates {
         }
         // The counts know nothing of what is not committed yet, so they come before it.
         let uncounted = self.uncounted(wanted, now_ms);
-        // Each in a box, since the compiler does not see of a closure's futures that they are `Send`.
+        // In boxes, since the compiler does not see of a closure's futures that they are `Send`.
         let mut counts: Vec<BoxFuture<'_, Option<(&QueueName, ReadError)>>> = Vec::new();
         for name in uncounted {
             counts.push(Box::pin(async move {

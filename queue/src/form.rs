@@ -4,13 +4,15 @@ use bytes::{Buf, Bytes};
 
 /// The version of every form that this build writes.
 pub(crate) const FORM: u8 = 1;
+/// That of a row which several messages share.
+pub(crate) const SHARED_FORM: u8 = 2;
 
 /// Why a row of the store could not be read. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormError {
     /// Written by a newer version of Throughline. Nothing is wrong with it: a newer one reads it.
-    #[error("a {what} of form {found}, this build reads up to {FORM}")]
+    #[error("a {what} of form {found}, this build reads up to {SHARED_FORM}")]
     Newer {
         /// What was read.
         what: &'static str,
@@ -36,11 +38,15 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(what: &'static str, bytes: &Bytes) -> Result<Self, FormError> {
+        Self::of_form(what, bytes, FORM)
+    }
+
+    pub(crate) fn of_form(what: &'static str, bytes: &Bytes, form: u8) -> Result<Self, FormError> {
         let mut reader = Self { what, rest: bytes.clone() };
         match reader.array::<1>("form")? {
-            [FORM] => Ok(reader),
-            [0] => Err(reader.damaged("form")),
-            [found] => Err(FormError::Newer { what, found }),
+            [found] if found == form => Ok(reader),
+            [found] if found > SHARED_FORM => Err(FormError::Newer { what, found }),
+            [_] => Err(reader.damaged("form")),
         }
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use throughline_store::{CommitError, GetError, Scan, ScanError, Store};
 
-use crate::defaults::{BYTES_MAX, MESSAGES_MAX, NONEMPTY_MAX};
+use crate::defaults::{BYTES_MAX, MESSAGES_MAX, NONEMPTY_MAX, ROWS_FIRST};
 use crate::nonempty::Nonempty;
 use crate::{FormError, Message, Position, QueueName, Size, keys};
 
@@ -27,7 +27,7 @@ pub enum ReadError {
 pub struct InboxPage {
     /// The messages.
     pub messages: Vec<Message>,
-    /// Whether there are more: go on [`Reading::After`] the last.
+    /// Whether there are more: go on behind the last.
     pub more: bool,
 }
 
@@ -58,9 +58,10 @@ pub struct Length {
 pub struct Inbox;
 
 impl Inbox {
-    /// The first messages of a queue, or those behind `after`: at most `most`, [`MESSAGES_MAX`], and
-    /// [`BYTES_MAX`]. Positions of several producers do not arrive in order, so a position is good
-    /// for the next page of one walk, and not for what comes later.
+    /// The first messages of a queue, or those behind `after`: at most `most` (more only if they
+    /// share a row), [`MESSAGES_MAX`], and [`BYTES_MAX`]. Positions of several producers do not
+    /// arrive in order, so a position is good for the next page of one walk, and not for what comes
+    /// later. `after` must be that of the last message of a page.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -70,17 +71,44 @@ impl Inbox {
         after: Option<Position>,
         most: usize,
     ) -> Result<InboxPage, ReadError> {
+        let most = most.clamp(1, MESSAGES_MAX);
         let mut scan = Scan::prefix(keys::messages_of(name));
         if let Some(position) = after {
             // The first key behind it.
             let key = [&keys::message(name, position)[..], &[0]].concat();
             scan = scan.resume(key.into());
         }
-        let scan = scan.entries_max(most.min(MESSAGES_MAX)).bytes_max(BYTES_MAX);
-        let page = store.scan(scan).await?;
-        let more = page.next().is_some();
-        let messages = page.into_entries().into_iter().map(Message::read);
-        Ok(InboxPage { messages: messages.collect::<Result<_, _>>()?, more })
+        let (mut page, mut rows, mut bytes) = (InboxPage::default(), 0, 0);
+        loop {
+            // How many messages share a row is known from those before.
+            let left = most - page.messages.len();
+            let rows_max = match rows {
+                0 => ROWS_FIRST.min(most),
+                rows => (left * rows).div_ceil(page.messages.len()),
+            };
+            let bytes_max = BYTES_MAX - bytes;
+            let found = store.scan(scan.clone().entries_max(rows_max).bytes_max(bytes_max)).await?;
+            let next = found.next().cloned();
+            for row in found.into_entries() {
+                let (before, row_bytes) = (page.messages.len(), row.key.len() + row.value.len());
+                Message::read_row(row, &mut page.messages)?;
+                // Rows are whole, and the first is always taken.
+                let fits = page.messages.len() <= most && bytes + row_bytes <= BYTES_MAX;
+                if !fits && before > 0 {
+                    page.messages.truncate(before);
+                    page.more = true;
+                    return Ok(page);
+                }
+                rows += 1;
+                bytes += row_bytes;
+            }
+            let Some(next) = next else { return Ok(page) };
+            if page.messages.len() >= most || bytes >= BYTES_MAX {
+                page.more = true;
+                return Ok(page);
+            }
+            scan = scan.resume(next);
+        }
     }
 
     /// The queues that may have messages, from `from` on: at most `most` and [`NONEMPTY_MAX`].
@@ -98,7 +126,8 @@ impl Inbox {
         }
         let page = store.scan(scan.entries_max(most.min(NONEMPTY_MAX))).await?;
         let next = page.next().cloned();
-        let rows = page.entries().iter().map(Nonempty::read).collect::<Result<_, _>>()?;
+        // A row that this build cannot read is left alone: it must not hide the others.
+        let rows = page.entries().iter().filter_map(|row| Nonempty::read(row).ok()).collect();
         Ok(NonemptyPage { rows, next })
     }
 
@@ -133,8 +162,8 @@ impl Inbox {
     /// Takes the queue's row away if the queue is empty: whether it is. For those who emptied it.
     ///
     /// # Errors
-    /// [`ReadError`]. What the commit answers is no error: the row is a hint, and the next who finds
-    /// the queue empty takes it away.
+    /// [`ReadError`]. What the commit answers is no error: the row is a hint, and the next who
+    /// finds the queue empty takes it away.
     pub async fn tidy(store: &dyn Store, name: &QueueName) -> Result<bool, ReadError> {
         let key = keys::nonempty(name);
         let Some(value) = store.get(key.clone()).await? else { return Ok(true) };

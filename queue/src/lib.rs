@@ -7,10 +7,34 @@
 //! It has no thread, no task and no sockets: whoever calls waits for the store. It knows nothing of
 //! sessions, VActors or nodes; those put the same pieces into commits of their own.
 //!
+//! # Use
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use throughline_queue::{Queue, QueueName, QueueOptions};
+//! use throughline_store::MemoryStore;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Arc::new(MemoryStore::new());
+//! let queue = Queue::open(store, "shop backend", QueueOptions::default()).await?;
+//! let ann = QueueName::key("ann")?;
+//! queue.enqueue(&ann, "your reward: 10 gems", Duration::from_secs(86_400)).await?;
+//!
+//! let messages = queue.dequeue_all(&ann).await?;
+//! assert_eq!(messages.payloads().collect::<Vec<_>>(), ["your reward: 10 gems"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/mail.rs` is a whole program, with a store on disk and a token.
+//!
 //! # Layout
 //!
 //! - `name`, `position`: what a queue and a place in it are called
-//! - `producing`, `message`, `pieces`: enqueues and their end, as parts of somebody's commit
+//! - `producing`, `message`, `rows`, `pieces`: enqueues and their end, as parts of a commit
 //! - `inbox`, `nonempty`: reading without taking
 //! - `sweep`, `totals`: the space of what has expired comes back
 //! - `record`, `token`: what a handle keeps in the store
@@ -39,6 +63,7 @@ mod producer;
 mod producing;
 mod queue;
 mod record;
+mod rows;
 mod sender;
 mod sweep;
 mod taking;

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use crate::defaults::{BYTES_MAX, COMMITS_MAX, MESSAGES_MAX};
 use crate::lane::{Lane, LaneError};
 use crate::metrics::add;
-use crate::nonempty::Nonempty;
-use crate::sender::{Answer, ByQueue, Common, Enqueued, Request, Waiting};
+use crate::rows::Rows;
+use crate::sender::{Answer, Common, Enqueued, Request, Waiting};
 use crate::{AdmitError, EnqueueError, Pieces, Position, Producing};
 
 /// Whoever holds the lock on it makes the commits.
@@ -92,42 +92,30 @@ impl Producer {
     /// Makes a commit of those that were admitted, and answers the others.
     fn stage(&mut self, verdicts: Vec<Result<(), AdmitError>>) {
         let now_ms = self.common.clock.now_ms();
-        let mut lasts = ByQueue::default();
-        let mut pieces = Pieces::default();
+        let mut rows = Rows::default();
         let mut answers = Vec::with_capacity(self.taken.len());
         for (request, verdict) in self.taken.drain(..).zip(verdicts) {
             let number = request.number.unwrap_or(self.number + 1);
-            let staged = match verdict {
-                // Whatever its queue holds.
-                _ if number <= self.number => Ok(None),
-                Err(AdmitError::Full(full)) => Err(EnqueueError::Full(full)),
-                Err(AdmitError::Read(error)) => Err(EnqueueError::Read(error)),
-                Ok(()) => {
-                    let Request { name, payload, expires_ms, .. } = &request;
-                    let staged = self.producing.message(name, payload, *expires_ms, number, now_ms);
-                    staged.map(Some).map_err(EnqueueError::Payload)
-                }
-            };
-            match staged {
-                Ok(Some((position, write))) => {
-                    self.number = number;
-                    lasts.note(&request.name, position);
-                    pieces.writes.push(write);
-                    answers.push((position, request.answer));
-                }
-                Ok(None) => drop(request.answer.send(Ok(Enqueued::Repeated))),
-                Err(error) => {
-                    let is_full = matches!(error, EnqueueError::Full(_));
-                    add(&self.common.counters.full, usize::from(is_full));
-                    drop(request.answer.send(Err(error)));
-                }
+            if number <= self.number {
+                // Whoever has gone does not want to know, here and below.
+                drop(request.answer.send(Ok(Enqueued::Repeated)));
+                continue;
             }
+            if let Err(error) = verdict {
+                let is_full = matches!(error, AdmitError::Full(_));
+                add(&self.common.counters.full, usize::from(is_full));
+                drop(request.answer.send(Err(error.into())));
+                continue;
+            }
+            self.number = number;
+            let position = self.producing.position(number, now_ms);
+            rows.push(request.name, position, request.expires_ms, request.payload);
+            answers.push((position, request.answer));
         }
         if answers.is_empty() {
             return;
         }
-        let rows = lasts.into_lasts().map(|(name, last)| Nonempty::put(&name, last));
-        pieces.writes.extend(rows);
+        let pieces = Pieces { checks: Vec::new(), writes: rows.into_writes() };
         let (last_ms, number) = (self.producing.last_ms, self.number);
         self.under_way = Some(UnderWay { pieces, last_ms, number, answers });
     }
@@ -162,7 +150,6 @@ impl Producer {
         }
         for (position, answer) in under_way.answers {
             let outcome = outcome.clone().map(|()| Enqueued::New(position));
-            // Whoever has gone does not want to know.
             drop(answer.send(outcome.map_err(EnqueueError::from)));
         }
     }

@@ -1,6 +1,5 @@
 //! Enqueues, as parts of the commit of whoever makes them.
 
-use bytes::Bytes;
 use throughline_store::Write;
 
 use crate::defaults::PAYLOAD_BYTES_MAX;
@@ -49,26 +48,18 @@ impl Producing {
         number: u64,
         now_ms: u64,
     ) -> Result<Staged, PayloadError> {
-        let (position, write) = self.message(name, payload, expires_ms, number, now_ms)?;
-        let writes = vec![write, Nonempty::put(name, position)];
-        Ok(Staged { position, pieces: Pieces { checks: Vec::new(), writes } })
-    }
-
-    /// The same without the row that says that the queue is not empty.
-    pub(crate) fn message(
-        &mut self,
-        name: &QueueName,
-        payload: &[u8],
-        expires_ms: u64,
-        number: u64,
-        now_ms: u64,
-    ) -> Result<(Position, Write), PayloadError> {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(PayloadError { bytes: payload.len() });
         }
+        let position = self.position(number, now_ms);
+        let (key, value) = (keys::message(name, position), Message::encode(expires_ms, payload));
+        let writes = vec![Write::Put { key, value }, Nonempty::put(name, position)];
+        Ok(Staged { position, pieces: Pieces { checks: Vec::new(), writes } })
+    }
+
+    /// The next position.
+    pub(crate) fn position(&mut self, number: u64, now_ms: u64) -> Position {
         self.last_ms = self.last_ms.max(now_ms);
-        let position = Position { time_ms: self.last_ms, source: self.source, number };
-        let value: Bytes = Message::encode(expires_ms, payload);
-        Ok((position, Write::Put { key: keys::message(name, position), value }))
+        Position { time_ms: self.last_ms, source: self.source, number }
     }
 }

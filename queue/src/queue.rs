@@ -158,10 +158,10 @@ impl Queue {
     }
 
     /// Removes all messages durably and returns those that have not expired, in order: at most
-    /// [`MESSAGES_MAX`](crate::defaults::MESSAGES_MAX) and [`BYTES_MAX`](crate::defaults::BYTES_MAX)
-    /// a call, [`Messages::more`] says whether there are more. No message is returned twice, to
-    /// nobody. If the answer is lost, so are the messages: see
-    /// [`dequeue_all_with`](Self::dequeue_all_with).
+    /// [`MESSAGES_MAX`](crate::defaults::MESSAGES_MAX) and
+    /// [`BYTES_MAX`](crate::defaults::BYTES_MAX) a call, [`Messages::more`] says whether there are
+    /// more. No message is returned twice, whoever asks. If the answer is lost, so are the
+    /// messages: see [`dequeue_all_with`](Self::dequeue_all_with).
     ///
     /// # Errors
     /// [`DequeueError`].

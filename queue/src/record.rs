@@ -13,8 +13,8 @@ pub(crate) struct Record {
     pub(crate) life: u64,
     /// Raised by every commit.
     pub(crate) version: u64,
-    /// The version that this life took over: whoever wrote that one, and does not know it, learns it
-    /// here.
+    /// The version that this life took over: whoever wrote that one, and does not know it, learns
+    /// it here.
     pub(crate) began: u64,
     /// When it was used last, and the floor of the next position's time.
     pub(crate) last_ms: u64,

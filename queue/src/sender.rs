@@ -1,6 +1,6 @@
 //! Enqueues of a handle: calls that come together share a commit.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -147,24 +147,6 @@ impl Sender {
                 mut producer = self.producer.lock() => producer.drive(&self.waiting).await,
             }
         }
-    }
-}
-
-/// Requests of one commit, by the queues that they go to.
-#[derive(Debug, Default)]
-pub(crate) struct ByQueue(HashMap<QueueName, Position>);
-
-impl ByQueue {
-    pub(crate) fn note(&mut self, name: &QueueName, position: Position) {
-        // Positions of one producer grow.
-        match self.0.get_mut(name) {
-            Some(last) => *last = position,
-            None => drop(self.0.insert(name.clone(), position)),
-        }
-    }
-
-    pub(crate) fn into_lasts(self) -> impl Iterator<Item = (QueueName, Position)> {
-        self.0.into_iter()
     }
 }
 

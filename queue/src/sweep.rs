@@ -59,9 +59,9 @@ pub struct Swept {
 }
 
 /// Walks on through all messages, and what else of queues ages, by at most `rows_max` rows (within
-/// [`MESSAGES_MAX`] and [`BYTES_MAX`]), and removes what has expired. One call is one scan and a few
-/// commits; to see everything, call it again with the cursor that it returns. Several may sweep
-/// the same store.
+/// [`MESSAGES_MAX`] and [`BYTES_MAX`]), and removes what has expired. One call is one scan, and a
+/// few commits; to see everything, call it again with the cursor that it returns. Several may
+/// sweep the same store.
 ///
 /// # Errors
 /// [`SweepError`].
@@ -86,14 +86,15 @@ pub async fn sweep(
     for entry in entries {
         match is_over(store, stage, &entry, now_ms).await? {
             Ok(true) => over.push(entry),
-            Ok(false) if stage == keys::MESSAGES => cursor.totals.count(&entry),
+            Ok(false) if stage == keys::MESSAGES => cursor.totals.count(entry, now_ms),
             Ok(false) => {}
             Err(_) => swept.unreadable += 1,
         }
     }
     let gone = remove(store, over).await?;
     if stage == keys::MESSAGES {
-        swept.removed = gone.len() as u64;
+        let messages = gone.iter().filter_map(|row| messages_of(row.clone()).ok());
+        swept.removed = messages.map(|messages| messages.len() as u64).sum();
         swept.removed_bytes =
             gone.iter().map(|entry| (entry.key.len() + entry.value.len()) as u64).sum();
     }
@@ -160,9 +161,17 @@ async fn remove(store: &dyn Store, mut over: Vec<Entry>) -> Result<Vec<Entry>, S
     Ok(Vec::new())
 }
 
+fn messages_of(row: Entry) -> Result<Vec<Message>, FormError> {
+    let mut messages = Vec::new();
+    Message::read_row(row, &mut messages).map(|()| messages)
+}
+
 impl Totals {
-    fn count(&mut self, entry: &Entry) {
-        self.messages += 1;
-        self.bytes += Message::payload_bytes(&entry.value) as u64;
+    fn count(&mut self, row: Entry, now_ms: u64) {
+        let messages = messages_of(row).unwrap_or_default();
+        for message in messages.iter().filter(|message| !message.is_expired(now_ms)) {
+            self.messages += 1;
+            self.bytes += message.payload().len() as u64;
+        }
     }
 }

@@ -143,7 +143,7 @@ impl Taking {
                 Some(lane) => lane,
                 none => none.insert(self.lanes.lease().await?),
             };
-            match lane.commit(used_up(&left)).await {
+            match lane.commit(Message::rows_used_up(left.iter())).await {
                 Ok(true) => {
                     add(&self.common.counters.acked, left.len());
                     self.common.estimates.taken(batch.name(), size_of(&left));
@@ -238,16 +238,11 @@ impl Taking {
 
 impl Found {
     fn used_up(&self) -> Pieces {
-        let mut pieces = used_up(&self.live);
-        pieces.merge(used_up(&self.expired));
-        pieces
+        // Those of one row are neighbours only in the order of the queue.
+        let mut all: Vec<_> = self.live.iter().chain(&self.expired).collect();
+        all.sort_unstable_by_key(|message| message.position());
+        Message::rows_used_up(all.into_iter())
     }
-}
-
-fn used_up(messages: &[Message]) -> Pieces {
-    let mut pieces = Pieces::default();
-    messages.iter().for_each(|message| pieces.merge(message.used_up()));
-    pieces
 }
 
 fn read(error: throughline_store::GetError) -> DequeueError {

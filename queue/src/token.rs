@@ -42,7 +42,7 @@ impl Kept {
         value.push(u8::from(self.more));
         for message in &self.messages {
             value.extend_from_slice(&message.position().to_bytes());
-            put_sized(&mut value, message.value());
+            put_sized(&mut value, &Message::encode(message.expires_ms(), &message.payload()));
         }
         value.into()
     }

@@ -42,7 +42,7 @@ pub(crate) use leave::SessionSnapshot;
 pub(crate) use mail::{Resuming, ToSession};
 pub(crate) use meter::Rate;
 pub(crate) use timers::Timers;
-pub(crate) use turn::{Hook, Input, TurnEnd, Turns, read};
+pub(crate) use turn::{Hook, Input, TurnEnd, Turns, read, write_new};
 
 use crate::{
     admission::{ConnectionPermit, Permit, SessionPermit},
@@ -103,6 +103,8 @@ pub(crate) struct SessionActor<S: Session> {
     /// The time of the last message that it enqueued, in milliseconds since 1970 UTC.
     enqueued_ms: u64,
     leaving: Leaving,
+    /// The state as it was last committed, and its version: of kinds that commit every turn.
+    committed: (bytes::Bytes, u32),
     /// Whether the directory points to it.
     is_listed: bool,
     /// Whether this node may act, as of this wake-up.
@@ -121,6 +123,8 @@ struct Turn {
     /// The input, for kinds that try again, and how often it was tried.
     input: Option<Input>,
     tries: u32,
+    /// What its commit takes out of a queue.
+    used_up: Option<throughline_queue::Pieces>,
 }
 
 /// How far the end of a session has come.
@@ -192,6 +196,8 @@ pub(crate) struct Beginning<S: Session> {
     pub(crate) inputs: Vec<Input>,
     /// The time of the last message that it enqueued.
     pub(crate) enqueued_ms: u64,
+    /// The state as it was committed, and its version: of kinds that commit every turn.
+    pub(crate) committed: (bytes::Bytes, u32),
     /// The turn of this hook has run, and its effects wait in `shared`.
     pub(crate) ran: Option<Hook>,
 }
@@ -280,6 +286,7 @@ impl<S: Session> SessionActor<S> {
             since_queued: 0,
             enqueued_ms: beginning.enqueued_ms,
             leaving: Leaving::default(),
+            committed: beginning.committed,
             is_listed: is_known,
             acts: true,
             courier: None,
@@ -289,7 +296,8 @@ impl<S: Session> SessionActor<S> {
         if let Some(hook) = beginning.ran {
             // It has come from somewhere: what was enqueued meanwhile waits.
             actor.inboxes.look(Inboxes::RECORD | Inboxes::KEY);
-            actor.turn = Some(Turn { seq: None, hook, began: now, input: None, tries: 1 });
+            let (input, used_up) = (None, None);
+            actor.turn = Some(Turn { seq: None, hook, began: now, input, tries: 1, used_up });
             actor.succeed(now);
         }
         actor

@@ -168,6 +168,10 @@ struct Loaded<S: Session> {
     link: NodeLink,
     timers: Timers,
     enqueued_ms: u64,
+    /// The state as it was read, and its version.
+    committed: (bytes::Bytes, u32),
+    /// All of it.
+    snapshot: (bytes::Bytes, u32),
 }
 
 /// Starts a session from its snapshot.
@@ -203,7 +207,8 @@ pub(crate) async fn arrive<S: Session>(
         // Declared dead meanwhile, perhaps: as it stands, others can take it whole.
         return no(client, later(CloseCode::NotYet, "this node may not act"));
     }
-    if let Err(why) = holding.run().await {
+    let snapshot = S::DURABILITY.is_every_turn().then(|| loaded.snapshot.clone());
+    if let Err(why) = holding.run(snapshot).await {
         log::debug!("{}: not started here: {why}", holding.held.header().id);
         return no(client, later(CloseCode::NotYet, "the session went elsewhere"));
     }
@@ -222,7 +227,7 @@ async fn start<S: Session>(
     client: Option<(Resuming<Transport>, SessionPermit)>,
 ) {
     let node = Arc::clone(&worker.node);
-    let Loaded { turns, shared, mut link, timers, enqueued_ms } = loaded;
+    let Loaded { turns, shared, mut link, timers, enqueued_ms, committed, .. } = loaded;
     let id = link.session_id();
     if let Some(key) = holding.held.header().key.as_ref() {
         let key = String::from_utf8_lossy(key.as_bytes()).into_owned();
@@ -248,6 +253,7 @@ async fn start<S: Session>(
         permit,
         inputs: inputs.into_iter().collect(),
         enqueued_ms,
+        committed,
         ran: Some(Hook::Restored),
     };
     SessionActor::begin(worker, beginning);
@@ -316,7 +322,9 @@ async fn load<S: Session>(
         Err(_) => return Err("its hook `restored` overran session.turn-deadline".to_owned()),
     }
     let timers = Timers::import(read.timers, now);
-    Ok(Loaded { turns, shared, link, timers, enqueued_ms: read.enqueued_ms })
+    let (enqueued_ms, committed) = (read.enqueued_ms, (read.state, version));
+    let snapshot = (snapshot.body.clone(), version);
+    Ok(Loaded { turns, shared, link, timers, enqueued_ms, committed, snapshot })
 }
 
 fn note_load_failure(node: &Shared, header: &Header, why: &str) {
@@ -357,6 +365,7 @@ pub(crate) fn tell_end<S: Session>(
             permit: None,
             inputs: Vec::new(),
             enqueued_ms: 0,
+            committed: Default::default(),
             ran: None,
         };
         SessionActor::begin(worker, beginning);

@@ -7,12 +7,16 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use throughline_cluster::Readable;
 use throughline_link::{CloseCode, NodeLink, Secret, SessionId};
 
 use crate::{
-    actor::{Beginning, Hook, Input, Resuming, SessionActor, Timers, Turns, facts},
+    actor::{
+        Beginning, Hook, Input, Resuming, SessionActor, SessionSnapshot, Timers, Turns, facts,
+        write_new,
+    },
     admission::ConnectionPermit,
     arrive::{self, Arriving},
     clock::wall_ms,
@@ -148,28 +152,54 @@ async fn start<S: Session>(
         Err(refusal) => return Err(rejected(transport, refusal)),
     };
     let version = node.cluster.view().common_version(S::KIND, S::STATE_VERSION, S::OLDEST_VERSION);
-    let holding = match cluster::create(&node, session_id, &secret, S::KIND, version).await {
+    let link_config = Arc::clone(node.link_over(&transport));
+    let link = NodeLink::new(link_config, session_id, secret.clone(), node.clock.now(), wall_ms());
+    let first = match first_snapshot(&link, &state, version) {
+        Ok(first) => first,
+        Err(refusal) => return Err(rejected(transport, refusal)),
+    };
+    let (committed, snapshot) = first.unzip();
+    let created = cluster::create(&node, session_id, &secret, S::KIND, version, snapshot).await;
+    let holding = match created {
         Ok(holding) => holding,
         Err(refusal) => return Err(rejected(transport, refusal)),
     };
     let transport = transport.admitted(node.config.link.max_frame).await;
-    let config = Arc::clone(node.link_over(&transport));
     let shared = facts(&worker, session_id, Some(peer));
     let beginning = Beginning {
         turns: Some(Turns::new(state, Rc::clone(&shared))),
         shared,
         kind: number,
-        link: NodeLink::new(config, session_id, secret, node.clock.now(), wall_ms()),
+        link,
         timers: Timers::default(),
         holding: Some(holding),
         connection: Some((transport, peer, permit)),
         permit: Some(session_permit),
         inputs: vec![Input::Started],
         enqueued_ms: 0,
+        committed: committed.unwrap_or_default(),
         ran: None,
     };
     SessionActor::begin(worker, beginning);
     Ok(())
+}
+
+/// The state and the snapshot that stand in the store from the beginning, each with the version of
+/// the state, for kinds that commit every turn.
+type First = Option<((Bytes, u32), (Bytes, u32))>;
+
+fn first_snapshot<S: Session>(link: &NodeLink, state: &S, version: u32) -> Result<First, Refusal> {
+    if !S::DURABILITY.is_every_turn() {
+        return Ok(None);
+    }
+    let failed = |why: String| {
+        log::error!("the state of a new session of {} cannot be written: {why}", S::KIND);
+        later(CloseCode::LoadFailed, "the login failed")
+    };
+    let written = write_new(state, version).map_err(|error| failed(error.to_string()))?;
+    let (state, version) = (Bytes::from(written.0), written.1);
+    let body = SessionSnapshot::first(link, state.clone()).map_err(|e| failed(e.to_string()))?;
+    Ok(Some(((state, version), (body, version))))
 }
 
 /// Runs the login hook, within its deadline; a panic in it refuses this login only.

@@ -35,6 +35,7 @@
 //! ```
 //!
 //! # Layout
+//! - `durability`: what survives the death of a node
 //! - `session`: what a game implements and is given; `codec`: how its messages become bytes
 //! - `node`: a server process; `config`: its settings; `prelude`: what a game imports
 //! - `listen`, `transport`, `handshake`, `admission`: how connections come in
@@ -61,6 +62,7 @@ mod codec;
 mod config;
 mod counters;
 mod directory;
+mod durability;
 pub mod environment;
 mod handshake;
 mod kinds;
@@ -88,6 +90,7 @@ pub use config::{
     StoreSettings, VActorSettings,
 };
 pub use counters::Counters;
+pub use durability::Durability;
 pub use listen::Page;
 pub use node::{
     BuildError, DeliverError, Node, NodeBuilder, NodeHere, RunningNode, StartError, StopReport,

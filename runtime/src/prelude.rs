@@ -6,6 +6,6 @@ pub use std::time::Duration;
 pub use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use crate::{
-    Codec, Context, DecodeError, EndReason, HandlerError, Login, Node, NotAllowed, Outcome, Page,
-    Raw, Recipient, Refusal, ServerMessage, Session, SessionId, Undelivered,
+    Codec, Context, DecodeError, Durability, EndReason, HandlerError, Login, Node, NotAllowed,
+    Outcome, Page, Raw, Recipient, Refusal, ServerMessage, Session, SessionId, Undelivered,
 };

@@ -22,6 +22,7 @@ pub use message::{Recipient, ServerMessage, Undelivered};
 
 use crate::{
     codec::{Codec, DecodeError, Incoming, Outgoing},
+    durability::Durability,
     queues::QueuedMessage,
 };
 
@@ -59,6 +60,13 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
 
     /// How `In` and `Out` become bytes.
     const CODEC: Codec = Codec::Cbor;
+
+    /// What survives the death of the node. With [`Durability::EveryTurn`] the session is
+    /// crash-proof: each turn is committed, with the state, the numbers of its messages and what
+    /// its client has not acknowledged, before anything of it leaves; an acknowledgement then says
+    /// *durable*. When its node dies the session goes on elsewhere, with its next resume. A turn
+    /// that fails is tried again from the last commit, as with [`KEEP_COPY`](Self::KEEP_COPY).
+    const DURABILITY: Durability = Durability::OnSwapOut;
 
     /// Whether a copy of the state is kept before each turn, so that a failed turn does not end the
     /// session: the state is put back and the same input is tried again, `session.poison-tries`

@@ -28,12 +28,11 @@ mod stage;
 mod table;
 mod wire;
 
-pub use crate::session::Unreadable;
+pub use crate::{durability::Durability, session::Unreadable};
 pub use caller::{Caller, Target};
 pub use error::{AskError, Rejection};
 pub use kind::{
-    Activation, CatchUp, Deactivation, Durability, Instance, Job, Kind, Mode, Placement, Settings,
-    TurnFuture,
+    Activation, CatchUp, Deactivation, Instance, Job, Kind, Mode, Placement, Settings, TurnFuture,
 };
 pub use parcel::{Parcel, Payload};
 pub use stage::Stage;

@@ -16,7 +16,7 @@ use throughline_store::{Faults, FaultyStore, MemoryStore, Store};
 
 pub(crate) use lender::Lender;
 use wall::SharedWall;
-pub(crate) use wall::{Gate, Wall, enqueues, holds_key, is_in, uses_up};
+pub(crate) use wall::{Gate, Wall, asks, enqueues, holds_key, is_in, uses_up};
 
 use crate::{game, player, watch};
 

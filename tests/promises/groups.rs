@@ -137,3 +137,16 @@ async fn a_player_is_located_online_parked_or_not_at_all() {
     watch::until("its key is free", || cluster.node(2).session_of_key("ann").is_none()).await;
     assert_eq!(cluster.node(2).locate("ann").await.unwrap(), Location::Unknown);
 }
+
+#[tokio::test]
+async fn p9_a_session_is_in_no_more_groups_than_its_limit() {
+    let cluster = Plan::new(1).with(|config| config.session.groups = 2).start().await;
+    let mut ann = pigeon::join(&cluster, 1, "ann").await;
+    done(&mut ann, Do::Join("a".into())).await;
+    done(&mut ann, Do::Join("b".into())).await;
+    done(&mut ann, Do::Join("a".into())).await;
+    done(&mut ann, Do::Leave("a".into())).await;
+    done(&mut ann, Do::Join("c".into())).await;
+    ann.send(&Do::Join("d".into())).await.unwrap();
+    assert_eq!(player::end_of(&mut ann).await, CloseCode::HandlerFailed);
+}

@@ -9,7 +9,7 @@ use throughline_queue::{Queue, QueueName, QueueOptions};
 use throughline_store::Batch;
 
 use crate::{
-    cluster::{Cluster, Gate, Plan, enqueues, uses_up},
+    cluster::{Cluster, Gate, Plan, asks, enqueues, uses_up},
     journal,
     pigeon::{self, Do, Fact, GATE, LONG, To, answer, done, got},
     player, watch,
@@ -131,6 +131,25 @@ async fn a_backend_that_has_only_the_store_reaches_sessions_without_a_poke() {
     }
     let all = cluster.wall(1);
     watch::until("the rows of empty queues are gone", || all.rows(b"q") == 0).await;
+}
+
+#[tokio::test]
+async fn a_poke_reaches_a_session_at_once_wherever_it_is() {
+    let cluster = Plan::new(2).walled().start().await;
+    let mut ann = pigeon::join_keyed(&cluster, 1, "ann").await;
+    let to = ann.client().session_id();
+    // Without it a message would wait for a look, and none sees it.
+    for node in 1..=2 {
+        cluster.wall(node).set(Gate::blind());
+    }
+    for node in 1..=2 {
+        let mut bob = pigeon::join(&cluster, node, "bob").await;
+        for number in 0..10 {
+            let to = if number % 2 == 0 { To::Id(to) } else { To::Key("ann".into()) };
+            done(&mut bob, Do::Send(to, number, LONG)).await;
+            assert_eq!(got(&mut ann).await.1, number);
+        }
+    }
 }
 
 #[tokio::test]
@@ -265,9 +284,11 @@ async fn a_turn_that_runs_when_its_session_is_asked_for_sends_before_it_leaves()
     bob.send(&Do::SendBehindGate(To::Id(to), 7)).await.unwrap();
     journal::noted(from, "at the gate").await;
     bob.client().move_to(cluster.at(2)).unwrap();
-    // A node that is not answered asks through the store.
+    // A node that is not answered asks through the store; the owner knows for long, then.
+    cluster.wall(2).set(Gate::before(asks));
     let asked = async {
-        watch::until("it is asked for", || cluster.wall(1).rows(b"r") > 0).await;
+        cluster.wall(2).holds_something().await;
+        cluster.wall(2).open();
         journal::gate(from).add_permits(1);
     };
     let (answered, ()) = tokio::join!(bob.receive::<Fact>(watch::PATIENCE), asked);
@@ -276,6 +297,22 @@ async fn a_turn_that_runs_when_its_session_is_asked_for_sends_before_it_leaves()
     done(&mut bob, Do::Send(To::Id(to), 8, LONG)).await;
     assert_eq!(got(&mut ann).await, (Some(from), 8));
     assert_eq!(pigeon::queued(to, 7), 1);
+}
+
+#[tokio::test]
+async fn what_the_hooks_of_a_handover_send_arrives_once() {
+    let cluster = Cluster::of(2).await;
+    let mut ann = pigeon::join(&cluster, 1, "ann").await;
+    let mut bob = pigeon::join(&cluster, 1, "bob").await;
+    let (to, from) = (ann.client().session_id(), bob.client().session_id());
+    done(&mut bob, Do::Friend(to)).await;
+    for node in [2, 1, 2] {
+        bob.client().move_to(cluster.at(node)).unwrap();
+        done(&mut bob, Do::Ping).await;
+        assert_eq!(got(&mut ann).await, (Some(from), 14), "it leaves for node {node}");
+        assert_eq!(got(&mut ann).await, (Some(from), 15), "it is at node {node}");
+    }
+    assert_eq!((pigeon::queued(to, 14), pigeon::queued(to, 15)), (3, 3));
 }
 
 #[tokio::test]
@@ -385,6 +422,20 @@ async fn a_full_queue_is_its_senders_error_and_nobody_elses() {
     }
     all.sort_unstable();
     assert_eq!(all, [0, 1, 2, 3, 4, 6]);
+}
+
+#[tokio::test]
+async fn p9_a_turn_sends_no_more_than_fits_into_its_commit() {
+    let cluster = Cluster::of(1).await;
+    let mut ann = pigeon::join(&cluster, 1, "ann").await;
+    let mut bob = pigeon::join(&cluster, 1, "bob").await;
+    let to = ann.client().session_id();
+    let too_much = Fact::Failed("too much".to_owned());
+    assert_eq!(answer(&mut bob, Do::SendMany(To::Id(to), 0, 1_025)).await, too_much);
+    // What fits was sent, since the game went on without the rest.
+    for number in 0..1_024 {
+        assert_eq!(got(&mut ann).await.1, number);
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ pub(crate) const LONG: u64 = 600_000;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Pigeon {
     heir: Option<SessionId>,
+    /// Who is sent 14 when it leaves a node, and 15 when it has come to one.
+    friend: Option<SessionId>,
     got: u64,
 }
 
@@ -52,6 +54,7 @@ pub(crate) enum Do {
     SendBehindGate(To, u64),
     /// Who is sent 13 when it is destroyed.
     Heir(SessionId),
+    Friend(SessionId),
     Key(String),
     Join(String),
     JoinAndFail(String),
@@ -97,7 +100,7 @@ impl Session for Pigeon {
     type Out = Fact;
 
     async fn login(_: Login<'_>) -> Result<Self, Refusal> {
-        Ok(Self { heir: None, got: 0 })
+        Ok(Self { heir: None, friend: None, got: 0 })
     }
 
     async fn started(&mut self, ctx: &mut Context<Self>) -> Outcome {
@@ -169,6 +172,20 @@ impl Session for Pigeon {
         Ok(())
     }
 
+    async fn swap_out(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        if let Some(friend) = self.friend {
+            ctx.send_reliable(friend, &(14, ""), Duration::from_millis(LONG)).await?;
+        }
+        Ok(())
+    }
+
+    async fn restored(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        if let Some(friend) = self.friend {
+            ctx.send_reliable(friend, &(15, ""), Duration::from_millis(LONG)).await?;
+        }
+        Ok(())
+    }
+
     async fn destroyed(&mut self, reason: EndReason, ctx: &mut Context<Self>) -> Outcome {
         if let Some(heir) = self.heir {
             ctx.send_reliable(heir, &(13, ""), Duration::from_millis(LONG)).await?;
@@ -182,6 +199,7 @@ impl Pigeon {
     async fn other(&mut self, order: Do, ctx: &mut Context<Self>) -> Outcome {
         match order {
             Do::Heir(heir) => self.heir = Some(heir),
+            Do::Friend(friend) => self.friend = Some(friend),
             Do::Key(key) => ctx.register_key(&key),
             Do::Join(group) => ctx.join(&group),
             Do::JoinAndFail(group) => {

@@ -121,16 +121,25 @@ impl Run {
         }
     }
 
+    /// One message, or several at the same time, which share a commit and rows.
     async fn enqueue(&mut self, handle: &Queue, name: &QueueName) {
-        self.sent += 1;
-        let payload = format!("message {}", self.sent);
-        let ttl_ms = if self.rng.bool() { self.rng.u64(1..20) } else { 1 << 40 };
-        let expires_ms = self.world.now_ms() + ttl_ms;
-        let ttl = Duration::from_millis(ttl_ms);
-        let position = insist!(handle.enqueue(name, payload.clone(), ttl)).unwrap();
-        let before =
-            self.model.messages.insert((name.clone(), position), Stored { payload, expires_ms });
-        assert_eq!(before, None, "{position} was given twice");
+        let count = if self.rng.bool() { 1 } else { self.rng.u64(2..20) };
+        let mut calls = Vec::new();
+        for _ in 0..count {
+            self.sent += 1;
+            let payload = format!("message {}", self.sent);
+            let ttl_ms = if self.rng.bool() { self.rng.u64(1..20) } else { 1 << 40 };
+            let expires_ms = self.world.now_ms() + ttl_ms;
+            let ttl = Duration::from_millis(ttl_ms);
+            calls.push(async move {
+                let position = insist!(handle.enqueue(name, payload.clone(), ttl)).unwrap();
+                (position, Stored { payload, expires_ms })
+            });
+        }
+        for (position, stored) in futures_util::future::join_all(calls).await {
+            let before = self.model.messages.insert((name.clone(), position), stored);
+            assert_eq!(before, None, "{position} was given twice");
+        }
     }
 
     /// A caller gives up in the middle: what it called has taken effect once, or not at all.
@@ -157,7 +166,13 @@ impl Run {
             }
         }
         // The next calls of the handle settle it.
-        self.enqueue(handle, name).await;
+        self.sent += 1;
+        let last = format!("message {}", self.sent);
+        let ttl = Duration::from_secs(1_000_000);
+        let position = insist!(handle.enqueue(name, last.clone(), ttl)).unwrap();
+        let expires_ms = self.world.now_ms() + 1_000_000_000;
+        let stored = Stored { payload: last.clone(), expires_ms };
+        self.model.messages.insert((name.clone(), position), stored);
         insist!(handle.dequeue_all(&QueueName::named("empty").unwrap())).unwrap();
         let found = Inbox::read(&self.world.inner, name, None, 1000).await.unwrap();
         let found: Vec<_> = found.messages.iter().map(seen).collect();
@@ -171,7 +186,6 @@ impl Run {
             }
         } else {
             // All that was there before is gone, or nothing of it.
-            let last = format!("message {}", self.sent);
             let rest: Vec<_> =
                 before.into_iter().filter(|(_, stored)| stored.payload != last).collect();
             if found.iter().all(|(_, stored)| stored.payload == last) {

@@ -60,7 +60,8 @@ pub(crate) async fn consume(address: &str, who: &str) {
 }
 
 /// Takes messages out of the queues that are this consumer's alone, under tokens from `token` on,
-/// which is the one that may have no answer yet; says `take TOKEN`, and then `took ..` as `consume`.
+/// which is the one that may have no answer yet; says `take TOKEN`, and then `took ..` as
+/// `consume`.
 pub(crate) async fn repeat(address: &str, who: &str, token: u64) {
     let store = connect(address).await;
     let queue = Queue::open(store, &format!("consumer {who}"), QueueOptions::default()).await;

@@ -19,7 +19,20 @@ pub(crate) struct Status {
     pub(crate) uptime_s: u64,
     pub(crate) maintenance: bool,
     pub(crate) version: String,
+    pub(crate) queues: Queues,
     pub(crate) drain: Option<Drain>,
+}
+
+/// What became of durable messages.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Queues {
+    pub(crate) enqueued: u64,
+    pub(crate) full: u64,
+    pub(crate) handled: u64,
+    pub(crate) pokes_lost: u64,
+    pub(crate) swept: u64,
+    pub(crate) swept_bytes: u64,
 }
 
 /// `GET /drain`.

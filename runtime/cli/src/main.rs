@@ -1,9 +1,9 @@
 //! What an operator types: `throughline`.
 //!
-//! It looks at running nodes and gives them orders, over HTTP to their admin listeners, and it
-//! checks, dumps, compacts and backs up stores that nobody has open, and looks into their queues. It plays no game, serves
-//! nobody, and knows nothing of a node but what the admin listener says. docs/operating.md shows
-//! each command.
+//! It looks at running nodes and gives them orders, over HTTP to their admin listeners; it checks,
+//! dumps, compacts and backs up stores that nobody has open, and looks into their queues. It plays
+//! no game, serves nobody, and knows nothing of a node but what the admin listener says.
+//! docs/operating.md shows each command.
 //!
 //! The exit status is 0 if all was done and all is well, 1 if something was not done or is not
 //! well, 2 if the command line is wrong.

@@ -3,7 +3,13 @@
 use std::time::Duration;
 
 use crate::{
-    Ending, admin::Question, answer::Status, drain, error::Error, nodes::Nodes, output,
+    Ending,
+    admin::Question,
+    answer::{Queues, Status},
+    drain,
+    error::Error,
+    nodes::Nodes,
+    output,
     output::Table,
 };
 
@@ -33,6 +39,11 @@ pub(crate) async fn run(nodes: &Nodes) -> Result<Ending, Error> {
         }
         table.print()?;
         for (_, answer) in &answers {
+            if let Ok((Status { node, queues, .. }, _)) = answer
+                && *queues != Queues::default()
+            {
+                output::line(&format!("n{node}: {}", messages(queues)))?;
+            }
             if let Ok((Status { node, drain: Some(drain), .. }, _)) = answer {
                 output::line(&format!("n{node}: {}", drain::describe(drain)))?;
             }
@@ -61,6 +72,21 @@ fn row(address: &str, status: &Status) -> [String; HEAD.len()] {
         up,
         address.to_owned(),
     ]
+}
+
+/// What became of durable messages.
+fn messages(queues: &Queues) -> String {
+    let Queues { enqueued, full, handled, pokes_lost, swept, swept_bytes } = queues;
+    let mut text = format!("messages: {enqueued} enqueued, {handled} handled");
+    let mut also = |count: u64, what: &str| {
+        if count > 0 {
+            text += &format!(", {count} {what}");
+        }
+    };
+    also(*full, "refused at a limit");
+    also(*pokes_lost, "pokes lost");
+    also(*swept, &format!("expired and removed ({swept_bytes} bytes)"));
+    text
 }
 
 fn silent(address: &str) -> [String; HEAD.len()] {
@@ -94,5 +120,17 @@ mod tests {
         assert_eq!(row[..2], ["n2", "serving, maintenance"]);
         assert_eq!(row[2..9], ["41", "40", "12", "12/3", "0", "6.2 ms", "0"]);
         assert_eq!(row[9..], ["1day 3h", "127.0.0.1:7722"]);
+        assert_eq!(status.queues, Queues::default());
+    }
+
+    #[test]
+    fn durable_messages_have_a_line_of_their_own() {
+        let text = r#"{"enqueued":7,"handled":5,"missed":1,"swept":2,"swept_bytes":300}"#;
+        let queues: Queues = serde_json::from_str(text).unwrap();
+        let line = "messages: 7 enqueued, 5 handled, 2 expired and removed (300 bytes)";
+        assert_eq!(messages(&queues), line);
+        let lost = Queues { full: 3, pokes_lost: 1, ..Queues::default() };
+        let line = "messages: 0 enqueued, 0 handled, 3 refused at a limit, 1 pokes lost";
+        assert_eq!(messages(&lost), line);
     }
 }

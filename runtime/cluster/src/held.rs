@@ -11,7 +11,7 @@ use crate::{
     ask::{Ask, Reply},
     entry::Entry,
     header::{Header, State},
-    id::Member,
+    id::{Class, Member},
     law::{Law, NotNow},
     outcome::Outcome,
     plan::{Request, Value},
@@ -96,6 +96,8 @@ pub struct Held {
     in_from: Option<u64>,
     /// The highest version proposed.
     tried: u64,
+    /// When the VActor that is yielded is to be looked at.
+    due: Option<u64>,
     /// The highest attempt that was let in, which a record without a snapshot has in memory only.
     attempt: u64,
     doing: Doing,
@@ -115,6 +117,7 @@ impl Held {
             goal: None,
             in_from: None,
             tried,
+            due: None,
             attempt,
             doing,
             actions: VecDeque::new(),
@@ -246,7 +249,8 @@ impl Held {
                 self.law.park(&self.header, body.clone(), state_version, self.attempt, *due)
             }
             Goal::Yield(ask, to, _) => {
-                self.law.yield_to(&self.header, to, body.clone(), state_version, ask.attempt)
+                let due = self.due.take();
+                self.law.yield_to(&self.header, to, body.clone(), state_version, ask.attempt, due)
             }
         };
         match step {
@@ -453,6 +457,19 @@ impl Held {
             }
             Doing::Leaving(goal, _) => self.stay(goal),
             _ => {}
+        }
+    }
+
+    /// When the VActor that is being swapped out is to be looked at, as its last turn left it. For
+    /// a session nothing changes.
+    pub fn set_due(&mut self, at: Option<u64>) {
+        if let Doing::SwappingOut(goal) = &mut self.doing
+            && self.header.class() == Class::VActor
+        {
+            match goal {
+                Goal::Park { due } => *due = at,
+                Goal::Yield(..) => self.due = at,
+            }
         }
     }
 

@@ -138,6 +138,19 @@ impl Law {
         self.require(rule, node.reads(kind, header.state_version), unreadable)
     }
 
+    /// The node's entry, whose bytes the same commit checks, says that it serves this kind.
+    fn require_serves(&self, node: &Entry, header: &Header) -> Result<(), NotNow> {
+        let kind = header.identity.kind();
+        let unreadable = NotNow::Unreadable {
+            node: node.member,
+            kind: kind.to_owned(),
+            version: header.state_version,
+        };
+        let info = node.standing.as_ref().map(|standing| &standing.info);
+        let serves = info.is_some_and(|info| info.readable(kind).is_some());
+        self.require(Rule::ClaimReads, serves, unreadable)
+    }
+
     /// The attempt is above the counter of the header, whose bytes the same commit checks.
     fn require_attempt(&self, header: &Header, attempt: u64) -> Result<(), NotNow> {
         let old = NotNow::OldAttempt { attempt, counter: header.attempt };

@@ -14,7 +14,7 @@ use throughline_queue::{Pieces, QueueName};
 use super::{Ending, Hook, Input, SessionActor, Turn};
 use crate::{
     queues::{Beside, Durable, GroupName, QueuedMessage, Taking, beside},
-    session::Session,
+    session::{Effect, Session},
 };
 
 /// A message of a queue is handled after so many other turns at the latest. Its removal is a
@@ -28,6 +28,8 @@ pub(super) enum Committing {
     Turn { turn: Turn, pokes: Vec<QueueName>, members: Vec<(GroupName, bool)> },
     /// A message that is handled once it is out of its queue.
     Taking(QueuedMessage),
+    /// A client that was let in: it hears so when its attempt is written.
+    Resume,
 }
 
 /// What is to be done when a commit that was begun is in.
@@ -42,37 +44,104 @@ impl<S: Session> SessionActor<S> {
     pub(super) fn is_durable(&self, turn: &Turn) -> bool {
         let leaves_groups = turn.hook == Hook::Destroyed && !self.shared.groups.borrow().is_empty();
         let is_durable = leaves_groups || !self.shared.effects.borrow().durable.is_empty();
-        is_durable && !self.leaving.fenced
+        // A swap-out has a commit of its own, and so has the end.
+        let every =
+            S::DURABILITY.is_every_turn() && !matches!(turn.hook, Hook::SwapOut | Hook::Destroyed);
+        (is_durable || every) && !self.leaving.fenced && self.holding.is_some()
     }
 
     /// Writes what a turn has staged; its other effects wait.
-    pub(super) fn commit_turn(&mut self, turn: Turn, now: Instant) {
+    pub(super) fn commit_turn(&mut self, mut turn: Turn, now: Instant) {
+        if S::DURABILITY.is_every_turn() {
+            self.put_into_link(&turn, now);
+            self.set_timers(now);
+        }
         let mut staged = self.shared.effects.borrow_mut().durable.take();
         if turn.hook == Hook::Destroyed {
             let groups = self.shared.groups.borrow();
             let leave = |group: &GroupName| Durable::Member { group: group.clone(), joins: false };
             staged.extend(groups.iter().map(leave));
         }
-        match self.begin_commit(staged, Pieces::default()) {
+        let used_up = turn.used_up.take().unwrap_or_default();
+        match self.begin_commit(staged, used_up, now) {
             Ok(Begun { pokes, members }) => {
                 let committing = Committing::Turn { turn, pokes, members };
                 self.committing = Some(Box::new(committing));
             }
+            Err(why) => self.commit_failed(turn, &why, now),
+        }
+    }
+
+    fn commit_failed(&mut self, turn: Turn, why: &str, now: Instant) {
+        self.forget_effects();
+        if S::DURABILITY.is_every_turn() {
+            let id = self.link.session_id();
+            log::error!("session {id}: goes back to what was committed: {why}");
+            return self.unload();
+        }
+        self.turn = Some(turn);
+        self.fail(why, now);
+    }
+
+    /// Timers are part of what is committed.
+    fn set_timers(&mut self, now: Instant) {
+        let is_timer = |effect: &mut Effect| {
+            matches!(effect, Effect::SetTimer { .. } | Effect::CancelTimer(_))
+        };
+        let timers: Vec<_> = {
+            let mut effects = self.shared.effects.borrow_mut();
+            effects.others.extract_if(.., is_timer).collect()
+        };
+        for effect in timers {
+            self.apply(effect, now);
+        }
+    }
+
+    /// What stands in the store beside the header, after this commit.
+    fn turn_state(&mut self, now: Instant) -> Result<TurnState, String> {
+        if !S::DURABILITY.is_every_turn() {
+            return Ok(TurnState::Running);
+        }
+        if let Some((state, version)) = self.turns.as_ref().and_then(super::Turns::take_written) {
+            self.committed = (state.into(), version);
+        }
+        let (state, state_version) = self.committed.clone();
+        let snapshot = self.snapshot(state, now)?;
+        Ok(TurnState::Committed { snapshot, state_version })
+    }
+
+    /// A client is let in: where every turn is committed its attempt is, too, before it hears so.
+    pub(super) fn commit_resume(&mut self, now: Instant) {
+        if !S::DURABILITY.is_every_turn() || self.holding.is_none() || self.ending != Ending::No {
+            return;
+        }
+        match self.begin_commit(Vec::new(), Pieces::default(), now) {
+            Ok(_) => self.committing = Some(Box::new(Committing::Resume)),
             Err(why) => {
-                self.turn = Some(turn);
-                self.forget_effects();
-                self.fail(&why, now);
+                let id = self.link.session_id();
+                log::error!("session {id}: goes back to what was committed: {why}");
+                self.unload();
             }
         }
     }
 
-    fn begin_commit(&mut self, staged: Vec<Durable>, used_up: Pieces) -> Result<Begun, String> {
+    fn begin_commit(
+        &mut self,
+        staged: Vec<Durable>,
+        used_up: Pieces,
+        now: Instant,
+    ) -> Result<Begun, String> {
         let now_ms = self.worker.node.cluster.wall_ms();
-        let holding = self.holding.as_mut().ok_or("its record is gone")?;
-        let header = holding.held.header();
+        let header = self.holding.as_ref().ok_or("its record is gone")?.held.header();
+        let attempt = header.attempt;
         let made = beside(header, &mut self.enqueued_ms, now_ms, staged, used_up);
         let Beside { more, pokes, members } = made;
-        let (state, attempt) = (TurnState::Running, header.attempt);
+        if S::DURABILITY.is_every_turn() {
+            // They are part of what is committed.
+            self.change_groups(&members);
+        }
+        let state = self.turn_state(now)?;
+        let holding = self.holding.as_mut().ok_or("its record is gone")?;
         let turn = RecordTurn { state, attempt, due: None, more };
         holding.held.turn(turn).map_err(|error| error.to_string())?;
         Ok(Begun { pokes, members })
@@ -83,9 +152,13 @@ impl<S: Session> SessionActor<S> {
         match self.committing.take().map(|committing| *committing) {
             Some(Committing::Turn { turn, pokes, members }) => {
                 let node = std::sync::Arc::clone(&self.worker.node);
-                self.change_groups(members);
+                self.change_groups(&members);
                 node.queues.is_enqueued(&node, pokes);
-                self.release_turn(turn, now);
+                if S::DURABILITY.is_every_turn() {
+                    self.release_others(&turn, now);
+                } else {
+                    self.release_turn(&turn, now);
+                }
             }
             Some(Committing::Taking(message)) => {
                 self.worker.node.queues.counts.handled.fetch_add(1, Relaxed);
@@ -93,7 +166,7 @@ impl<S: Session> SessionActor<S> {
                 self.since_queued = 0;
                 self.begin_turn(Input::Queued(message), now);
             }
-            None => {}
+            Some(Committing::Resume) | None => {}
         }
     }
 
@@ -101,14 +174,14 @@ impl<S: Session> SessionActor<S> {
     pub(super) fn commit_is_not_in(&mut self, now: Instant) {
         match self.committing.take().map(|committing| *committing) {
             Some(Committing::Turn { turn, .. }) => {
-                self.turn = Some(turn);
-                self.forget_effects();
-                self.fail("what it sends could not be written", now);
+                self.commit_failed(turn, "what it sends could not be written", now);
             }
+            Some(Committing::Resume) => self.unload(),
             // Somebody else had it, or the key is another's; or the store did not take the commit,
             // and the regular look comes back to it.
             Some(Committing::Taking(_)) => {
                 self.worker.node.queues.counts.missed.fetch_add(1, Relaxed);
+                self.inboxes.again();
             }
             None => {}
         }
@@ -152,7 +225,16 @@ impl<S: Session> SessionActor<S> {
         let Some(holding) = &self.holding else { return false };
         let next = self.inboxes.next(holding.held.header(), now_ms);
         let Some(Taking { message, used_up }) = next else { return false };
-        match self.begin_commit(Vec::new(), used_up) {
+        if S::DURABILITY.is_every_turn() {
+            // It leaves its queue in the commit of its turn.
+            self.since_queued = 0;
+            self.begin_turn(Input::Queued(message), now);
+            if let Some(turn) = &mut self.turn {
+                turn.used_up = Some(used_up);
+            }
+            return true;
+        }
+        match self.begin_commit(Vec::new(), used_up, now) {
             Ok(_) => self.committing = Some(Box::new(Committing::Taking(message))),
             Err(why) => {
                 let id = self.link.session_id();
@@ -162,16 +244,16 @@ impl<S: Session> SessionActor<S> {
         self.committing.is_some()
     }
 
-    fn change_groups(&self, members: Vec<(GroupName, bool)>) {
+    fn change_groups(&self, members: &[(GroupName, bool)]) {
         let (groups, id) = (&self.worker.node.queues.groups, self.link.session_id());
         let mut own = self.shared.groups.borrow_mut();
         for (group, joins) in members {
-            if joins {
-                groups.join(&group, id);
-                own.insert(group);
+            if *joins {
+                groups.join(group, id);
+                own.insert(group.clone());
             } else {
-                groups.leave(&group, id);
-                own.remove(&group);
+                groups.leave(group, id);
+                own.remove(group);
             }
         }
     }

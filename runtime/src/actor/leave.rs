@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use throughline_cluster::{Gone, Member, RecordId, Reply, Went};
-use throughline_link::{CloseCode, Instant};
+use throughline_link::{CloseCode, Instant, NodeLink};
 
 use super::{Ending, Input, Resuming, SessionActor, turn};
 use crate::{
     arrive,
     cluster::{self, Asked, Sending, drainer::Release, ms_from_now},
-    codec::{self, Codec},
+    codec::{self, Codec, EncodeError},
     counters::is_worth_a_line,
     node::suits,
     peers::Answerer,
@@ -35,6 +35,17 @@ pub(crate) struct SessionSnapshot {
     /// milliseconds since 1970 UTC.
     #[serde(default)]
     pub(crate) enqueued_ms: u64,
+}
+
+impl SessionSnapshot {
+    /// That of a session before its first turn.
+    pub(crate) fn first(link: &NodeLink, state: Bytes) -> Result<Bytes, EncodeError> {
+        let (link, enqueued_ms) = (link.export().into(), 0);
+        let first = Self { link, state, timers: Vec::new(), groups: Vec::new(), enqueued_ms };
+        let mut body = Vec::new();
+        codec::encode(Codec::Cbor, &first, &mut body)?;
+        Ok(body.into())
+    }
 }
 
 /// A session's timer on its way to another node.
@@ -150,10 +161,7 @@ impl<S: Session> SessionActor<S> {
             return true;
         }
         self.leaving.begun = true;
-        let cluster = &self.worker.node.cluster;
-        let (newest, oldest) = (S::STATE_VERSION, S::OLDEST_VERSION);
-        let version = cluster.view().common_version(S::KIND, newest, oldest);
-        self.begin_turn(Input::SwapOut(version), now);
+        self.begin_turn(Input::SwapOut(self.version()), now);
         true
     }
 
@@ -165,27 +173,42 @@ impl<S: Session> SessionActor<S> {
             return self.stay("its game ended it");
         }
         let Some((state, version)) = written else { return self.stay("its state was not written") };
+        match self.snapshot(state.into(), now) {
+            Ok(body) => {
+                if let Some(holding) = &mut self.holding {
+                    holding.held.handle_snapshot(Some((body, version)));
+                }
+            }
+            Err(why) => self.stay(why),
+        }
+    }
+
+    /// What is to stand in the store, within its limit.
+    pub(super) fn snapshot(&self, state: Bytes, now: Instant) -> Result<Bytes, &'static str> {
         let snapshot = SessionSnapshot {
             link: self.link.export().into(),
-            state: state.into(),
+            state,
             timers: self.timers.export(now, &self.inbox.timers()),
             groups: self.group_names(),
             enqueued_ms: self.enqueued_ms,
         };
         let mut body = Vec::new();
-        if codec::encode(Codec::Cbor, &snapshot, &mut body).is_err() {
-            return self.stay("its snapshot cannot be written");
-        }
+        codec::encode(Codec::Cbor, &snapshot, &mut body)
+            .map_err(|_| "its snapshot cannot be written")?;
         let (bytes, limit) = (body.len(), self.worker.node.config.session.snapshot_max);
         if bytes > limit / 2 {
             self.warn_large(bytes, limit);
         }
         if bytes > limit {
-            return self.stay("its snapshot is larger than session.snapshot-max");
+            return Err("its snapshot is larger than session.snapshot-max");
         }
-        if let Some(holding) = &mut self.holding {
-            holding.held.handle_snapshot(Some((body.into(), version)));
-        }
+        Ok(body.into())
+    }
+
+    /// The version in which a state is written now.
+    pub(super) fn version(&self) -> u32 {
+        let view = self.worker.node.cluster.view();
+        view.common_version(S::KIND, S::STATE_VERSION, S::OLDEST_VERSION)
     }
 
     fn warn_large(&self, bytes: usize, limit: usize) {
@@ -273,6 +296,20 @@ impl<S: Session> SessionActor<S> {
         if let Some(resume) = self.leaving.resume.take() {
             arrive::come_again(&self.worker, *resume);
         }
+    }
+
+    /// What is in memory cannot be trusted, and what was committed can: it is dropped here, and its
+    /// client finds it where it was.
+    pub(super) fn unload(&mut self) {
+        self.holding = None;
+        self.link.hold_end(false);
+        self.keying = None;
+        self.unlist();
+        self.send_on();
+        self.connection = None;
+        turn::drop_quietly(self.turns.take());
+        self.permit = None;
+        self.ending = Ending::Forgotten;
     }
 
     /// Others took the session, since this node was thought dead. Its game hears of the loss, and

@@ -186,6 +186,7 @@ impl<S: Session> SessionActor<S> {
                 self.connection = Some(Connection::new(transport, peer, permits));
                 self.set_peer(Some(peer));
                 self.queue_change(Input::Repaired);
+                self.commit_resume(now);
             }
         }
     }

@@ -7,7 +7,7 @@ use throughline_link::{CloseCode, Instant};
 
 use super::{
     Ending, Hook, Inbox, Input, SessionActor, SimulatedLink, Turn,
-    turn::{TurnEnd, Turns},
+    turn::{TurnEnd, Turns, keeps_copy},
 };
 use crate::{
     cluster::{self, Sending},
@@ -57,7 +57,7 @@ impl<S: Session> SessionActor<S> {
             && self.turns_left > 0
             && self.inbox.is_empty()
             && self.ending == Ending::No
-            && !S::KEEP_COPY
+            && !keeps_copy::<S>()
             && !self.is_suspended()
             && !self.link.is_window_full();
         match &self.turns {
@@ -65,7 +65,8 @@ impl<S: Session> SessionActor<S> {
                 self.turns_left -= 1;
                 turns.begin_message(payload);
                 let hook = Hook::Message;
-                self.turn = Some(Turn { seq: Some(seq), hook, began: now, input: None, tries: 1 });
+                let (seq, input, used_up) = (Some(seq), None, None);
+                self.turn = Some(Turn { seq, hook, began: now, input, tries: 1, used_up });
                 self.poll_turn(cx, now);
             }
             _ => {
@@ -105,8 +106,12 @@ impl<S: Session> SessionActor<S> {
             Input::Message(seq, _) => Some(seq),
             _ => None,
         };
-        let kept = S::KEEP_COPY.then(|| input.clone());
-        self.turn = Some(Turn { seq, hook: input.hook(), began: now, input: kept, tries: 1 });
+        let kept = keeps_copy::<S>().then(|| input.clone());
+        if S::DURABILITY.is_every_turn() {
+            turns.write_as(self.version());
+        }
+        let hook = input.hook();
+        self.turn = Some(Turn { seq, hook, began: now, input: kept, tries: 1, used_up: None });
         turns.begin(input);
     }
 
@@ -138,24 +143,38 @@ impl<S: Session> SessionActor<S> {
         if self.is_durable(&turn) {
             self.commit_turn(turn, now);
         } else {
-            self.release_turn(turn, now);
+            self.release_turn(&turn, now);
         }
     }
 
     /// The effects of a turn leave.
     #[inline]
-    pub(super) fn release_turn(&mut self, turn: Turn, now: Instant) {
+    pub(super) fn release_turn(&mut self, turn: &Turn, now: Instant) {
+        self.put_into_link(turn, now);
+        self.release_others(turn, now);
+    }
+
+    /// What of a turn is the link's: its message counts as handled, and what it sends has numbers.
+    /// Nothing leaves before the next write.
+    #[inline]
+    pub(super) fn put_into_link(&mut self, turn: &Turn, now: Instant) {
         if let Some(seq) = turn.seq {
             self.link.handled(seq, now);
         }
-        let shared = std::rc::Rc::clone(&self.shared);
-        let mut effects = shared.effects.borrow_mut();
+        let effects = self.shared.effects.borrow();
         for message in effects.messages() {
             // Its size was checked when it was staged; after the end nobody waits for it.
             if self.link.send(message).is_err() {
                 break;
             }
         }
+    }
+
+    /// The other effects of a turn leave.
+    #[inline]
+    pub(super) fn release_others(&mut self, turn: &Turn, now: Instant) {
+        let shared = std::rc::Rc::clone(&self.shared);
+        let mut effects = shared.effects.borrow_mut();
         for effect in effects.others.drain(..) {
             self.apply(effect, now);
         }
@@ -167,7 +186,7 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
-    fn apply(&mut self, effect: Effect, now: Instant) {
+    pub(super) fn apply(&mut self, effect: Effect, now: Instant) {
         let id = self.link.session_id();
         if self.leaving.fenced {
             return;
@@ -264,6 +283,10 @@ impl<S: Session> SessionActor<S> {
                 "session {id}: an input of hook `{hook}` was set aside after {tries} tries; \
                  {count} so far"
             );
+        }
+        if S::DURABILITY.is_every_turn() && !matches!(turn.hook, Hook::SwapOut | Hook::Destroyed) {
+            // That it was set aside is committed as a turn is; its effects were dropped.
+            return self.commit_turn(turn, now);
         }
         if let Some(seq) = turn.seq {
             self.link.handled(seq, now);

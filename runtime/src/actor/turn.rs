@@ -145,8 +145,15 @@ struct Desk<S: Session> {
     outcome: RefCell<Option<Outcome>>,
     /// The state before the turn under way, for kinds that keep copies.
     copy: RefCell<Vec<u8>>,
-    /// The state as a swap-out wrote it, with its version.
+    /// The state as the last turn wrote it, with its version.
     written: RefCell<Option<(Vec<u8>, u32)>>,
+    /// The version in which a turn writes it, if its kind writes it with every turn.
+    version: Cell<u32>,
+}
+
+/// Whether turns of this kind are undone when they fail.
+pub(super) const fn keeps_copy<S: Session>() -> bool {
+    S::KEEP_COPY || S::DURABILITY.is_every_turn()
 }
 
 /// The turns of one session of kind `S`.
@@ -163,6 +170,7 @@ impl<S: Session> Turns<S> {
             outcome: RefCell::new(None),
             copy: RefCell::new(Vec::new()),
             written: RefCell::new(None),
+            version: Cell::new(S::STATE_VERSION),
         });
         let ctx = Context::new(Rc::clone(&shared));
         let life = Box::pin(life(state, Rc::clone(&desk), ctx));
@@ -204,7 +212,12 @@ impl<S: Session> Turns<S> {
         }
     }
 
-    /// The state as the last swap-out wrote it.
+    /// In which version the next turns write the state.
+    pub(super) fn write_as(&self, version: u32) {
+        self.desk.version.set(version);
+    }
+
+    /// The state as the last turn wrote it: a swap-out, or any of a kind that writes every turn.
     pub(super) fn take_written(&self) -> Option<(Vec<u8>, u32)> {
         self.desk.written.borrow_mut().take()
     }
@@ -222,7 +235,7 @@ impl<S: Session> Turns<S> {
 
     /// Puts the state back as it was before the turn that failed, if the kind keeps copies.
     pub(super) fn restore(&mut self) -> Result<(), String> {
-        if !S::KEEP_COPY {
+        if !keeps_copy::<S>() {
             return Err("its kind keeps no copy".to_owned());
         }
         let decode = || codec::decode(Codec::Cbor, &self.desk.copy.borrow());
@@ -269,7 +282,10 @@ async fn life<S: Session>(state: S, desk: Rc<Desk<S>>, mut ctx: Context<S>) {
         // Pending without a waker: the driver polls again when it has put a task there.
         let task = poll_fn(|_| desk.task.take().map_or(Poll::Pending, Poll::Ready)).await;
         let outcome = match keep_copy(state, &desk) {
-            Ok(()) => run(state, task, &mut ctx, &desk).await,
+            Ok(()) => match run(state, task, &mut ctx, &desk).await {
+                Ok(()) => write_turn(state, &desk),
+                failed => failed,
+            },
             Err(error) => Err(error),
         };
         *desk.outcome.borrow_mut() = Some(outcome);
@@ -277,10 +293,19 @@ async fn life<S: Session>(state: S, desk: Rc<Desk<S>>, mut ctx: Context<S>) {
 }
 
 fn keep_copy<S: Session>(state: &S, desk: &Desk<S>) -> Result<(), HandlerError> {
-    if S::KEEP_COPY {
+    if keeps_copy::<S>() {
         let mut copy = desk.copy.borrow_mut();
         copy.clear();
         codec::encode(Codec::Cbor, state, &mut copy)?;
+    }
+    Ok(())
+}
+
+/// Writes the state, for kinds whose turns are committed.
+fn write_turn<S: Session>(state: &S, desk: &Desk<S>) -> Outcome {
+    if S::DURABILITY.is_every_turn() && desk.written.borrow().is_none() {
+        let written = write(state, desk.version.get())?;
+        *desk.written.borrow_mut() = Some(written);
     }
     Ok(())
 }
@@ -295,6 +320,16 @@ fn write<S: Session>(state: &S, version: u32) -> Result<(Vec<u8>, u32), HandlerE
     let mut bytes = Vec::new();
     codec::encode(Codec::Cbor, state, &mut bytes)?;
     Ok((bytes, S::STATE_VERSION))
+}
+
+/// A state that was not run yet, in this version if the game can write it.
+pub(crate) fn write_new<S: Session>(
+    state: &S,
+    version: u32,
+) -> Result<(Vec<u8>, u32), HandlerError> {
+    catch_unwind(AssertUnwindSafe(|| write(state, version))).unwrap_or_else(|panic| {
+        Err(HandlerError::new(format!("writing it panicked: {}", words(&*panic))))
+    })
 }
 
 /// Reads a state that some node wrote.

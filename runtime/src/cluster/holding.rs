@@ -138,11 +138,14 @@ impl Holding {
         }
     }
 
-    /// Makes the record `Running`, with the attempt that was let in: the commit before the first
-    /// effect.
-    pub(crate) async fn run(&mut self) -> Result<(), NotMade> {
+    /// Makes the record `Running`, or `Committed` with this snapshot and its version, with the
+    /// attempt that was let in: the commit before the first effect.
+    pub(crate) async fn run(&mut self, snapshot: Option<(Bytes, u32)>) -> Result<(), NotMade> {
         let attempt = self.held.header().attempt;
-        let state = TurnState::Running;
+        let state = match snapshot {
+            None => TurnState::Running,
+            Some((snapshot, state_version)) => TurnState::Committed { snapshot, state_version },
+        };
         let turn = Turn { state, attempt, due: None, more: Default::default() };
         self.held.turn(turn).map_err(NotMade::NotNow)?;
         self.committed().await
@@ -163,13 +166,15 @@ pub(crate) enum NotMade {
     NotNow(NotNow),
 }
 
-/// Creates the record of a new session, and makes it `Running`.
+/// Creates the record of a new session, and makes it `Running`, or `Committed` with its first
+/// snapshot.
 pub(crate) async fn create(
     node: &Shared,
     id: SessionId,
     secret: &Secret,
     kind: &str,
     state_version: u32,
+    snapshot: Option<(Bytes, u32)>,
 ) -> Result<Box<Holding>, Refusal> {
     let cluster: &Cluster = &node.cluster;
     let identity = Identity::new(kind, &[], secret.clone());
@@ -195,7 +200,7 @@ pub(crate) async fn create(
     }
     let Some(header) = step.after else { return Err(store_down()) };
     let mut holding = Holding::new(&cluster.store, header);
-    match holding.run().await {
+    match holding.run(snapshot).await {
         Ok(()) => Ok(holding),
         Err(why) => {
             log::debug!("session {id}: not begun: {why}");

@@ -103,7 +103,7 @@ fn found(node: &Arc<Shared>, row: &Nonempty, wakes: &mut Vec<RecordId>) {
     }
     // A VActor that is nowhere begins for what was sent to it: each node wakes its share.
     let id = record_of(row.name()).filter(|id| id.class() == Class::VActor);
-    if let Some(id) = id.filter(|id| node.cluster.view().is_mine(id.as_bytes()))
+    if let Some(id) = id.filter(|id| node.cluster.view().is_mine_of_kind(id))
         && wakes.len() < WAKES_MAX
     {
         wakes.push(id);

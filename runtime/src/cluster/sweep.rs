@@ -80,7 +80,11 @@ async fn of_the_dead(node: &Arc<Shared>, gone: &Entry) {
     }
     let Ok(owned) = rows::owned(&cluster.store, gone.member, DEAD_MAX).await else { return };
     let mut lost = 0;
-    for id in owned.iter().filter(|id| view.is_mine(id.as_bytes())) {
+    let is_mine = |id: &&RecordId| match id.class() {
+        Class::Session => view.is_mine(id.as_bytes()),
+        Class::VActor => view.is_mine_of_kind(id),
+    };
+    for id in owned.iter().filter(is_mine) {
         let Ok(Some(header)) = rows::header(&cluster.store, id).await else { continue };
         let was_running = header.state == State::Running;
         let expires = super::ms_from_now(node.config.session.timeout);

@@ -80,12 +80,13 @@ pub(super) async fn put_away(node: &Arc<Shared>, id: &RecordId) -> Option<Gone> 
 pub(crate) async fn park(node: &Arc<Shared>, header: Header, body: bytes::Bytes) -> Option<Gone> {
     let due = match header.class() {
         Class::Session => Some(ms_from_now(node.config.session.timeout)),
-        Class::VActor => header.due,
+        // Its reminders are inside, and may be in no index.
+        Class::VActor => header.due.or_else(|| Some(ms_from_now(LOAD_AGAIN))),
     };
     park_until(node, header, body, due).await
 }
 
-/// A VActor that could not be loaded is looked at again after so long: its reminders are inside.
+/// A VActor whose reminders are not known is looked at again after so long: they are inside.
 const LOAD_AGAIN: Duration = Duration::from_secs(60);
 
 /// Parks a VActor that could not be loaded.

@@ -1,6 +1,6 @@
 //! The nodes of the cluster, as this one last saw them.
 
-use throughline_cluster::{Entry, Header, Member};
+use throughline_cluster::{Entry, Header, Member, RecordId};
 
 use crate::clock::wall_ms;
 
@@ -74,6 +74,15 @@ impl View {
     /// Whether it is this node's turn to look after something: each live node has a share.
     pub(crate) fn is_mine(&self, bytes: &[u8]) -> bool {
         self.is_share(bytes, |_| true)
+    }
+
+    /// The same for a VActor, of which each live node has a share that serves its kind.
+    pub(crate) fn is_mine_of_kind(&self, id: &RecordId) -> bool {
+        let kind = id.vactor_name().map(|(kind, _)| kind).unwrap_or_default();
+        self.is_share(id.as_bytes(), |entry| {
+            let info = entry.standing.as_ref().map(|standing| &standing.info);
+            info.is_some_and(|info| info.readable(kind).is_some())
+        })
     }
 
     /// The same for a record, of which each live node has a share that can read it.

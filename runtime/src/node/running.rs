@@ -172,6 +172,12 @@ impl RunningNode {
         self.shared.admission.counts()
     }
 
+    /// VActors that are in this node's memory now.
+    #[must_use]
+    pub fn vactor_count(&self) -> usize {
+        self.shared.vactors.len()
+    }
+
     /// The session that holds this key, if one does.
     #[must_use]
     pub fn session_of_key(&self, key: &str) -> Option<SessionId> {

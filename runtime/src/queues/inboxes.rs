@@ -123,6 +123,17 @@ impl Inboxes {
         }
     }
 
+    /// The next message was not taken after all: what was read is read again, so that what is behind
+    /// it does not go before it.
+    pub(crate) fn again(&mut self) {
+        if let Some(work) = &mut self.work {
+            work.page.clear();
+            self.wanted |= bit_of(work.queue.as_ref());
+        } else {
+            self.wanted |= Self::RECORD;
+        }
+    }
+
     /// The next message, if one was read. Its removal must be committed with the record before its
     /// turn, or with what its turn does; it is the next one only once.
     pub(crate) fn next(&mut self, header: &Header, now_ms: u64) -> Option<Taking> {

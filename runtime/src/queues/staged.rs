@@ -48,8 +48,18 @@ impl StagedDurable {
             return Err(SendReliableError::TooMuch { messages, bytes });
         }
         self.bytes += bytes;
+        if let Durable::Member { group, .. } = &durable {
+            // The last word of a turn counts.
+            self.forget_member(group);
+        }
         self.entries.push(durable);
         Ok(())
+    }
+
+    /// How many groups are joined.
+    pub(crate) fn joins(&self) -> usize {
+        let joins = |durable: &&Durable| matches!(durable, Durable::Member { joins: true, .. });
+        self.entries.iter().filter(joins).count()
     }
 
     /// Forgets what was staged for a group: it stays as it is.

@@ -169,14 +169,15 @@ impl<S: Session> Context<S> {
     /// with the turn, travels with the session and ends with it. A session is in at most
     /// `session.groups` (64) groups: one more fails the turn, as does a name of more than 64 bytes.
     pub fn join(&mut self, group: &str) {
+        let limit = self.shared.facts.get().groups_max;
         let joined = self.shared.groups.borrow();
         let is_new = GroupName::new(group).is_ok_and(|group| !joined.contains(&group));
-        let limit = self.shared.facts.get().groups_max;
-        if is_new && joined.len() >= limit {
+        let in_all = joined.len() + self.shared.effects.borrow().durable.joins();
+        drop(joined);
+        if is_new && in_all >= limit {
             let text = format!("more groups than session.groups ({limit})");
             return self.fail(HandlerError::new(text));
         }
-        drop(joined);
         self.change_group(group, true);
     }
 

@@ -10,6 +10,7 @@ use throughline_cluster::{
     Taken,
 };
 use throughline_link::Secret;
+use throughline_queue::{Inbox, QueueName};
 
 use super::{
     Activation, Caller, Durability, Instance, Rejection, Stage,
@@ -39,11 +40,20 @@ pub(super) fn begin(node: &Arc<Shared>, kind: usize, reserved: Reserved, first: 
     // A node has one worker at least.
     let worker = hasher.finish() % workers.len() as u64;
     let worker = &workers[usize::try_from(worker).unwrap_or(0)];
-    // What does not fit into the worker's queue is dropped unanswered: its caller does not know
-    // what became of it, and nothing did.
+    // What does not fit into the worker's queue is dropped, and answers as it goes.
+    let first = First(first);
     worker.run(move |worker| {
         actix_rt::spawn(bring(worker, kind, reserved, first));
     });
+}
+
+/// The first work of one that is to begin: whatever becomes of that, its asker hears of it.
+struct First(Option<Work>);
+
+impl Drop for First {
+    fn drop(&mut self) {
+        refuse(self.0.take(), None);
+    }
 }
 
 /// Answers what cannot be run: for good, or since the VActor is elsewhere.
@@ -69,13 +79,13 @@ enum NotReady {
     For(Rejection),
 }
 
-async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, first: Option<Work>) {
+async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, mut first: First) {
     let node = Arc::clone(&worker.node);
     let id = reserved.id().clone();
-    let ready = match own(&node, kind, &id).await {
+    let ready = match own(&node, kind, &id, first.0.is_some()).await {
         Ok(ready) => ready,
-        Err(NotReady::Away) => return refuse(first, None),
-        Err(NotReady::For(why)) => return refuse(first, Some(why)),
+        Err(NotReady::Away) => return,
+        Err(NotReady::For(why)) => return refuse(first.0.take(), Some(why)),
     };
     let Ready { header, snapshot, why } = ready;
     let loaded = match load(&node, kind, &header, snapshot.as_ref()) {
@@ -85,7 +95,7 @@ async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, first: Optio
             if let Some(snapshot) = snapshot {
                 cluster::park_as_it_was(&node, header, snapshot.body).await;
             }
-            return refuse(first, Some(Rejection::LoadFailed));
+            return refuse(first.0.take(), Some(Rejection::LoadFailed));
         }
     };
     node.vactors.counts.activated.fetch_add(1, Ordering::Relaxed);
@@ -94,6 +104,7 @@ async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, first: Optio
     }
     let holding = Holding::new(&node.cluster.store, header);
     let (stage, instance, read) = loaded;
+    let first = first.0.take();
     VActorActor::begin(
         worker,
         Beginning { kind, id, stage, instance, holding, read, snapshot, why, first },
@@ -137,7 +148,12 @@ fn note_load_failure(node: &Shared, header: &Header, why: &str) {
 }
 
 /// Makes the record this node's.
-async fn own(node: &Arc<Shared>, kind: usize, id: &RecordId) -> Result<Ready, NotReady> {
+async fn own(
+    node: &Arc<Shared>,
+    kind: usize,
+    id: &RecordId,
+    is_asked: bool,
+) -> Result<Ready, NotReady> {
     let cluster = &node.cluster;
     let mut lost = false;
     for look in 0..LOOKS_MAX {
@@ -148,6 +164,10 @@ async fn own(node: &Arc<Shared>, kind: usize, id: &RecordId) -> Result<Ready, No
         };
         let me = cluster.view().me.clone();
         let Some(header) = read.header else {
+            if !is_asked && !has_messages(node, id).await {
+                // It has forgotten itself meanwhile: nobody wants it.
+                return Err(NotReady::Away);
+            }
             match create(node, kind, id).await? {
                 Some(header) => return Ok(Ready { header, snapshot: None, why: created(lost) }),
                 None => continue,
@@ -196,6 +216,27 @@ async fn own(node: &Arc<Shared>, kind: usize, id: &RecordId) -> Result<Ready, No
     }
     Err(NotReady::Away)
 }
+
+/// Whether something waits in the inbox of a VActor that is nowhere.
+async fn has_messages(node: &Shared, id: &RecordId) -> bool {
+    let store = &*node.cluster.store;
+    let Ok(name) = QueueName::record(id.as_bytes()) else { return false };
+    let now = node.cluster.wall_ms();
+    match Inbox::read(store, &name, None, INBOX_LOOKED_AT).await {
+        Ok(page) if page.messages.iter().any(|message| !message.is_expired(now)) => true,
+        Ok(page) => {
+            // So that the regular look does not find it again and again.
+            if page.messages.is_empty() {
+                let _ = Inbox::tidy(store, &name).await;
+            }
+            page.more
+        }
+        Err(_) => false,
+    }
+}
+
+/// Messages that are looked at to know whether one of them has not expired.
+const INBOX_LOOKED_AT: usize = 32;
 
 const fn created(lost: bool) -> Activation {
     if lost { Activation::Lost } else { Activation::Created }

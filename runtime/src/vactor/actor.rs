@@ -182,5 +182,10 @@ impl Drop for VActorActor {
     /// However the actor ends, also by a panic, nothing points to it any more.
     fn drop(&mut self) {
         self.unlist();
+        self.answer_unknown();
+        self.send_on();
+        // Nothing, if it has gone.
+        let drain = &self.worker.node.cluster.drain;
+        drain.failed(&self.id, "its actor has ended");
     }
 }

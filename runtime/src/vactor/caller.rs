@@ -19,6 +19,9 @@ use crate::{
 /// counted.
 const TELLS_MAX: usize = 256;
 
+/// A tell, and what keeps a node that stops waiting for it.
+type Held = (Errand, Arc<()>);
+
 /// Who is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -45,7 +48,7 @@ pub struct Caller {
     /// Who waits for the turn under way, the first one first, and this one behind them.
     chain: RefCell<Vec<RecordId>>,
     /// Where tells go, in order; made when first needed.
-    courier: RefCell<Option<mpsc::Sender<Errand>>>,
+    courier: RefCell<Option<mpsc::Sender<Held>>>,
     /// The same for messages to sessions, of a VActor.
     sendings: RefCell<Option<mpsc::Sender<Sending>>>,
 }
@@ -103,6 +106,8 @@ impl Caller {
         let until = self.node.clock.now() + left;
         let chain = Vec::new();
         let errand = Errand { to, message, payload, chain, until, left, is_tell: true };
+        // Held while it is under way: a node that stops waits for it.
+        let errand = (errand, self.node.cluster.errand());
         let mut courier = self.courier.borrow_mut();
         let courier = courier.get_or_insert_with(|| start_courier(&self.node));
         if courier.try_send(errand).is_err() {
@@ -122,13 +127,11 @@ impl Caller {
     }
 }
 
-fn start_courier(node: &Arc<Shared>) -> mpsc::Sender<Errand> {
-    let (sender, mut errands) = mpsc::channel::<Errand>(TELLS_MAX);
+fn start_courier(node: &Arc<Shared>) -> mpsc::Sender<Held> {
+    let (sender, mut errands) = mpsc::channel::<Held>(TELLS_MAX);
     let node = Arc::clone(node);
     node.cluster.handle().clone().spawn(async move {
-        while let Some(mut errand) = errands.recv().await {
-            // Held while it is under way: a node that stops waits for it.
-            let _errand = node.cluster.errand();
+        while let Some((mut errand, _held)) = errands.recv().await {
             errand.pass_time(node.clock.now());
             let begun = route::begin(&node, Box::new(errand));
             if route::finish(Arc::clone(&node), begun).await.is_err() {

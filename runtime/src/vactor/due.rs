@@ -43,7 +43,7 @@ async fn look(node: &Arc<Shared>) {
     let until = now.saturating_add(u64::try_from(ahead.as_millis()).unwrap_or(0));
     let Ok(due) = rows::due_between(&cluster.store, now, until, ROWS_MAX).await else { return };
     for (at, id) in due {
-        if id.session_id().is_some() || !view.is_mine(id.as_bytes()) {
+        if id.session_id().is_some() || !view.is_mine_of_kind(&id) {
             continue;
         }
         let node = Arc::clone(node);

@@ -6,17 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Payload, Stage};
-use crate::session::HandlerError;
-
-/// What of a VActor survives the death of its node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Durability {
-    /// Its state is written when it is swapped out. With its node it starts again from nothing.
-    OnSwapOut,
-    /// Its state is written with every turn, before the effects of that turn leave.
-    EveryTurn,
-}
+use crate::{durability::Durability, session::HandlerError};
 
 /// Where a VActor is to begin that is nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

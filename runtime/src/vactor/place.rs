@@ -2,19 +2,24 @@
 
 use throughline_cluster::{Entry, Member, RecordId};
 
-use super::{Placement, Target};
+use super::Placement;
 use crate::node::Shared;
 
 /// The node for a VActor, whose state, if it has one, is of this version. `None`: no live node
 /// serves its kind and reads it.
-pub(super) fn choose(node: &Shared, to: &Target, version: Option<u32>) -> Option<Member> {
+pub(super) fn choose(
+    node: &Shared,
+    id: &RecordId,
+    kind: &str,
+    version: Option<u32>,
+) -> Option<Member> {
     let view = node.cluster.view();
     let me = view.me.member;
     let may = |entry: &&Entry| {
         let info = entry.standing.as_ref().map(|standing| &standing.info);
         info.is_some_and(|info| match version {
-            Some(version) => info.reads(to.kind, version),
-            None => info.readable(to.kind).is_some(),
+            Some(version) => info.reads(kind, version),
+            None => info.readable(kind).is_some(),
         })
     };
     // This node, which has just joined, may not have looked at the others yet.
@@ -27,8 +32,8 @@ pub(super) fn choose(node: &Shared, to: &Target, version: Option<u32>) -> Option
     }
     nodes.sort_unstable();
     // A node that does not serve the kind does not know where it is to be: any that does will do.
-    let placement = node.vactors.kind_named(to.kind);
-    let placement = placement.map(|kind| node.vactors.kind(kind).settings().placement);
+    let placement = node.vactors.kind_named(kind);
+    let placement = placement.map(|number| node.vactors.kind(number).settings().placement);
     match placement {
         Some(Placement::Local) if nodes.contains(&me) => Some(me),
         Some(Placement::LeastLoaded) => nodes.into_iter().min_by_key(|member| {
@@ -39,7 +44,7 @@ pub(super) fn choose(node: &Shared, to: &Target, version: Option<u32>) -> Option
             // Of two that have as many, this one.
             (load, *member != me)
         }),
-        _ => home(&to.id, nodes),
+        _ => home(id, nodes),
     }
 }
 

@@ -182,9 +182,10 @@ enum Found {
 }
 
 async fn away(node: &Arc<Shared>, mut errand: Box<Errand>) -> Found {
-    let found = find(node, &errand.to).await;
+    // A store that hangs must not hold an ask up beyond its time.
+    let found = tokio::time::timeout_at(node.clock.at(errand.until), find(node, &errand.to)).await;
     errand.pass_time(node.clock.now());
-    match found {
+    match found.unwrap_or(Err(Rejection::Late)) {
         Ok(Some(Where::Here)) => here(node, errand).await,
         Ok(Some(Where::At(member))) => Found::Begun(begin_there(node, member, errand)),
         Ok(None) => Found::Nothing(errand),
@@ -212,7 +213,7 @@ async fn find(node: &Shared, to: &Target) -> Result<Option<Where>, Rejection> {
         }
     }
     let version = header.as_ref().filter(|h| !h.state.is_ended()).map(|h| h.state_version);
-    match place::choose(node, to, version) {
+    match place::choose(node, &to.id, to.kind, version) {
         Some(chosen) if chosen == me => Ok(Some(Where::Here)),
         Some(chosen) => Ok(Some(Where::At(chosen))),
         // All that serve it drain, or have not joined yet.

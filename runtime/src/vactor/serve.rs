@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Buf as _;
-use throughline_cluster::{Entry, Gone, RecordId, State};
+use throughline_cluster::{Entry, RecordId, State};
 use throughline_link::Instant;
 
 use super::{
-    AskError, Deactivation, Payload, Rejection, Target, activate,
+    AskError, Deactivation, Payload, Rejection, activate,
     actor::{Failure, Replier, ToVActor, Work},
     place,
     table::NotPushed,
@@ -85,10 +85,9 @@ pub(crate) fn release(node: &Arc<Shared>, id: &RecordId) -> bool {
 fn another(node: &Shared, id: &RecordId, kind: &str) -> Option<Entry> {
     let view = node.cluster.view();
     let me = view.me.member;
-    let serves = |entry: &&Entry| {
-        let info = entry.standing.as_ref().map(|standing| &standing.info);
-        entry.member != me && info.is_some_and(|info| info.readable(kind).is_some())
-    };
+    let own = node.vactors.kind(node.vactors.kind_named(kind)?).settings();
+    let written = view.common_version(kind, own.state_version, own.oldest_version);
+    let serves = |entry: &&Entry| entry.member != me && entry.reads(kind, written);
     let others: Vec<_> = view.alive().filter(serves).collect();
     let home = place::home(id, others.iter().map(|entry| entry.member))?;
     others.into_iter().find(|entry| entry.member == home).cloned()
@@ -141,17 +140,10 @@ pub(crate) async fn wake(node: &Arc<Shared>, id: &RecordId) {
         return;
     }
     let version = header.map(|header| header.state_version);
-    let known = id.vactor_name().and_then(|(kind, _)| node.vactors.kind_named(kind));
-    let Some(kind) = known else { return };
-    let target = Target { id: id.clone(), kind: node.vactors.kind(kind).settings().kind };
-    match place::choose(node, &target, version) {
+    let Some((kind, _)) = id.vactor_name() else { return };
+    match place::choose(node, id, kind, version) {
         Some(member) if member == node.cluster.member() => start(node, id),
         Some(member) => tell_start(node, member, id),
         None => {}
     }
-}
-
-/// What a VActor's leaving came to, for who waits for its record.
-pub(super) const fn is_elsewhere(gone: Gone) -> bool {
-    matches!(gone, Gone::Moved(..))
 }

@@ -7,6 +7,8 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use crate::rules::{Board, DIRECTIONS, Point, ROW, Stone};
 
 /// How far from a point its lines are read, each way: further stones cannot share a row.
@@ -15,7 +17,7 @@ const REACH: i8 = 4;
 const NEAR: i8 = 2;
 
 /// A player who needs no client.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bot {
     seed: u64,
 }

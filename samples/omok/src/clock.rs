@@ -1,9 +1,9 @@
 //! The turn clock: each move has 30 seconds.
 //!
-//! Times are the node's clock, in milliseconds since 1970 UTC. A client draws the remaining
-//! time from the deadline and its estimate of the node's clock; only the node decides.
+//! Times are the cluster's clock, in milliseconds since 1970 UTC. A client draws the remaining
+//! time from the deadline and its estimate of that clock; only the match decides.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,11 +29,6 @@ impl Turn {
     pub fn left(&self, now_ms: u64) -> Duration {
         Duration::from_millis(self.deadline_ms.saturating_sub(now_ms)).min(TURN)
     }
-}
-
-/// The node's clock.
-pub fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 #[cfg(test)]

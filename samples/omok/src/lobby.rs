@@ -1,91 +1,111 @@
-//! The lobby: who waits for a partner, and who waits with a private code.
+//! The lobby: the list of those who wait as a virtual actor, one for all nodes.
 
-use std::collections::BTreeMap;
+use throughline_vactor::prelude::*;
 
-use throughline::prelude::SessionId;
+use crate::matches::{Leave, Match};
+use crate::messages::{Denial, How};
+use crate::notes::{LOBBY, Note, note};
+use crate::table::Guest;
+use crate::waiting::{Found, Pairing, WaitingList, Want};
 
-use crate::matches::Guest;
-use crate::messages::Denial;
+/// The key of the only one.
+pub const MAIN: &str = "main";
 
-/// Letters of a private code: none that is taken for another when read aloud or by hand.
-const LETTERS: &[u8; 24] = b"ABCDEFGHJKLMNPQRSTUVWXYZ";
-/// Short enough to say on the phone.
-const CODE_LEN: usize = 5;
-/// Too many to try.
-const CODES: u128 = 24_u128.pow(CODE_LEN as u32);
+/// A player looks for somebody, or still does.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Seek {
+    pub guest: Guest,
+    /// The number of this wait among those of the player.
+    pub ticket: u64,
+    pub want: Want,
+}
 
-/// Those who wait. A session waits in one place at most, so that the node's limit of sessions
-/// bounds the lobby, too.
+/// A player waits no more.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Stop {
+    pub session: SessionId,
+    pub ticket: u64,
+    /// The player has gone: if it has been paired, it will not come.
+    pub is_gone: bool,
+}
+
+impl Message for Seek {
+    type Reply = Result<Found, Denial>;
+}
+impl Message for Stop {
+    /// The match, if the player has been paired meanwhile.
+    type Reply = Option<Pairing>;
+}
+
+messages! { Lobby { "seek" => Seek, "stop" => Stop } }
+
 #[derive(Debug)]
 pub struct Lobby {
-    partner: Option<Guest>,
-    codes: BTreeMap<String, Guest>,
+    list: WaitingList,
+}
+
+impl VActor for Lobby {
+    const KIND: &'static str = "omok-lobby";
+    const DURABILITY: Durability = crate::DURABILITY;
+    // Every node knows where it is without looking.
+    const PLACEMENT: Placement = Placement::Hash;
+    type State = WaitingList;
+
+    fn new(_key: &str, list: WaitingList) -> Self {
+        Self { list }
+    }
+
+    fn state(&self) -> &WaitingList {
+        &self.list
+    }
+
+    // `activated(Lost)` has nothing to do: who waits says so again within seconds.
 }
 
 impl Lobby {
-    pub const fn new() -> Self {
-        Self { partner: None, codes: BTreeMap::new() }
-    }
-
-    /// Whoever waited for a partner; if nobody did, `guest` waits from now on.
-    pub fn find_partner(&mut self, guest: Guest) -> Option<Guest> {
-        let waited = self.partner.take();
-        if waited.is_none() {
-            self.partner = Some(guest);
+    /// All who are in the lobby are told when another number looks for a partner. Best effort: who
+    /// misses it hears the next one.
+    fn tell_crowd(&self, before: usize, ctx: &mut Context<Self>) {
+        let looking = self.list.looking();
+        if looking != before {
+            ctx.send_to_group(LOBBY, &Note::Crowd { looking });
         }
-        waited
-    }
-
-    /// Lets `guest` wait with a code of its own.
-    pub fn create_code(&mut self, guest: Guest) -> String {
-        let code = self.free_code(guest.session);
-        self.codes.insert(code.clone(), guest);
-        code
-    }
-
-    /// Lets `guest` wait again, as at another node: with the same code, unless that is in use here.
-    pub fn keep_code(&mut self, code: String, guest: Guest) -> String {
-        if self.codes.contains_key(&code) {
-            return self.create_code(guest);
-        }
-        self.codes.insert(code.clone(), guest);
-        code
-    }
-
-    /// Whoever waits with this code. Case and blanks at its ends do not matter.
-    pub fn join_code(&mut self, code: &str) -> Result<Guest, Denial> {
-        self.codes.remove(&code.trim().to_ascii_uppercase()).ok_or(Denial::NoSuchCode)
-    }
-
-    /// Takes a session out; `false` if it did not wait, or a partner has been found meanwhile.
-    pub fn withdraw(&mut self, session: SessionId) -> bool {
-        let before = self.len();
-        self.partner.take_if(|guest| guest.session == session);
-        self.codes.retain(|_, guest| guest.session != session);
-        self.len() < before
-    }
-
-    fn len(&self) -> usize {
-        usize::from(self.partner.is_some()) + self.codes.len()
-    }
-
-    /// A session id is random, so a code is read off it; the next free one if that is in use.
-    fn free_code(&self, session: SessionId) -> String {
-        let id = u128::from_str_radix(&session.to_string(), 16).unwrap_or(0);
-        let mut number = (id % CODES) as u32;
-        // Ends: there are far more codes than a node has sessions.
-        while self.codes.contains_key(&code(number)) {
-            number = (number + 1) % CODES as u32;
-        }
-        code(number)
     }
 }
 
-fn code(mut number: u32) -> String {
-    let mut letter = || {
-        let letter = LETTERS[(number % 24) as usize];
-        number /= 24;
-        char::from(letter)
-    };
-    (0..CODE_LEN).map(|_| letter()).collect()
+impl Handle<Seek> for Lobby {
+    async fn handle(
+        &mut self,
+        seek: Seek,
+        ctx: &mut Context<Self>,
+    ) -> Result<Result<Found, Denial>, HandlerError> {
+        let Seek { guest, ticket, want } = seek;
+        let looking = self.list.looking();
+        let found = self.list.seek(guest, ticket, want, ctx.now_ms());
+        self.tell_crowd(looking, ctx);
+        let (found, other) = match found {
+            Ok(found) => found,
+            Err(denial) => return Ok(Err(denial)),
+        };
+        if let Some((session, pairing)) = other {
+            note(ctx, session, &Note::Begins(pairing)).await;
+        }
+        Ok(Ok(found))
+    }
+}
+
+impl Handle<Stop> for Lobby {
+    async fn handle(
+        &mut self,
+        stop: Stop,
+        ctx: &mut Context<Self>,
+    ) -> Result<Option<Pairing>, HandlerError> {
+        let looking = self.list.looking();
+        let paired = self.list.stop(stop.session, stop.ticket);
+        self.tell_crowd(looking, ctx);
+        if let Some(Pairing { id, seat, .. }) = paired.as_ref().filter(|_| stop.is_gone) {
+            ctx.tell(&Match::at(id.as_str()), Leave { seat: *seat, how: How::Away });
+        }
+        Ok(paired)
+    }
 }

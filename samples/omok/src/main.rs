@@ -1,33 +1,15 @@
-//! Omok, five in a row, on Throughline.
-//!
 //! `omok` runs a cluster on this machine with the game and its page, `omok node` a single node;
-//! `omok play` plays in a terminal; `omok bots N` lets bots play each other. It is a sample:
-//! `README.md` beside the sources explains it in the order in which one would write it.
-//!
-//! # Layout
-//! - `rules`, `clock`, `bot`: the game, without players
-//! - `matches`, `lobby`, `arena`: players and what they share
-//! - `messages`, `player`, `pages`: the node's side of a player, and the page
-//! - `remote`, `play`, `bots`: the other side, in a terminal
+//! `omok play` plays in a terminal; `omok bots N` lets bots play each other.
 
 #![forbid(unsafe_code)]
-#![allow(unreachable_pub, reason = "a program has no public API: pub is for its other files")]
-#![allow(missing_docs, reason = "the same; what a name does not say is said")]
 
-mod arena;
-mod bot;
-mod bots;
-mod clock;
-mod lobby;
-mod matches;
-mod messages;
-mod pages;
-mod play;
-mod player;
-mod remote;
-mod rules;
-
+use omok::{Game as _, bots, pages, play};
 use throughline::prelude::*;
+
+/// A node allocates and frees a few KiB for each session that comes; this one takes less time for
+/// that than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
@@ -36,7 +18,7 @@ fn main() -> ExitCode {
         _ => Node::from_args()
             // The page's network panel needs it; a game that is not for show leaves it off.
             .default("development.simulate-link", "true")
-            .sessions::<player::Player>()
+            .omok()
             .pages(pages::PAGES)
             .run(),
     }

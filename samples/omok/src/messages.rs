@@ -32,9 +32,12 @@ pub enum Ask {
         code: String,
     },
     StopWaiting,
+    /// The `number`th stone of this game, so that one that is asked for again is not placed twice:
+    /// it is answered as done.
     Place {
         x: u8,
         y: u8,
+        number: usize,
     },
     Resign,
     /// Play the same partner again, with colours swapped. Begins when both have asked.
@@ -66,8 +69,18 @@ pub enum Tell {
         by: Stone,
     },
     PartnerLeft,
-    /// The session has gone on at another node, and its match could not: back to the lobby.
+    /// The match goes on at another node: only to be shown.
+    MatchMoved {
+        node: u32,
+    },
+    /// The node that ran the match was killed, and the match with it: back to the lobby.
     MatchEndedWithServer,
+    /// So many players look for a partner: to those in the lobby, when it changes.
+    Crowd {
+        looking: usize,
+    },
+    /// Nobody has done anything in the match for a long time: back to the lobby.
+    MatchClosed,
     /// A word of the operators to all players.
     Announced {
         text: String,
@@ -113,6 +126,8 @@ pub struct Game {
     /// Who would like to play again.
     pub rematch: Option<Stone>,
     pub partner_left: bool,
+    /// The number of the node that runs the match: only to be shown.
+    pub match_node: u32,
 }
 
 /// How a game ended.
@@ -137,8 +152,6 @@ pub enum How {
     Left,
     /// The loser's connection did not come back within the session timeout.
     Away,
-    /// The session of one player went to another node, which nobody loses by.
-    Moved,
 }
 
 /// Why something asked was refused. The text of the error is for the player.
@@ -157,10 +170,14 @@ pub enum Denial {
     NotWaiting,
     #[error("a partner has just been found")]
     JustPaired,
-    #[error("nobody waits with this code at this node")]
+    #[error("nobody waits with this code")]
     NoSuchCode,
+    #[error("too many are waiting: try again later")]
+    LobbyFull,
     #[error("it is not your turn")]
     NotYourTurn,
+    #[error("another stone was placed with this move")]
+    OtherStone,
     #[error("that point is outside the board")]
     OffBoard,
     #[error("there is a stone already")]
@@ -173,6 +190,13 @@ pub enum Denial {
     RematchAsked,
     #[error("your partner has left")]
     PartnerLeft,
+    /// The match's own node was killed. Players are told `MatchEndedWithServer` instead.
+    #[error("the match has ended with its server")]
+    MatchLost,
+    #[error("this cannot be reached just now, and nothing was done: try again")]
+    Unreachable,
+    #[error("the match did not answer: the board shows what it did")]
+    Unanswered,
     #[error("this node does not simulate bad links")]
     LinkNotSimulated,
     #[error("a link is delayed by 1000 ms and loses 50 % at most")]

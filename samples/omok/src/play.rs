@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Arg, Command};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
-use crate::messages::{Ask, Ending, Game, How, Seen, Tell};
+use crate::messages::{Ask, Ending, Game, How, Seen, Tell, View};
 use crate::remote::{News, Remote, RemoteError};
 use crate::rules::{Point, SIZE, Stone};
 
@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn play(node: &str, name: &str) -> Result<(), RemoteError> {
-    let mut remote = Remote::connect(node, name).await?;
+    let mut remote = Remote::connect(&[node.to_owned()], name).await?;
     println!("{HELP}");
     let mut lines = BufReader::new(stdin()).lines();
     let mut hurried = None;
@@ -67,7 +67,7 @@ async fn play(node: &str, name: &str) -> Result<(), RemoteError> {
                     "quit" => break,
                     "cut" => remote.cut(),
                     "retry" => remote.retry(),
-                    line => match read(line) {
+                    line => match read(line, remote.view()) {
                         Some(ask) => remote.ask(&ask).await?,
                         None => println!("{HELP}"),
                     },
@@ -84,7 +84,7 @@ async fn play(node: &str, name: &str) -> Result<(), RemoteError> {
 }
 
 /// What a line asks for; `None` if it is none of the words.
-fn read(line: &str) -> Option<Ask> {
+fn read(line: &str, view: &View) -> Option<Ask> {
     Some(match line.split_once(' ').unwrap_or((line, "")) {
         ("bot", "") => Ask::PlayBot,
         ("find", "") => Ask::FindPartner,
@@ -97,7 +97,9 @@ fn read(line: &str) -> Option<Ask> {
         ("look", "") => Ask::Look,
         _ => {
             let at = Point::parse(line)?;
-            Ask::Place { x: at.x(), y: at.y() }
+            // Without a game it is refused, and the player reads why.
+            let number = view.game().map_or(1, |game| game.moves.len() + 1);
+            Ask::Place { x: at.x(), y: at.y(), number }
         }
     })
 }
@@ -109,9 +111,12 @@ fn tell(remote: &Remote, news: News) {
         News::RepairFailed => println!("The connection is still broken: retry, or quit."),
         News::Told(Tell::Refused { text, .. }) => println!("Sorry: {text}."),
         News::Told(Tell::PartnerLeft) => println!("Your partner has left: leave."),
+        News::Told(Tell::MatchMoved { node }) => println!("    ~ the match goes on at n{node} ~"),
         News::Told(Tell::MatchEndedWithServer) => {
-            println!("This match ended with its server. You are at another one.");
+            println!("This match ended with its server, which was killed. Nobody has lost.");
         }
+        News::Told(Tell::MatchClosed) => println!("This match was closed: nothing happened in it."),
+        News::Told(Tell::Crowd { looking }) => println!("Looking for a partner: {looking}."),
         News::Told(Tell::Announced { text }) => println!("Announcement: {}", printable(&text)),
         News::Told(Tell::RematchOffered { by }) => {
             let mine = remote.view().game().is_some_and(|game| game.mine == by);
@@ -132,7 +137,8 @@ fn tell(remote: &Remote, news: News) {
 fn draw(game: &Game, remote: &Remote) -> String {
     let mut text = board(game);
     let (black, white) = (&game.black, &game.white);
-    text += &format!("\n    X {black}   O {white}   you are {}\n", mark(game.mine));
+    text += &format!("\n    X {black}   O {white}   you are {}", mark(game.mine));
+    text += &format!(", at n{}; the match is at n{}\n", remote.view().node, game.match_node);
     text += &match (&game.over, game.turn) {
         (Some(ending), _) => format!("    {}: rematch, leave\n", result(game, ending)),
         (None, Some(turn)) => {
@@ -187,10 +193,8 @@ fn result(game: &Game, ending: &Ending) -> String {
         How::Time => "out of time",
         How::Left => "left",
         How::Away => "did not come back in time",
-        How::Moved => "a player went to another server",
     };
     match ending.winner {
-        None if ending.how == How::Moved => format!("No result ({how})"),
         None => format!("A draw ({how})"),
         Some(winner) if winner == game.mine => format!("You win ({how})"),
         Some(_) => format!("You lose ({how})"),

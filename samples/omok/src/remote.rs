@@ -8,7 +8,11 @@ use throughline_client::{Client, CloseCode, ConnectError, Event, Options, SendEr
 use crate::clock::Turn;
 use crate::messages::{Ask, Game, Joining, Seen, Tell, View};
 use crate::player::Player;
-use crate::rules::{Board, Point, Stone};
+use crate::rules::{Board, Point};
+
+/// Tries after which a client asks its player: twice the default, since a node may be away for the
+/// time of its restart.
+const TRIES: u32 = 16;
 
 /// A player's client.
 #[derive(Debug)]
@@ -44,10 +48,12 @@ pub enum RemoteError {
 }
 
 impl Remote {
-    /// Logs in at the node, which tells the first view soon after.
-    pub async fn connect(node: &str, name: &str) -> Result<Self, RemoteError> {
+    /// Logs in at one of these nodes, the first one if it answers. It tells the first view soon
+    /// after.
+    pub async fn connect(nodes: &[String], name: &str) -> Result<Self, RemoteError> {
         let login = serde_json::to_vec(&Joining { name: name.to_owned() })?;
-        let client = Client::connect(Options::new([node]).kind(Player::KIND).login(login)).await?;
+        let options = Options::new(nodes).kind(Player::KIND).login(login).tries(TRIES);
+        let client = Client::connect(options).await?;
         Ok(Self { client, view: View { name: name.to_owned(), node: 0, place: Seen::Lobby } })
     }
 
@@ -94,7 +100,12 @@ impl Remote {
 
     /// What is left of a turn, by the node's clock.
     pub fn left(&self, turn: Turn) -> Duration {
-        turn.left(self.client.server_time())
+        turn.left(self.now_ms())
+    }
+
+    /// The node's clock, in milliseconds since 1970 UTC.
+    pub fn now_ms(&self) -> u64 {
+        self.client.server_time()
     }
 }
 
@@ -124,9 +135,12 @@ impl View {
                 game.rematch = None;
                 game.partner_left = true;
             }
+            Tell::MatchMoved { node } => game.match_node = *node,
             // The match has gone with the view that came before.
             Tell::View(_)
             | Tell::MatchEndedWithServer
+            | Tell::MatchClosed
+            | Tell::Crowd { .. }
             | Tell::Announced { .. }
             | Tell::Refused { .. } => {}
         }
@@ -147,16 +161,12 @@ impl View {
 }
 
 impl Game {
-    pub fn stones(&self) -> impl Iterator<Item = (Point, Stone)> {
-        let colours = [Stone::Black, Stone::White].into_iter().cycle();
-        self.moves.iter().copied().zip(colours)
+    pub fn board(&self) -> Board {
+        Board::of(&self.moves)
     }
 
-    pub fn board(&self) -> Board {
-        let mut board = Board::new();
-        for (at, stone) in self.stones() {
-            board.place(at, stone);
-        }
-        board
+    /// What is asked to place this player's next stone.
+    pub fn ask_for(&self, at: Point) -> Ask {
+        Ask::Place { x: at.x(), y: at.y(), number: self.moves.len() + 1 }
     }
 }

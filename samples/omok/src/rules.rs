@@ -97,9 +97,25 @@ pub struct Board {
     cells: [Option<Stone>; SIZE as usize * SIZE as usize],
 }
 
+impl Default for Board {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Board {
     pub fn new() -> Self {
         Self { cells: [None; SIZE as usize * SIZE as usize] }
+    }
+
+    /// The board after these moves, black first.
+    pub fn of(moves: &[Point]) -> Self {
+        let mut board = Self::new();
+        let colours = [Stone::Black, Stone::White].into_iter().cycle();
+        for (&at, stone) in moves.iter().zip(colours) {
+            board.place(at, stone);
+        }
+        board
     }
 
     pub fn at(&self, at: Point) -> Option<Stone> {
@@ -139,6 +155,37 @@ impl Board {
             (row.len() >= ROW).then_some(row)
         })
     }
+}
+
+/// What the moves of a game came to, by the rules alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replayed {
+    /// Nobody has won yet.
+    Open,
+    /// This colour has a row, since the last move.
+    Won(Stone),
+    Full,
+}
+
+/// Plays the moves again, black first.
+///
+/// # Errors
+/// The number, from 1, of the first move that the rules do not allow: on a stone, or after the end.
+pub fn replay(moves: &[Point]) -> Result<Replayed, usize> {
+    let mut board = Board::new();
+    let mut so_far = Replayed::Open;
+    let colours = [Stone::Black, Stone::White].into_iter().cycle();
+    for (number, (&at, stone)) in (1..).zip(moves.iter().zip(colours)) {
+        if so_far != Replayed::Open || !board.place(at, stone) {
+            return Err(number);
+        }
+        if board.winning_row(at).is_some() {
+            so_far = Replayed::Won(stone);
+        } else if board.is_full() {
+            so_far = Replayed::Full;
+        }
+    }
+    Ok(so_far)
 }
 
 fn index(at: Point) -> usize {

@@ -21,8 +21,10 @@ use crate::options::{pass, within};
 use crate::parent::Question;
 use crate::report::Report;
 use crate::roam::Roamed;
+use crate::roles::bots::Played;
 use crate::roles::hub::StoreCounts;
 use crate::roles::traveller::STATE_MAX;
+use crate::rolling::Game;
 
 pub(crate) use member::Member;
 
@@ -118,6 +120,8 @@ pub(crate) struct Shape {
     pub(crate) unaudited: bool,
     /// `drain.rate` and `drain.spread` of the nodes, if not the defaults.
     pub(crate) drain: Option<(u32, Duration)>,
+    /// A game that the nodes serve, and bots that play it.
+    pub(crate) game: Option<Game>,
 }
 
 /// The processes of a run.
@@ -161,6 +165,7 @@ impl Cluster {
                 secret_file: secret.to_string(),
                 workers: options.workers,
                 drain: shape.drain,
+                game: shape.game,
             };
             members.push(Member::start(node).await?);
         }
@@ -234,9 +239,14 @@ impl Cluster {
         Ok((roamed, faulted))
     }
 
+    /// Bots: the games under way come to their ends.
+    pub(crate) async fn played(&mut self) -> Result<Played, Error> {
+        self.clients.ask(&Question::Settle, SLACK).await
+    }
+
     /// The clients end their sessions.
     pub(crate) async fn leave(&mut self) -> Result<(), Error> {
-        let _: Roamed = self.clients.ask(&Question::Leave, SLACK).await?;
+        let _: serde_json::Value = self.clients.ask(&Question::Leave, SLACK).await?;
         Ok(())
     }
 
@@ -273,6 +283,11 @@ async fn start_clients(
     shape: &Shape,
     doors: &[String],
 ) -> Result<Child, Error> {
+    let nodes = doors.iter().flat_map(|door| pass(&[("node", door)]));
+    if shape.game.is_some() {
+        let bots: Vec<_> = pass(&[("clients", &shape.clients)]).into_iter().chain(nodes).collect();
+        return Ok(Child::start::<()>("drive-bots", &bots).await?.0);
+    }
     let mut arguments = pass(&[
         ("clients", &shape.clients),
         ("pace", &options.pace(shape.faults)),
@@ -280,7 +295,7 @@ async fn start_clients(
         ("own-ms", &shape.own_ms),
     ]);
     arguments.extend(shape.rejoin.then(|| "--rejoin".to_owned()));
-    arguments.extend(doors.iter().flat_map(|door| pass(&[("node", door)])));
+    arguments.extend(nodes);
     let (clients, ()) = Child::start("drive-roam", &arguments).await?;
     Ok(clients)
 }

@@ -53,6 +53,10 @@ pub(crate) struct Options {
     /// Bytes of each message
     #[arg(long, default_value_t = 64)]
     payload: usize,
+
+    /// Queues of session keys, whose messages share no rows, instead of named ones
+    #[arg(long)]
+    apart: bool,
 }
 
 /// What producers did in all slices.
@@ -111,6 +115,7 @@ impl Sides {
         let hub = [pass(&[("path", &path("sled"))]), shared.clone()].concat();
         let (hub, ()) =
             Child::start("serve-hub", &[hub, vec!["--unaudited".to_owned()]].concat()).await?;
+        let apart: Vec<_> = options.apart.then(|| "--apart".to_owned()).into_iter().collect();
         let produce = |first: u64, window: u64| {
             let own = pass(&[
                 ("first", &first),
@@ -118,14 +123,14 @@ impl Sides {
                 ("window", &window),
                 ("payload", &options.payload),
             ]);
-            [shared.clone(), own].concat()
+            [shared.clone(), own, apart.clone()].concat()
         };
         let many = produce(0, options.window);
         let (producers, ()) = Child::start("drive-producers", &many).await?;
         let one = produce(options.producers, 1);
         let (single, ()) = Child::start("drive-producers", &one).await?;
         let all = pass(&[("producers", &(2 * options.producers)), ("payload", &options.payload)]);
-        let consume = [shared.clone(), all].concat();
+        let consume = [shared.clone(), all, apart.clone()].concat();
         let (consumers, ()) = Child::start("drive-consumers", &consume).await?;
         let limit = |name: &str| {
             pass(&[
@@ -203,6 +208,7 @@ fn report(
     let mut report = report.on_store("sled");
     report.add("window", options.window);
     report.add("payload", options.payload);
+    report.add("rows", if options.apart { "apart" } else { "shared" });
     let enqueues = median(&mut measured.enqueues);
     let dequeued = median(&mut measured.dequeued);
     report.add_number("enqueues_per_s", enqueues);

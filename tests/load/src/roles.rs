@@ -11,6 +11,7 @@
 //! - `vactors`: a node that hosts VActors, or asks them. `counter`: their kinds. `actix_asker`,
 //!   `records`: the limits. `asks`: what the askers of both sides have in common.
 //! - `queue_producer`, `queue_consumer`: what goes through queues. `engine`: the limit of that.
+//! - `bots`: clients that play a whole game of `samples`.
 //! - `drive`: what the echo clients of both sides have in common.
 //! - `worker`: a thread with a runtime of its own, as the clients and the proxy use it.
 
@@ -18,6 +19,7 @@ pub(crate) mod actix_asker;
 pub(crate) mod asks;
 pub(crate) mod bare_client;
 pub(crate) mod bare_server;
+pub(crate) mod bots;
 pub(crate) mod counter;
 pub(crate) mod cut_client;
 pub(crate) mod drive;
@@ -76,6 +78,8 @@ pub(crate) enum Role {
     #[command(hide = true)]
     DriveRoam(roamer::Options),
     #[command(hide = true)]
+    DriveBots(bots::Options),
+    #[command(hide = true)]
     DriveBare(drive::Options),
     #[command(hide = true)]
     DriveBareIdle(idle_client::Options),
@@ -106,6 +110,7 @@ impl Role {
             Self::DriveConsumers(options) => queue_consumer::drive(options),
             Self::DriveEngine(options) => engine::drive(&options),
             Self::DriveRoam(options) => roamer::drive(options),
+            Self::DriveBots(options) => bots::drive(options),
             Self::DriveBare(options) => drive::drive::<bare_client::BareClient>(&options),
             Self::DriveBareIdle(options) => idle_client::drive::<bare_client::BareClient>(options),
             Self::DriveEcho(options) => drive::drive::<echo_client::EchoClient>(&options),

@@ -1,17 +1,23 @@
 //! `rolling`: every node is restarted in turn, again and again, under play.
 
+mod games;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 
 use crate::cluster::{self, Cluster, ClusterOptions, Member, Shape};
 use crate::error::Error;
 use crate::options::{Common, within};
+use crate::report::Report;
 
 /// How often a session sends of its own accord, in ms.
 const OWN_MS: u64 = 200;
+
+/// Clients, unless told.
+const CLIENTS: u64 = 200;
 
 /// Play between two restarts.
 const REST: Duration = Duration::from_millis(500);
@@ -25,9 +31,13 @@ pub(crate) struct Options {
     #[command(flatten)]
     cluster: ClusterOptions,
 
-    /// Clients that play
-    #[arg(long, default_value_t = 200)]
-    clients: u64,
+    /// Clients that play: 200 of them, or 40 bots of a game
+    #[arg(long)]
+    clients: Option<u64>,
+
+    /// Let bots play whole games, and check each, instead of numbered messages
+    #[arg(long, value_enum)]
+    game: Option<Game>,
 
     /// Break connections between clients and nodes, too
     #[arg(long)]
@@ -38,11 +48,21 @@ pub(crate) struct Options {
     hops: u64,
 }
 
+/// A game that the nodes of a run serve.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Game {
+    /// Five in a row: matches and the lobby are VActors
+    Omok,
+}
+
 /// What became of the nodes that were restarted.
 #[derive(Clone, Copy, Debug, Default)]
 struct Restarts {
     done: u64,
-    /// Sessions that a node named as left.
+    /// Sessions and VActors that went to other nodes, and to the store.
+    moved: u64,
+    parked: u64,
+    /// Those that a node named as left.
     left: u64,
     /// Exit statuses other than 0.
     failed: u64,
@@ -52,10 +72,14 @@ struct Restarts {
 /// Runs the scenario.
 pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     options.common.check()?;
-    options.cluster.check(options.clients, options.faults)?;
+    if let Some(game) = options.game {
+        return games::run(options, game).await;
+    }
+    let clients = options.clients.unwrap_or(CLIENTS);
+    options.cluster.check(clients, options.faults)?;
     within("--hops", options.hops, 0, cluster::RATE_MAX)?;
     let shape = Shape {
-        clients: options.clients,
+        clients,
         seed: options.common.seed,
         faults: options.faults,
         own_ms: OWN_MS,
@@ -73,11 +97,8 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     cluster.leave().await?;
     let store = cluster.store_counts().await?;
     progress.finish_and_clear();
-    let mut report = cluster::report("rolling", options.common.seconds, options.clients);
-    report.add("restarts", restarts.done);
-    report.add_zero("left", restarts.left);
-    report.add_zero("failed_stops", restarts.failed);
-    report.add_number("stop_max_s", restarts.longest.as_secs_f64());
+    let mut report = cluster::report("rolling", options.common.seconds, clients);
+    restarts.add_to(&mut report);
     report.add("handovers", roamed.moves);
     report.add_number("handovers_per_s", roamed.moves as f64 / took.as_secs_f64());
     report.add("hops", roamed.hops);
@@ -89,6 +110,17 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     report.add("audited_changes", store.audited);
     report.add_zero("stale_accepted", store.stale_accepted);
     report.finish(&options.common).map_err(Error::io("printing the report"))
+}
+
+impl Restarts {
+    fn add_to(&self, report: &mut Report) {
+        report.add("restarts", self.done);
+        report.add("restarts_moved", self.moved);
+        report.add("restarts_parked", self.parked);
+        report.add_zero("left", self.left);
+        report.add_zero("failed_stops", self.failed);
+        report.add_number("stop_max_s", self.longest.as_secs_f64());
+    }
 }
 
 /// Restarts one node after the other until the time is over; each at least once.
@@ -110,6 +142,8 @@ async fn roll(
         }
         member.start_again().await?;
         restarts.done += 1;
+        restarts.moved += ended.said.moved;
+        restarts.parked += ended.said.parked;
         restarts.left += ended.said.left;
         restarts.failed += u64::from(!ended.success);
         restarts.longest = restarts.longest.max(ended.took);

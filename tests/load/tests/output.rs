@@ -120,6 +120,19 @@ fn rolling_restarts_every_node_and_loses_nothing() {
 }
 
 #[test]
+fn rolling_restarts_every_node_under_whole_games_and_every_winner_is_right() {
+    let small = ["rolling", "--game", "omok", "--seconds", "3", "--clients", "6", "--json"];
+    let found = report(&small);
+    assert_eq!(found["game"], "omok");
+    for field in ["restarts", "games", "moves", "match_moves"] {
+        assert!(count(&found, field) >= 3, "{field}: {found}");
+    }
+    for field in ["wrong_games", "wrong_clocks", "unfinished", "lost_matches", "left"] {
+        assert_eq!(count(&found, field), 0, "{field}: {found}");
+    }
+}
+
+#[test]
 fn storm_brings_every_session_back() {
     let found = cluster_report(&["storm", "--seconds", "1", "--sessions", "60", "--json"]);
     assert_eq!((count(&found, "hit"), count(&found, "not_back")), (20, 0), "{found}");
@@ -135,6 +148,25 @@ fn a_node_that_was_frozen_beyond_its_lease_writes_nothing() {
     assert!((1..12).contains(&count(&found, "ended")), "{found}");
     for field in ["ended_otherwise", "stale_accepted", "lost", "duplicated", "reordered"] {
         assert_eq!(count(&found, field), 0, "{field}: {found}");
+    }
+}
+
+#[test]
+fn queue_delivers_everything_once_and_in_order() {
+    let small = ["queue", "--seconds", "1", "--producers", "4", "--window", "4", "--json"];
+    let found = report(&small);
+    assert_nothing_wrong(&found);
+    assert_eq!((&found["store"], count(&found, "window")), (&"sled".into(), 4));
+    for field in [
+        "enqueues_per_s",
+        "dequeued_per_s",
+        "enqueues_per_s_window1",
+        "disk_limit",
+        "value",
+        "limit",
+        "ratio",
+    ] {
+        assert!(found[field].as_f64().unwrap() > 0.0, "{field}: {found}");
     }
 }
 
@@ -189,5 +221,6 @@ fn roles_are_hidden_from_help() {
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     assert!(help.contains("echo") && help.contains("idle") && help.contains("cut"));
     assert!(help.contains("handover") && help.contains("rolling") && help.contains("storm"));
+    assert!(help.contains("queue"));
     assert!(!help.contains("serve-") && !help.contains("drive-"), "{help}");
 }

@@ -24,6 +24,8 @@ pub(crate) struct Gate {
     pub(crate) before: Option<fn(&Batch) -> bool>,
     /// The answers of such commits, once they are made.
     pub(crate) after: Option<fn(&Batch) -> bool>,
+    /// Looks at which queues are not empty.
+    pub(crate) is_blind: bool,
     /// Such commits are not made: the store says that it is down.
     pub(crate) refused: Option<fn(&Batch) -> bool>,
 }
@@ -42,6 +44,11 @@ impl Gate {
     /// These commits are made, and their answers held up.
     pub(crate) fn after(which: fn(&Batch) -> bool) -> Self {
         Self { after: Some(which), ..Self::default() }
+    }
+
+    /// Nobody sees which queues are not empty.
+    pub(crate) fn blind() -> Self {
+        Self { is_blind: true, ..Self::default() }
     }
 
     /// These commits are not made.
@@ -178,6 +185,10 @@ impl Store for SharedWall {
         let (inner, mut gate) = self.0.handle();
         Box::pin(async move {
             pass(&mut gate, None).await;
+            if scan.from().starts_with(b"q") {
+                // The sender outlives every call, but for those at the end of a test.
+                let _ = gate.wait_for(|gate| !gate.is_blind).await;
+            }
             inner.scan(scan).await
         })
     }
@@ -243,6 +254,14 @@ pub(crate) fn is_in(batch: &Batch, is_so: fn(State) -> bool) -> bool {
 pub(crate) fn enqueues(batch: &Batch) -> bool {
     batch.writes().iter().any(|write| match write {
         Write::Put { key, .. } => key.starts_with(b"xm"),
+        Write::Delete { .. } => false,
+    })
+}
+
+/// Whether a commit leaves a request for the owner of a record.
+pub(crate) fn asks(batch: &Batch) -> bool {
+    batch.writes().iter().any(|write| match write {
+        Write::Put { key, .. } => matches!(keys::row_of(key), Some(Row::Request(..))),
         Write::Delete { .. } => false,
     })
 }

@@ -12,7 +12,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 fn cluster(nodes: usize) -> TestCluster {
     TestCluster::builder(nodes).start(|node| {
         let node = node.sessions::<Nobody>().vactors::<Counter>().vactors::<Vault>();
-        node.vactors::<Homed>().vactors::<Spread>()
+        node.vactors::<Homed>().vactors::<Spread>().vactors::<Rare>()
     })
 }
 
@@ -313,4 +313,103 @@ fn a_durable_message_that_always_fails_is_set_aside_and_the_next_one_is_handled(
     });
     cluster.advance(Duration::from_secs(3));
     assert_eq!(add(&cluster, 0, "a", 0), Ok(1));
+}
+
+#[test]
+fn p9_beyond_the_active_ones_of_a_kind_the_least_recently_used_are_swapped_out() {
+    let cluster = cluster(1);
+    let node = cluster.node(0);
+    let ask = |key: i64| {
+        let node = node.clone();
+        cluster.run(async move { node.ask(&Rare::at(key.to_string()), Add { by: 1 }).await })
+    };
+    for round in 1..=3 {
+        for key in 0..40 {
+            assert_eq!(ask(key), Ok(round), "its state comes back");
+            assert!(node.vactor_count() <= 8 + 2, "{} are in memory", node.vactor_count());
+        }
+    }
+    cluster.advance(Duration::from_secs(1));
+    assert_eq!(node.vactor_count(), 8);
+    cluster.advance(Duration::from_secs(120));
+    assert_eq!(node.vactor_count(), 0, "nobody asks any more");
+}
+
+fn reminded(cluster: &TestCluster, n: usize, key: &'static str) -> Vec<String> {
+    let node = cluster.node(n);
+    cluster.run(async move { node.ask(&Vault::at(key), Reminded {}).await }).unwrap()
+}
+
+fn remind(cluster: &TestCluster, n: usize, key: &'static str, after_ms: u64) {
+    let node = cluster.node(n);
+    cluster.run(async move { node.ask(&Vault::at(key), Remind { after_ms }).await }).unwrap();
+}
+
+#[test]
+fn a_reminder_outlives_the_node_that_began_its_vactor_for_it() {
+    let cluster = cluster(3);
+    remind(&cluster, 0, "slow", 200_000);
+    // Swapped out, then begun for its reminder, which takes it five seconds.
+    cluster.advance(Duration::from_secs(202));
+    let begins = (0..3).find(|n| cluster.node(*n).vactor_count() > 0).expect("it begins");
+    cluster.kill(begins);
+    cluster.advance(Duration::from_secs(30));
+    let n = (begins + 1) % 3;
+    assert_eq!(reminded(&cluster, n, "slow"), ["turn"]);
+}
+
+#[test]
+fn a_reminder_whose_turn_could_not_be_committed_comes_again() {
+    let cluster = cluster(1);
+    remind(&cluster, 0, "v", 5_000);
+    cluster.advance(Duration::from_millis(4_900));
+    cluster.cut_store(0);
+    cluster.advance(Duration::from_millis(800));
+    cluster.heal_store(0);
+    cluster.advance(Duration::from_secs(5));
+    assert_eq!(reminded(&cluster, 0, "v"), ["turn"]);
+}
+
+#[test]
+fn a_vactor_that_is_never_idle_leaves_when_its_node_drains() {
+    let cluster = cluster(2);
+    let (node, other) = (cluster.node(0), cluster.node(1));
+    let asked = std::rc::Rc::new(std::cell::Cell::new(0));
+    cluster
+        .run({
+            let node = node.clone();
+            async move { node.ask(&Vault::at("v"), Add { by: 0 }).await }
+        })
+        .unwrap();
+    cluster.begin_drain(0);
+    cluster.run({
+        let asked = asked.clone();
+        async move {
+            let callers = (0..4).map(|_| async {
+                for _ in 0..200 {
+                    other.ask(&Vault::at("v"), Add { by: 1 }).await.unwrap();
+                    asked.set(asked.get() + 1);
+                }
+            });
+            futures_util::future::join_all(callers).await;
+        }
+    });
+    cluster.wait_until_gone(0);
+    assert_eq!(asked.get(), 800);
+    assert_eq!(vault(&cluster, 1, 0), Ok(800));
+    assert!(cluster.elapsed() < Duration::from_secs(30), "{:?}", cluster.elapsed());
+}
+
+#[test]
+fn a_vactor_that_has_forgotten_itself_does_not_come_back_by_itself() {
+    let cluster = cluster(2);
+    let node = cluster.node(0);
+    cluster.run(async move {
+        let vault = Vault::at("gone");
+        (&*node).tell_reliable(&vault, &Add { by: 1 }, DAY).await.unwrap();
+        node.ask(&vault, Remind { after_ms: 3_000 }).await.unwrap();
+        node.ask(&vault, Forget {}).await.unwrap();
+    });
+    cluster.advance(Duration::from_secs(10));
+    assert_eq!((cluster.node(0).vactor_count(), cluster.node(1).vactor_count()), (0, 0));
 }

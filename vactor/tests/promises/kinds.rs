@@ -204,7 +204,14 @@ pub(crate) struct Vault {
     sum: Sum,
 }
 
-messages! { Vault { "add" => Add, "total" => read Total, "begun" => read Begun } }
+messages! { Vault {
+    "add" => Add,
+    "total" => read Total,
+    "begun" => read Begun,
+    "remind" => Remind,
+    "reminded" => read Reminded,
+    "forget" => Forget,
+} }
 
 impl VActor for Vault {
     const KIND: &'static str = "vault";
@@ -219,9 +226,37 @@ impl VActor for Vault {
         &self.sum
     }
 
-    async fn activated(&mut self, why: Activation, _: &mut Context<Self>) -> Outcome {
+    async fn activated(&mut self, why: Activation, ctx: &mut Context<Self>) -> Outcome {
         self.sum.begun.push(format!("{why:?}"));
+        if ctx.key() == "slow" && why == Activation::Restored {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
         Ok(())
+    }
+
+    async fn reminded(&mut self, name: &str, _: &mut Context<Self>) -> Outcome {
+        self.sum.reminded.push(name.to_owned());
+        Ok(())
+    }
+}
+
+impl Handle<Remind> for Vault {
+    async fn handle(&mut self, r: Remind, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
+        ctx.remind("turn", Duration::from_millis(r.after_ms));
+        Ok(())
+    }
+}
+
+impl Handle<Forget> for Vault {
+    async fn handle(&mut self, _: Forget, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
+        ctx.forget();
+        Ok(())
+    }
+}
+
+impl Read<Reminded> for Vault {
+    async fn read(&self, _: Reminded, _: &ReadContext) -> Result<Vec<String>, HandlerError> {
+        Ok(self.sum.reminded.clone())
     }
 }
 
@@ -293,5 +328,33 @@ impl VActor for Spread {
 impl Read<Where> for Spread {
     async fn read(&self, _: Where, ctx: &ReadContext) -> Result<u32, HandlerError> {
         Ok(ctx.node())
+    }
+}
+
+/// One of few that may be in memory.
+pub(crate) struct Rare {
+    sum: Sum,
+}
+
+messages! { Rare { "add" => Add } }
+
+impl VActor for Rare {
+    const KIND: &'static str = "rare";
+    const ACTIVE_MAX: usize = 8;
+    type State = Sum;
+
+    fn new(_: &str, sum: Sum) -> Self {
+        Self { sum }
+    }
+
+    fn state(&self) -> &Sum {
+        &self.sum
+    }
+}
+
+impl Handle<Add> for Rare {
+    async fn handle(&mut self, add: Add, _: &mut Context<Self>) -> Result<i64, HandlerError> {
+        self.sum.total += add.by;
+        Ok(self.sum.total)
     }
 }

@@ -1,7 +1,7 @@
 /**
  * People play while all three nodes of a cluster are restarted, one after the other. Each stays
- * who they are and where they are in the lobby, and no message is lost; only a match ends with its
- * node.
+ * who they are and where they are, no message is lost, and the match of two goes on: the same
+ * board, the same clock, and at its end the right winner.
  */
 
 import assert from "node:assert/strict";
@@ -11,10 +11,9 @@ import { Cluster } from "../cluster.mjs";
 import { Player, launch } from "./player.mjs";
 
 const NODES = [1, 2, 3];
-/** Three nodes, of which the balancer takes one after the other. */
-const LOGINS_MAX = 12;
-const ENDED = "This match ended with its server.";
 const WORD = "The servers are restarted now: play on.";
+/** Black's row at the end: A15 to E15. */
+const ROW = [0, 1, 2, 3, 4];
 
 /** @type {Cluster} */
 let cluster;
@@ -31,48 +30,56 @@ after(async () => {
   if (cluster) assert.equal(await cluster.stop(), 0);
 });
 
-test("two people play while all nodes are restarted, one after the other", async () => {
+test("a match of two goes on while all nodes are restarted, one after the other", async () => {
   const [ann, bob] = await pair();
   const cem = await entered("Cem", "create-code");
-  const all = [ann, bob, cem];
-  await Promise.all([ann, bob].map((player) => player.page.evaluate(playByItself)));
+  const two = [ann, bob];
+  const all = [...two, cem];
+  await Promise.all(two.map((player) => player.page.evaluate(playByItself)));
   await cem.page.evaluate(clickByItself);
   await cluster.announce(WORD);
   await Promise.all(all.map((player) =>
     player.until((word) => window.heard.announced.includes(word), WORD)));
 
-  await Promise.all([ann, bob].map((player) => player.until(() => window.heard.placed >= 6)));
+  await Promise.all(two.map((player) => player.until(() => window.heard.placed >= 6)));
   const ids = (await Promise.all(all.map(known))).map((player) => player.id);
-  const match = await nodeOf(ann);
-  // First the node of the match of two.
-  const [second, third] = NODES.filter((node) => node !== match);
-  assert.ok(second && third);
-  await restarted(match, all);
-  assert.deepEqual((await Promise.all([ann, bob].map(known))).map(({ ended }) => ended), [1, 1]);
-  await ann.picture("cluster-match-ended");
+  // First the node of the match.
+  const first = (await known(ann)).match;
+  assert.ok(first);
+  for (const node of [first, ...NODES.filter((other) => other !== first)]) {
+    await restarted(node, all);
+    await ann.picture(`cluster-after-n${node}`);
+  }
 
-  // Then one of them plays the bot, and the other waits in the lobby.
-  await ann.part("play-bot").click();
-  await ann.inGame();
-  await bob.part("create-code").click();
-  await bob.until(() => window.omok.view.place === "waiting");
-  await restarted(second, all);
-  await bob.part("stop-waiting").click();
-  await bob.until(() => window.omok.view.place === "lobby");
-
-  // Then both play a bot, wherever they are.
-  if ((await known(ann)).place === "lobby") await ann.part("play-bot").click();
-  await bob.part("play-bot").click();
-  await Promise.all([ann.inGame(), bob.inGame()]);
-  await restarted(third, all);
+  await Promise.all(two.map((player) => player.page.evaluate(() => { window.ends = true; })));
+  await Promise.all(two.map((player) => player.until(() => window.omok.view.over)));
+  await sameEnd(two);
   await ann.picture("cluster-end-ann");
   await bob.picture("cluster-end-bob");
 
   for (const [at, player] of all.entries()) await nothingWasLost(player, ids[at]);
   // What those knew that were restarted is told by their ends: none left anything behind.
   assert.equal(await cluster.lost(), 0);
-  assert.equal((await known(cem)).ended, 0);
   await Promise.all(all.map((player) => player.close()));
+});
+
+test("a match whose node is killed says so, and its players are back in the lobby", async () => {
+  const [ann, bob] = await pair();
+  const two = [ann, bob];
+  const { match } = await known(ann);
+  assert.ok(match);
+  const were = await Promise.all(two.map(known));
+  await cluster.kill(match);
+  for (const [at, player] of two.entries()) {
+    await player.until(() => window.omok.view.place === "lobby");
+    const note = () => player.part("lobby-note").innerText();
+    // Who was served by that node has lost the session, too.
+    const words = were[at]?.node === match ? /Your (game|session)/ : /killed. Nobody has lost/;
+    await player.until((wanted) => new RegExp(wanted).test(document.body.innerText), words.source);
+    assert.match(await note(), words);
+  }
+  await ann.picture("cluster-match-killed");
+  await Promise.all(two.map((player) => player.close()));
 });
 
 /** A page whose player is logged in, and notes what it is told. @param {string} name */
@@ -84,23 +91,12 @@ async function entered(name, button = "create-code") {
   return player;
 }
 
-/**
- * Two pages in one game. A lobby is its node's, so the second one comes in until it is there, too.
- */
+/** Two pages in one game, wherever the balancer has sent them. */
 async function pair() {
   const ann = await entered("Ann");
-  const node = await nodeOf(ann);
-  const bob = await Player.open(browser, cluster);
-  for (let logins = 0; ; logins += 1) {
-    assert.ok(logins < LOGINS_MAX, "the balancer never chose the node of the other");
-    await bob.enter("Bob", "create-code");
-    await bob.until(() => window.omok.view.place === "waiting");
-    if (await nodeOf(bob) === node) break;
-    await bob.page.evaluate(() => window.omok.session?.leave());
-    await bob.until(() => window.omok.session === undefined);
-  }
-  await bob.page.evaluate(note);
+  const bob = await entered("Bob");
   await bob.part("stop-waiting").click();
+  await bob.until(() => window.omok.view.place === "lobby");
   await bob.part("code-input").fill(await ann.part("code").innerText());
   await bob.part("join-code").click();
   await Promise.all([ann.inGame(), bob.inGame()]);
@@ -122,18 +118,16 @@ async function restarted(node, players) {
     const moves = was.node === node;
     await player.until(() => document.body.dataset["link"] === "live");
     if (moves) await player.until((old) => window.omok.view.node !== old, node);
-    const ends = moves && was.place === "game";
-    await player.until((count) => window.heard.ended === count, was.ended + Number(ends));
+    // The match is elsewhere, too, and the page shows where.
+    if (was.match === node) await player.until((old) => window.omok.view.match_node !== old, node);
     const is = await known(player);
     assert.deepEqual([is.id, is.name], [was.id, was.name]);
     if (!moves) assert.deepEqual([is.node, is.stats.repairs], [was.node, was.stats.repairs]);
     assert.equal(await player.part("node").innerText(), `n${is.node}`);
-    if (ends) {
-      assert.equal(is.place, "lobby");
-      assert.ok((await player.part("lobby-note").innerText()).startsWith(ENDED));
-    } else if (was.clicks === 0) {
-      // Who clicks is in and out of the lobby all the time; others are where they were.
-      assert.deepEqual([is.place, is.code], [was.place, was.code]);
+    if (was.place === "game") {
+      assert.equal(is.place, "game");
+      assert.equal(await player.part("match-node").innerText(), `n${is.match}`);
+      assert.deepEqual(is.moves.slice(0, was.moves.length), was.moves);
     }
     await goesOn(player, is);
   }
@@ -152,23 +146,33 @@ async function goesOn(player, since) {
   }
 }
 
+/**
+ * Both saw the same game, and its winner is who its moves make it.
+ * @param {readonly Player[]} players
+ */
+async function sameEnd(players) {
+  const [one, other] = await Promise.all(players.map(known));
+  assert.ok(one && other);
+  assert.deepEqual(one.moves, other.moves);
+  assert.deepEqual(one.over, other.over);
+  assert.deepEqual([one.over?.winner, one.over?.how], ["black", "five"]);
+  const blacks = new Set(one.moves.filter((_, at) => at % 2 === 0).map(String));
+  assert.ok(ROW.every((x) => blacks.has(String([x, 0]))), "black has its row");
+  assert.equal(new Set(one.moves.map(String)).size, one.moves.length, "no stone is there twice");
+}
+
 /** @typedef {Awaited<ReturnType<typeof known>>} Known */
 
 /** What the page knows, and what it has heard. @param {Player} player */
 function known(player) {
   return player.page.evaluate(() => {
     const { session, view, holes } = window.omok;
-    const { name, node, place, code } = view;
+    const { name, node, place, code, over, moves = [], match_node: match } = view;
     const stats = { ...session?.stats };
-    return { id: session?.id, name, node, place, code, holes, stats, ...window.heard };
+    return {
+      id: session?.id, name, node, place, code, over, moves, match, holes, stats, ...window.heard,
+    };
   });
-}
-
-/** @param {Player} player */
-async function nodeOf(player) {
-  const { node } = (await player.state()).view;
-  assert.ok(node);
-  return node;
 }
 
 /**
@@ -189,12 +193,13 @@ async function nothingWasLost(player, id) {
   assert.equal(end.holes, 0);
   assert.deepEqual(end.errors, []);
   assert.deepEqual(end.refused, []);
+  assert.deepEqual([end.ended, end.wrongClocks], [0, 0]);
   assert.ok(end.codes.length <= 1, `codes: ${end.codes}`);
   const { sent, acked, received } = end.stats;
   assert.equal(acked, sent);
   assert.equal(received, end.before + end.messages);
   console.log(`${end.name}: ${sent} sent, ${received} received, ${end.stats.repairs} repairs, `
-    + `${end.placed} stones, ${end.clicks} clicks, ${end.ended} matches ended with their node`);
+    + `${end.placed} stones, ${end.clicks} clicks, the match was at n${end.at.join(", n")}`);
 }
 
 // --- what runs in the page -------------------------------------------------------------------
@@ -206,24 +211,36 @@ function note() {
   /** @type {import("./page.js").Heard} */
   const heard = {
     before: session.stats.received, messages: 0, ended: 0, placed: 0, refused: [], codes: [],
-    clicks: 0, announced: [], errors: [],
+    clicks: 0, announced: [], errors: [], wrongClocks: 0, at: [],
   };
   window.heard = heard;
+  /** @type {Map<number, number>} when the turn ends after so many moves */
+  const ends = new Map();
   session.on("message", (tell) => {
     heard.messages += 1;
     if (tell.tell === "match-ended-with-server") heard.ended += 1;
     if (tell.tell === "placed") heard.placed += 1;
     if (tell.tell === "announced") heard.announced.push(tell.text);
-    // A stone that was on its way when its match ended is the one thing that may be refused.
-    const late = tell.why === "no-game" || tell.why === "game-over";
-    if (tell.tell === "refused" && !late) heard.refused.push(tell.text);
+    if (tell.tell === "refused") heard.refused.push(tell.text);
+    const { moves, turn, match_node: at } = window.omok.view;
+    if (at && heard.at.at(-1) !== at) heard.at.push(at);
+    if (moves && turn) {
+      // Whatever moves, the end of a turn does not.
+      const end = ends.get(moves.length) ?? turn.deadline_ms;
+      ends.set(moves.length, end);
+      const left = turn.deadline_ms - (window.omok.session?.serverTime() ?? 0);
+      if (end !== turn.deadline_ms || left > 31_000) heard.wrongClocks += 1;
+    }
     if (tell.code && !heard.codes.includes(tell.code)) heard.codes.push(tell.code);
   });
   session.on("error", (error) => heard.errors.push(String(error)));
   session.on("ended", ({ code, text }) => heard.errors.push(`ended: ${code} ${text}`));
 }
 
-/** Answers every turn by the keys of the board, and asks for a rematch after each game. */
+/**
+ * Answers every turn by the keys of the board, so that nobody has five in a row before `ends`; then
+ * black makes its row.
+ */
 function playByItself() {
   const board = document.getElementById("board");
   /** @param {string} key */
@@ -241,23 +258,20 @@ function playByItself() {
     go("ArrowUp", 7 - y);
     press("Enter");
   };
-  /** @type {unknown} the ending after which a rematch was asked for */
-  let asked;
   const act = () => {
     const { view } = window.omok;
-    if (window.rests || view.place !== "game") return;
-    if (view.over && view.over !== asked && !view.partner_left) {
-      asked = view.over;
-      document.getElementById("rematch")?.click();
-    }
-    if (view.over || view.turn?.stone !== view.mine) return;
-    const taken = new Set(view.moves?.map(([x, y]) => y * 15 + x));
-    // Far apart, so that a game takes a while.
-    const free = Array.from({ length: 225 }, (_, at) => at * 97 % 225).find((at) => !taken.has(at));
-    if (free !== undefined) place(free % 15, Math.floor(free / 15));
+    if (window.rests || view.place !== "game" || view.over || view.turn?.stone !== view.mine) return;
+    const taken = new Set(view.moves?.map(String));
+    const black = view.mine === "black";
+    const all = Array.from({ length: 225 }, (_, at) => [at % 15, Math.floor(at / 15)]);
+    // Pairs of columns, shifted on every other line, and the first lines free.
+    const own = all.filter(([x = 0, y = 0]) => y > 4 && ((x >> 1) + y) % 2 === Number(black));
+    const row = window.ends && black ? all.slice(0, 5) : [];
+    const [x, y] = [...row, ...own].find((point) => !taken.has(String(point))) ?? [];
+    if (x !== undefined && y !== undefined) place(x, y);
   };
-  // At the pace of a quick hand, and after the page has drawn.
-  window.omok.session?.on("message", () => { setTimeout(act, 50); });
+  // At the pace of a hand, and after the page has drawn.
+  window.omok.session?.on("message", () => { setTimeout(act, 400); });
   act();
 }
 

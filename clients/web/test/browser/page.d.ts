@@ -11,7 +11,8 @@ export interface View {
   code?: string | null;
   mine?: "black" | "white";
   moves?: Point[];
-  turn?: { stone: "black" | "white" } | null;
+  turn?: { stone: "black" | "white"; deadline_ms: number } | null;
+  match_node?: number;
   rematch?: "black" | "white" | null;
   partner_left?: boolean;
   over?: { winner: "black" | "white" | null; how: string; row: Point[] } | null;
@@ -29,6 +30,10 @@ export interface Heard {
   /** Clicks in the lobby that were answered. */
   clicks: number;
   announced: string[];
+  /** Ends of turns that changed, or are too far away. */
+  wrongClocks: number;
+  /** The nodes that the match was at. */
+  at: number[];
   /** Errors and ends of the session. */
   errors: string[];
 }
@@ -76,5 +81,7 @@ declare global {
     /** What cluster.test.mjs notes, and a switch: nothing more is done by itself. */
     heard: Heard;
     rests: boolean;
+    /** Black makes its row. */
+    ends: boolean;
   }
 }

@@ -4,6 +4,7 @@ use super::{Change, Step};
 use crate::{
     entry::Entry,
     header::{Header, State},
+    id::Class,
     law::{Law, NotNow, Rule, StepName},
 };
 
@@ -27,7 +28,10 @@ impl Law {
         change.after.owner = Some(me.member);
         change.after.epoch += 1;
         change.after.attempt = attempt.unwrap_or(read.attempt);
-        change.after.due = None;
+        // A VActor's row stays until its first turn here: its reminder must not be forgotten.
+        if read.class() == Class::Session {
+            change.after.due = None;
+        }
         Ok(change.finish(StepName::Claim))
     }
 }

@@ -64,6 +64,7 @@ impl Law {
         } else if read.class() == Class::Session {
             self.end_change(&mut change, &taken.lost, true);
         } else {
+            self.require_serves(me, read)?;
             change.after.state = State::New;
             change.after.life = taken.life;
             change.after.owner = Some(me.member);

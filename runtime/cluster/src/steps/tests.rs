@@ -91,7 +91,7 @@ fn every_step() -> Vec<(Step, Vec<Rule>)> {
         (law.end(&running(1), &ending(1)).unwrap(), vec![Rule::EndHeader]),
         (law.end(&keyed, &ending(1)).unwrap(), vec![Rule::EndHeader, Rule::EndKey]),
         (
-            law.yield_to(&running(1), &b, body, 2, 5).unwrap(),
+            law.yield_to(&running(1), &b, body, 2, 5, None).unwrap(),
             vec![Rule::YieldHeader, Rule::YieldAlive],
         ),
         (law.claim(&parked(1), &b, Some(5)).unwrap(), vec![Rule::ClaimHeader, Rule::ClaimAlive]),
@@ -175,7 +175,7 @@ fn a_draining_node_is_given_nothing() {
     assert_eq!(law.create(&creation(1), &draining), Err(not.clone()));
     assert_eq!(law.claim(&parked(1), &draining, Some(9)), Err(not.clone()));
     assert_eq!(law.seize(&committed(1), &draining, 9), Err(not.clone()));
-    assert_eq!(law.yield_to(&running(1), &draining, Bytes::new(), 2, 9), Err(not.clone()));
+    assert_eq!(law.yield_to(&running(1), &draining, Bytes::new(), 2, 9, None), Err(not.clone()));
     let dead = node(1, NodeState::Dead);
     assert_eq!(law.take(&committed(1), &dead, &draining, &taken(Some(9))), Err(not));
 }
@@ -186,7 +186,9 @@ fn a_state_of_an_unknown_newer_version_is_not_taken() {
     let newer = law().park(&running(1), Bytes::new(), 3, 1, Some(1)).unwrap().after.unwrap();
     let unreadable = |e: &NotNow| matches!(e, NotNow::Unreadable { version: 3, .. });
     assert!(law().claim(&newer, &b, Some(9)).is_err_and(|e| unreadable(&e)));
-    assert!(law().yield_to(&running(1), &b, Bytes::new(), 3, 9).is_err_and(|e| unreadable(&e)));
+    assert!(
+        law().yield_to(&running(1), &b, Bytes::new(), 3, 9, None).is_err_and(|e| unreadable(&e))
+    );
 }
 
 #[test]

@@ -6,12 +6,15 @@ use super::{Change, Step};
 use crate::{
     entry::Entry,
     header::{Header, State},
+    id::Class,
     law::{Law, NotNow, Rule, StepName},
 };
 
 impl Law {
     /// The record goes to `to`, with its snapshot and the attempt of the client that is there. It
     /// stays in memory until the commit is in.
+    ///
+    /// `due` is when a VActor is to be looked at, for its reminder; a session's stays.
     ///
     /// # Errors
     /// [`NotNow`]: nothing to yield, an old attempt, or a node that may not have it or cannot read
@@ -23,6 +26,7 @@ impl Law {
         snapshot: Bytes,
         state_version: u32,
         attempt: u64,
+        due: Option<u64>,
     ) -> Result<Step, NotNow> {
         if mine.owner.is_none() || mine.state.is_ended() {
             return Err(NotNow::WrongState(mine.id.clone()));
@@ -36,6 +40,9 @@ impl Law {
         change.after.owner = Some(to.member);
         change.after.epoch += 1;
         change.after.attempt = attempt;
+        if mine.class() == Class::VActor {
+            change.after.due = due;
+        }
         change.snapshot(snapshot);
         Ok(change.finish(StepName::Yield))
     }

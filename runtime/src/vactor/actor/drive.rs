@@ -62,9 +62,13 @@ impl VActorActor {
             goes_on |= self.take_mail(cx, now);
             goes_on |= self.poll_turn(cx, now);
             goes_on |= self.poll_reads(cx);
+            goes_on |= self.release_waiting();
             goes_on |= self.read_inbox(cx);
             if !self.is_over && !self.is_suspended() {
-                self.queue_reminders(now);
+                if self.begin_reminder(now) {
+                    self.poll_turn(cx, now);
+                    goes_on = true;
+                }
                 goes_on |= self.run_inbox(cx, &mut turns_left, now, &mut answers);
                 goes_on |= self.take_queued(now);
                 goes_on |= self.leave_if_idle(now);
@@ -111,20 +115,6 @@ impl VActorActor {
             self.used = now;
         }
         any
-    }
-
-    fn queue_reminders(&mut self, now: Instant) {
-        if self.reminders.next().is_none() || self.has_not_begun() {
-            return;
-        }
-        let wall = self.worker.node.cluster.wall_ms();
-        // One at a time: the turn of one may set the next.
-        if !self.inbox.iter().any(|input| matches!(input, Input::Reminded(_)))
-            && let Some(name) = self.reminders.pop(wall)
-        {
-            self.used = now;
-            self.inbox.push_front(Input::Reminded(name));
-        }
     }
 
     /// Whether the turn of its beginning has still to come.
@@ -176,7 +166,8 @@ impl VActorActor {
     }
 
     fn next_timeout(&self, now: Instant) -> Option<Instant> {
-        let deadline = self.turn_deadline();
+        // While it may not act, the turn is not looked at.
+        let deadline = self.turn_deadline().filter(|_| self.acts);
         if self.is_suspended() {
             let look = (!self.acts).then(|| now + LEASE_LOOK);
             return [deadline, look].into_iter().flatten().min();

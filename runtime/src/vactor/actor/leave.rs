@@ -9,7 +9,7 @@ use throughline_link::{CloseCode, Instant};
 use super::{ToVActor, VActorActor, turn::Committing, work::Failure, work::Input, work::Work};
 use crate::{
     cluster::tell_start,
-    vactor::{AskError, Deactivation, Durability, Payload, Rejection, route, serve},
+    vactor::{AskError, Deactivation, Durability, Payload, Rejection, route},
 };
 
 /// How far a VActor is from leaving.
@@ -31,8 +31,8 @@ pub(super) struct Leaving {
 
 impl Leaving {
     pub(super) fn want(&mut self, why: Deactivation, to: Option<Box<Entry>>) {
-        // A drain goes before what was wanted for other reasons.
-        if !self.under_way && (self.wanted.is_none() || why == Deactivation::Drain) {
+        // A drain goes before what was wanted for other reasons, also if that is under way.
+        if why == Deactivation::Drain || !self.under_way && self.wanted.is_none() {
             self.wanted = Some((why, to));
         }
     }
@@ -97,9 +97,12 @@ impl VActorActor {
 
     /// The last turn has ended: the snapshot goes into the commit.
     pub(super) fn give_snapshot(&mut self) {
+        // What its last turn has set, or forgotten, counts.
+        let due = self.reminders.next();
         match self.snapshot() {
             Ok((body, version)) => {
                 if let Some(holding) = &mut self.holding {
+                    holding.held.set_due(due);
                     holding.held.handle_snapshot(Some((body.into(), version)));
                 }
             }
@@ -118,16 +121,21 @@ impl VActorActor {
     /// It did not leave after all, or a commit is in.
     pub(super) fn goes_on(&mut self) {
         if !std::mem::take(&mut self.leaving.under_way) {
-            // An ask that was refused at once: the other node is gone, or drains.
-            if self.leaving.since.take().is_none() {
-                return;
-            }
+            return;
         }
         self.leaving.begun = false;
+        self.leaving.since = None;
         self.used = self.worker.node.clock.now();
-        if let Some((Deactivation::Drain, _)) = self.leaving.wanted.take() {
-            let drain = &self.worker.node.cluster.drain;
-            drain.failed(&self.id, "its commit was refused, or its state was not written");
+        match self.leaving.wanted.take() {
+            // The other node could not have it: then the store has it.
+            Some((Deactivation::Drain, Some(_))) => {
+                self.leaving.wanted = Some((Deactivation::Drain, None));
+            }
+            Some((Deactivation::Drain, None)) => {
+                let drain = &self.worker.node.cluster.drain;
+                drain.failed(&self.id, "its commit was refused, or its state was not written");
+            }
+            _ => {}
         }
     }
 
@@ -169,7 +177,6 @@ impl VActorActor {
                 drain.gone(&self.id, Went::Ended, pause);
             }
             Gone::Moved(to, _) => {
-                debug_assert!(serve::is_elsewhere(gone), "it moved");
                 counts.moved.fetch_add(1, Ordering::Relaxed);
                 node.vactors.note_place(&self.id, to);
                 tell_start(&node, to, &self.id);
@@ -187,17 +194,24 @@ impl VActorActor {
     /// nothing of it may leave.
     pub(super) fn fence(&mut self) {
         self.holding = None;
-        let unknown = || Err(Failure::Ask(AskError::Unknown));
-        if let Some(turn) = self.turn.take() {
-            turn.replier.reply(unknown());
-        }
-        if let Some(Committing::Turn(finished)) = self.committing.take() {
-            finished.replier.reply(unknown());
-        }
+        self.answer_unknown();
         self.stage.clear();
         let drain = &self.worker.node.cluster.drain;
         drain.gone(&self.id, Went::Ended, Duration::ZERO);
         self.is_over = true;
+    }
+
+    /// Who waits for what is under way hears that nobody knows.
+    pub(super) fn answer_unknown(&mut self) {
+        let unknown = || Err(Failure::Ask(AskError::Unknown));
+        if let Some(turn) = self.turn.take() {
+            turn.replier.reply(unknown());
+        }
+        if let Some(Committing::Turn(finished) | Committing::Lease(finished)) =
+            self.committing.take()
+        {
+            finished.replier.reply(unknown());
+        }
     }
 
     /// The state in memory cannot be trusted, and there is no other.

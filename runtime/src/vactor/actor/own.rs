@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use throughline_cluster::{HeldAction, Turn as RecordTurn, TurnState};
 use throughline_queue::{Pieces, QueueName};
 
-use super::{VActorActor, VActorSnapshot};
+use super::{VActorActor, VActorSnapshot, turn::write};
 use crate::{
     codec::{self, Codec},
     queues::{Beside, beside},
@@ -92,7 +92,7 @@ impl VActorActor {
         let own = &self.settings;
         let version = view.common_version(own.kind, own.state_version, own.oldest_version);
         let mut state = Vec::new();
-        let version = self.instance.write(version, &mut state)?;
+        let version = write(&*self.instance, version, &mut state)?;
         let snapshot = VActorSnapshot {
             state: state.into(),
             reminders: self.reminders.clone(),

@@ -45,6 +45,7 @@ impl VActorActor {
         let is_its_turn = self.inboxes.has_next()
             && self.turn.is_none()
             && self.reads.is_empty()
+            && !self.leaving.is_wanted()
             && (self.inbox.is_empty() || self.since_queued >= TURNS_BETWEEN)
             && !self.is_over
             && !self.is_suspended()
@@ -62,6 +63,8 @@ impl VActorActor {
             self.begin_queued(message, Some(used_up), 1);
         } else if self.commit(used_up).is_ok() {
             self.committing = Some(Committing::Taking(message));
+        } else {
+            self.inboxes.again();
         }
         true
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream as _};
-use throughline_cluster::RecordId;
+use throughline_cluster::{Member, RecordId};
 use throughline_link::{Instant, SessionId};
 use throughline_queue::{Pieces, QueueName};
 
@@ -38,8 +38,10 @@ pub(super) struct Turn {
     pub(super) replier: Replier,
     what: What,
     began: Instant,
-    /// The reminder, to be tried again, and how often it was tried.
+    /// How often a reminder was tried.
     tries: u32,
+    /// The reminders before the one that this turn is for.
+    before: Option<Reminders>,
 }
 
 /// What a turn is for.
@@ -70,6 +72,8 @@ pub(super) enum Committing {
     Turn(Finished),
     /// A message that is handled once it is out of the inbox.
     Taking(QueuedMessage),
+    /// Nothing: a turn has ended that needs no commit, and this node may not act just now.
+    Lease(Finished),
 }
 
 /// A turn that has ended well, and whose effects have not left.
@@ -130,6 +134,7 @@ impl VActorActor {
         // The turn under way waits for this one.
         self.usage.waiting.fetch_sub(1, Ordering::Relaxed);
         if work.message.1 == Mode::ReadReentrant
+            && self.acts
             && let Some(before) = self.before()
         {
             let read = before.read(work.message.0, work.payload);
@@ -176,7 +181,10 @@ impl VActorActor {
                 Some(input) if !is_read(input) && !self.reads.is_empty() => break,
                 Some(_) => {}
             }
-            if self.inboxes.has_next() && self.since_queued >= TURNS_BETWEEN {
+            let leaves = self.leaving.is_wanted() && !self.has_not_begun();
+            let is_full = self.reads.len() >= self.worker.node.config.vactor.mailbox;
+            let queued = self.inboxes.has_next() && self.since_queued >= TURNS_BETWEEN;
+            if leaves || is_full || queued {
                 break;
             }
             let Some(input) = self.inbox.pop_front() else { break };
@@ -195,10 +203,6 @@ impl VActorActor {
         match input {
             Input::Activated(why) => {
                 self.begin_turn(Job::Activated(why), What::Activated, Replier::Nobody, now);
-            }
-            Input::Reminded(name) => {
-                let what = What::Reminded(name.clone());
-                self.begin_turn(Job::Reminded(name), what, Replier::Nobody, now);
             }
             Input::Work(work) => {
                 self.usage.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -226,14 +230,14 @@ impl VActorActor {
             return replier.reject(Rejection::HandlerFailed);
         }
         let future = self.instance.turn(job);
-        self.turn = Some(Turn { future, replier, what, began: now, tries: 1 });
+        self.turn = Some(Turn { future, replier, what, began: now, tries: 1, before: None });
     }
 
     /// The state as it is now, to go back to.
     fn keep_copy(&mut self) -> Result<(), HandlerError> {
         if self.has_copy() {
             self.copy.0.clear();
-            self.copy.1 = self.instance.write(self.settings.state_version, &mut self.copy.0)?;
+            self.copy.1 = write(&*self.instance, self.settings.state_version, &mut self.copy.0)?;
         }
         Ok(())
     }
@@ -241,14 +245,25 @@ impl VActorActor {
     fn begin_read(&self, read: TurnFuture, replier: Replier) {
         let guarded = AssertUnwindSafe(read).catch_unwind();
         let (id, node) = (self.id.clone(), Arc::clone(&self.worker.node));
+        let owner = self.holding.as_ref().and_then(|holding| holding.held.header().owner);
+        let deadline = node.config.session.turn_deadline;
         self.reads.push(Box::pin(async move {
+            let guarded = tokio::time::timeout(deadline, guarded);
             match guarded.await {
-                Ok(Ok(reply)) => replier.reply(Ok(reply.unwrap_or_else(leave::nothing))),
-                Ok(Err(error)) => {
+                // It may have waited longer than the lease.
+                Ok(Ok(Ok(_))) if !may_act(&node, owner) => {
+                    replier.reply(Err(Failure::Ask(AskError::Unknown)));
+                }
+                Ok(Ok(Ok(reply))) => replier.reply(Ok(reply.unwrap_or_else(leave::nothing))),
+                Ok(Ok(Err(error))) => {
                     note_failure(&node, &id, &error.to_string());
                     replier.reject(rejection(&error));
                 }
                 Err(_) => {
+                    note_failure(&node, &id, "overran session.turn-deadline");
+                    replier.reject(Rejection::HandlerFailed);
+                }
+                Ok(Err(_)) => {
                     note_failure(&node, &id, "panicked");
                     replier.reject(Rejection::HandlerFailed);
                 }
@@ -295,6 +310,8 @@ impl VActorActor {
         let future = AssertUnwindSafe(|| turn.future.as_mut().poll(cx));
         let polled = std::panic::catch_unwind(future);
         pulse.leave();
+        // It may have taken longer than the lease.
+        self.acts = self.may_act();
         match polled {
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Ok(reply))) => self.end(reply, now),
@@ -310,7 +327,8 @@ impl VActorActor {
             return self.fail(Rejection::HandlerFailed, &fault.to_string(), now);
         }
         let Staged { changes, forgets, deactivates } = self.stage.take_staged();
-        let before = (!changes.is_empty()).then(|| self.reminders.clone());
+        let popped = self.turn.as_mut().and_then(|turn| turn.before.take());
+        let before = popped.or_else(|| (!changes.is_empty()).then(|| self.reminders.clone()));
         for change in changes {
             if let Change::Set { name, .. } = &change
                 && !self.reminders.has_room(name)
@@ -330,12 +348,30 @@ impl VActorActor {
         let finished =
             Finished { replier, reply, what, reminders: before, forgets, deactivates, pokes };
         // The commit that it leaves with is still to come.
-        let leaves = matches!(finished.what, What::Deactivating)
-            && self.stage.effects().borrow().durable.is_empty();
-        if leaves || !self.needs_commit() && used_up.is_none() {
-            return self.release(finished);
+        let has_effects = {
+            let effects = self.stage.effects().borrow();
+            let every = self.settings.durability == Durability::EveryTurn;
+            !effects.durable.is_empty() || every && !effects.others.is_empty()
+        };
+        let leaves = matches!(finished.what, What::Deactivating) && !has_effects;
+        if !leaves && (self.needs_commit() || used_up.is_some()) {
+            self.commit_turn(finished, used_up.unwrap_or_default());
+        } else if self.acts {
+            self.release(finished);
+        } else {
+            self.committing = Some(Committing::Lease(finished));
         }
-        self.commit_turn(finished, used_up.unwrap_or_default());
+    }
+
+    /// What waited for the lease leaves. True if there was anything.
+    pub(super) fn release_waiting(&mut self) -> bool {
+        if !self.acts || !matches!(self.committing, Some(Committing::Lease(_))) {
+            return false;
+        }
+        if let Some(Committing::Lease(finished)) = self.committing.take() {
+            self.release(finished);
+        }
+        true
     }
 
     fn commit_turn(&mut self, mut finished: Finished, used_up: Pieces) {
@@ -346,7 +382,15 @@ impl VActorActor {
             }
             Err(error) => {
                 self.note_failure(&error.to_string());
+                let queued = match &finished.what {
+                    What::Queued(queued) => Some(queued.clone()),
+                    _ => None,
+                };
                 self.undo(finished);
+                // It counts as a turn that failed: it must not come for ever.
+                if let Some(queued) = queued.filter(|_| !self.is_over) {
+                    self.try_queued_again(*queued);
+                }
             }
         }
     }
@@ -383,16 +427,23 @@ impl VActorActor {
         match self.committing.take() {
             Some(Committing::Turn(finished)) => self.release(finished),
             Some(Committing::Taking(message)) => self.begin_queued(message, None, 1),
-            None => {}
+            waiting => self.committing = waiting,
         }
     }
 
     /// The commit of the turn is surely not in.
     pub(super) fn not_committed(&mut self) {
         match self.committing.take() {
-            Some(Committing::Turn(finished)) => self.undo(finished),
-            // Somebody else had it, or the regular look comes back to it.
-            Some(Committing::Taking(_)) | None => {}
+            Some(Committing::Turn(finished)) => {
+                let is_queued = matches!(finished.what, What::Queued(_) | What::SetAside);
+                self.undo(finished);
+                if is_queued {
+                    self.inboxes.again();
+                }
+            }
+            // Somebody else had it, or the store did not take it: what is behind it must wait.
+            Some(Committing::Taking(_)) => self.inboxes.again(),
+            waiting => self.committing = waiting,
         }
         self.forget_later();
     }
@@ -437,6 +488,14 @@ impl VActorActor {
         finished.replier.reject(Rejection::NotCommitted);
         match finished.what {
             What::Activated => self.refuse_beginning(),
+            // Nothing has run.
+            What::SetAside => {}
+            What::Deactivating => {
+                self.restore();
+                if !self.is_over {
+                    self.stay("what its last turn sends was not written");
+                }
+            }
             _ => self.restore(),
         }
     }
@@ -446,7 +505,7 @@ impl VActorActor {
         self.note_failure(why);
         self.stage.clear();
         let Some(turn) = self.turn.take() else { return };
-        let Turn { replier, what, tries, future, .. } = turn;
+        let Turn { replier, what, tries, future, before, .. } = turn;
         // What a hook under way had may panic when it is dropped.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(future)));
         replier.reject(rejection);
@@ -465,20 +524,45 @@ impl VActorActor {
             return;
         }
         match what {
-            What::Reminded(name) => self.try_again(name, tries, now),
+            What::Reminded(name) => self.try_again(name, tries, before, now),
             What::Queued(queued) => self.try_queued_again(*queued),
             _ => {}
         }
     }
 
-    fn try_again(&mut self, name: String, tries: u32, now: Instant) {
+    /// Begins the turn of a reminder that is due. It is gone when that turn is in.
+    pub(super) fn begin_reminder(&mut self, now: Instant) -> bool {
+        let is_free = self.turn.is_none()
+            && self.reads.is_empty()
+            && !self.has_not_begun()
+            && !self.leaving.is_wanted();
+        if !is_free || self.reminders.next().is_none() {
+            return false;
+        }
+        let wall = self.worker.node.cluster.wall_ms();
+        if self.reminders.next().is_none_or(|at| at > wall) {
+            return false;
+        }
+        let before = self.reminders.clone();
+        let Some(name) = self.reminders.pop(wall) else { return false };
+        self.used = now;
+        self.remind(name, 1, Some(before), now);
+        true
+    }
+
+    fn remind(&mut self, name: String, tries: u32, before: Option<Reminders>, now: Instant) {
+        let what = What::Reminded(name.clone());
+        self.begin_turn(Job::Reminded(name), what, Replier::Nobody, now);
+        match &mut self.turn {
+            Some(turn) => (turn.tries, turn.before) = (tries, before),
+            // Its state cannot be written: it comes again when it is set, not at once.
+            None => log::error!("{}: a reminder is lost", self.id),
+        }
+    }
+
+    fn try_again(&mut self, name: String, tries: u32, before: Option<Reminders>, now: Instant) {
         if tries < self.worker.node.config.session.poison_tries {
-            let what = What::Reminded(name.clone());
-            self.begin_turn(Job::Reminded(name), what, Replier::Nobody, now);
-            if let Some(turn) = &mut self.turn {
-                turn.tries = tries + 1;
-            }
-            return;
+            return self.remind(name, tries + 1, before, now);
         }
         let counts = &self.worker.node.vactors.counts;
         let count = counts.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
@@ -493,7 +577,11 @@ impl VActorActor {
     /// The state as it was before the turn; without a copy the VActor begins anew.
     fn restore(&mut self) {
         match self.before() {
-            Some(before) => self.instance = before,
+            Some(before) => {
+                let failed = std::mem::replace(&mut self.instance, before);
+                // What a game's state does when it is dropped may panic.
+                let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(failed)));
+            }
             None => self.crash(),
         }
     }
@@ -501,6 +589,21 @@ impl VActorActor {
     fn note_failure(&self, why: &str) {
         note_failure(&self.worker.node, &self.id, why);
     }
+}
+
+/// Whether this node may act for what that incarnation owns.
+fn may_act(node: &Shared, owner: Option<Member>) -> bool {
+    node.cluster.may_act(node.clock.lease_now()) && node.cluster.is_mine(owner)
+}
+
+/// The state in bytes. The game's own types may write themselves, and panic.
+pub(super) fn write(
+    instance: &dyn Instance,
+    version: u32,
+    out: &mut Vec<u8>,
+) -> Result<u32, HandlerError> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| instance.write(version, out)))
+        .unwrap_or_else(|_| Err(HandlerError::new("writing its state panicked")))
 }
 
 /// What who asks is told.

@@ -1,5 +1,7 @@
 //! What a VActor is asked, and how it answers.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use throughline_cluster::RecordId;
 use throughline_link::Instant;
 use tokio::sync::oneshot;
@@ -23,7 +25,6 @@ pub(in crate::vactor) struct Work {
 #[derive(Debug)]
 pub(super) enum Input {
     Activated(Activation),
-    Reminded(String),
     Work(Work),
 }
 
@@ -56,8 +57,10 @@ impl Replier {
             Self::There(answerer) => {
                 answerer.answer(match result {
                     // It has run: that its reply cannot be written must not say otherwise.
-                    Ok(payload) => Reply::done(&payload)
-                        .unwrap_or_else(|_| Reply::Failed(AskError::Unknown).encode()),
+                    Ok(payload) => catch_unwind(AssertUnwindSafe(|| Reply::done(&payload)))
+                        .ok()
+                        .and_then(Result::ok)
+                        .unwrap_or_else(|| Reply::Failed(AskError::Unknown).encode()),
                     Err(Failure::Ask(error)) => Reply::Failed(error).encode(),
                     Err(Failure::NotHere(_)) => Reply::NotHere.encode(),
                 });

@@ -20,7 +20,7 @@ fn what_is_asked_has_these_words() {
     golden(Ask::CreateCode, r#"{"ask":"create-code"}"#);
     golden(Ask::JoinCode { code: "ABCDE".into() }, r#"{"ask":"join-code","code":"ABCDE"}"#);
     golden(Ask::StopWaiting, r#"{"ask":"stop-waiting"}"#);
-    golden(Ask::Place { x: 7, y: 14 }, r#"{"ask":"place","x":7,"y":14}"#);
+    golden(Ask::Place { x: 7, y: 14, number: 3 }, r#"{"ask":"place","x":7,"y":14,"number":3}"#);
     golden(Ask::Resign, r#"{"ask":"resign"}"#);
     golden(Ask::Rematch, r#"{"ask":"rematch"}"#);
     golden(Ask::Leave, r#"{"ask":"leave"}"#);
@@ -50,14 +50,13 @@ fn what_happens_is_told_in_these_words() {
     );
     golden(Tell::RematchOffered { by: Stone::White }, r#"{"tell":"rematch-offered","by":"white"}"#);
     golden(Tell::PartnerLeft, r#"{"tell":"partner-left"}"#);
+    golden(Tell::MatchMoved { node: 3 }, r#"{"tell":"match-moved","node":3}"#);
     golden(Tell::MatchEndedWithServer, r#"{"tell":"match-ended-with-server"}"#);
+    golden(Tell::Crowd { looking: 2 }, r#"{"tell":"crowd","looking":2}"#);
+    golden(Tell::MatchClosed, r#"{"tell":"match-closed"}"#);
     golden(
         Tell::Announced { text: "back at nine".into() },
         r#"{"tell":"announced","text":"back at nine"}"#,
-    );
-    golden(
-        Tell::Over(Ending { winner: None, how: How::Moved, row: vec![] }),
-        r#"{"tell":"over","winner":null,"how":"moved","row":[]}"#,
     );
     golden(
         Tell::from(Denial::NotYourTurn),
@@ -83,11 +82,12 @@ fn a_view_holds_all_that_a_reloaded_page_needs() {
             over: Some(Ending { winner: Some(Stone::Black), how: How::Time, row: vec![] }),
             rematch: Some(Stone::Black),
             partner_left: false,
+            match_node: 3,
         })),
         concat!(
             r#"{"tell":"view","name":"ann","node":2,"place":"game","mine":"white","black":"ben","#,
             r#""white":"ann","moves":[[7,7],[0,0]],"turn":null,"over":{"winner":"black","#,
-            r#""how":"time","row":[]},"rematch":"black","partner_left":false}"#
+            r#""how":"time","row":[]},"rematch":"black","partner_left":false,"match_node":3}"#
         ),
     );
 }
@@ -99,10 +99,12 @@ fn what_is_no_message_is_not_read_as_one() {
         "null",
         "{}",
         r#"{"ask":"fly"}"#,
-        r#"{"ask":"place","x":7}"#,
-        r#"{"ask":"place","x":-1,"y":0}"#,
-        r#"{"ask":"place","x":256,"y":0}"#,
-        r#"{"ask":"place","x":1.5,"y":0}"#,
+        r#"{"ask":"place","x":7,"number":1}"#,
+        r#"{"ask":"place","x":7,"y":7}"#,
+        r#"{"ask":"place","x":7,"y":7,"number":-1}"#,
+        r#"{"ask":"place","x":-1,"y":0,"number":1}"#,
+        r#"{"ask":"place","x":256,"y":0,"number":1}"#,
+        r#"{"ask":"place","x":1.5,"y":0,"number":1}"#,
         r#"{"ask":"join-code","code":7}"#,
     ];
     for text in wrong {

@@ -7,14 +7,20 @@ import { connect } from "/throughline/client.js";
 
 import { Board } from "./board.js";
 import { networkPanel } from "./network.js";
-import { START, apply, isMine, partner, result, status } from "./view.js";
+import { START, apply, crowd, isMine, next, partner, result, status } from "./view.js";
 
 const STORAGE_KEY = "omok";
 const TURN_MS = 30_000;
 const HURRY_MS = 10_000;
 const CLOCK_EVERY_MS = 100;
 const GONE = "Your game is over: the server does not know it any more. It may have restarted.";
-const MATCH_ENDED = "This match ended with its server. You are at another one now.";
+/** Why a player is back in the lobby. */
+const BACK = {
+  "match-ended-with-server": "This match ended with its server, which was killed. Nobody has lost.",
+  "match-closed": "This match was closed: nothing happened in it any more.",
+};
+/** How long a node's chip shows where the match, or the session, has come from. */
+const MOVED_MS = 2600;
 /** What the player is told at an end, by its close code; otherwise the text that came with it. */
 const ENDED = {
   101: "",
@@ -29,7 +35,7 @@ let session;
 let view = START;
 let holes = 0;
 
-const board = new Board($("board"), (x, y) => ask({ ask: "place", x, y }), speak);
+const board = new Board($("board"), (x, y) => ask(next(view, x, y)), speak);
 const network = networkPanel(() => session, ask);
 
 /** Opens a session, or resumes the one that was stored before a reload. */
@@ -77,8 +83,8 @@ function hear(tell) {
     note(`Sorry: ${tell.text}.`);
     return;
   }
-  if (tell.tell === "match-ended-with-server") {
-    note(MATCH_ENDED);
+  if (BACK[tell.tell]) {
+    note(BACK[tell.tell]);
     return;
   }
   if (tell.tell === "announced") {
@@ -86,7 +92,8 @@ function hear(tell) {
     return;
   }
   // A new session begins with a view of the lobby: why it is new stays readable.
-  if (tell.place !== "lobby" || view.place !== "lobby") note("");
+  const inLobby = tell.place === "lobby" && view.place === "lobby";
+  if (!inLobby && tell.tell !== "match-moved" && tell.tell !== "crowd") note("");
   view = apply(view, tell, () => {
     holes += 1;
     ask({ ask: "look" });
@@ -135,17 +142,36 @@ function speak(text) {
 
 function show() {
   document.body.dataset.screen = view.place;
-  $("node").textContent = view.node ? `n${view.node}` : "";
+  at($("node"), view.node, "You are at server");
+  at($("match-node"), view.match_node, "Your match goes on at server");
   for (const place of ["lobby", "waiting", "game"]) $(place).hidden = view.place !== place;
+  $("crowd").textContent = crowd(view);
   if (view.place === "waiting") showWaiting();
   if (view.place === "game") showGame();
+}
+
+/** A node's chip. If it shows another one already, it lets the player see how it moves. */
+function at(chip, node, words) {
+  const text = node ? `n${node}` : "";
+  const from = chip.textContent;
+  if (text === from) return;
+  chip.textContent = text;
+  chip.parentElement.hidden = !node;
+  if (!from || !node) return;
+  chip.dataset.from = from;
+  chip.classList.remove("moved");
+  // A move that follows another one at once begins anew.
+  void chip.offsetWidth;
+  chip.classList.add("moved");
+  setTimeout(() => chip.classList.remove("moved"), MOVED_MS);
+  speak(`${words} ${text}`);
 }
 
 function showWaiting() {
   $("waiting-title").textContent = view.code ? "Waiting for your friend" : "Looking for a partner";
   $("waiting-text").textContent = view.code
-    ? `Tell your friend this code. The game begins when it is entered at server n${view.node}.`
-    : `The game begins as soon as somebody else at server n${view.node} looks for one, too.`;
+    ? "Tell your friend this code. The game begins when it is entered, at whichever server."
+    : "The game begins as soon as somebody else looks for one, too.";
   $("code").value = view.code ?? "";
   $("code").hidden = !view.code;
 }

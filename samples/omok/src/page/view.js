@@ -27,6 +27,10 @@ export function apply(view, tell, hole) {
     }
     case "rematch-offered":
       return { ...view, rematch: tell.by };
+    case "crowd":
+      return { ...view, looking: tell.looking };
+    case "match-moved":
+      return view.place === "game" ? { ...view, match_node: tell.node } : view;
     case "partner-left":
       return { ...view, rematch: null, partner_left: true };
     default:
@@ -37,10 +41,18 @@ export function apply(view, tell, hole) {
 /** The colour of the stone with this number, from 0. */
 export const stoneOf = (index) => (index % 2 === 0 ? "black" : "white");
 
+/** What is asked to place a stone: with its number, so that asking twice places one. */
+export const next = (view, x, y) => ({ ask: "place", x, y, number: view.moves.length + 1 });
+
 /** Whether it is this player's move. */
 export const isMine = (view) => view.place === "game" && view.turn?.stone === view.mine;
 
 export const nameOf = ([x, y]) => `${String.fromCharCode(65 + x)}${15 - y}`;
+
+/** What the lobby says of those who look for a partner. */
+export const crowd = ({ looking = 0 }) =>
+  looking === 0 ? "" : looking === 1 ? "Somebody is looking for a partner."
+    : `${looking} players are looking for a partner.`;
 
 /** The partner's name. */
 export const partner = (view) => (view.mine === "black" ? view.white : view.black);
@@ -58,8 +70,7 @@ export function result(view) {
   const { winner, how } = view.over;
   const won = winner === view.mine;
   const they = partner(view);
-  const headline = how === "moved" ? "No result"
-    : winner === null ? "A draw"
+  const headline = winner === null ? "A draw"
     : won ? "You win"
     : `${they} wins`;
   const who = won ? they : "You";
@@ -70,9 +81,8 @@ export function result(view) {
     "time": `${who} ran out of time.`,
     "left": `${who} left the game.`,
     "away": `${who} did not come back in time.`,
-    "moved": `${they} went to another server, which this match cannot.`,
   }[how] ?? "";
-  const next = view.partner_left && !["left", "away", "moved"].includes(how) ? ` ${they} has left.`
+  const next = view.partner_left && !["left", "away"].includes(how) ? ` ${they} has left.`
     : view.rematch === view.mine ? ` Waiting for ${they} to accept a rematch.`
     : view.rematch ? ` ${they} would like a rematch.`
     : "";

@@ -3,11 +3,12 @@ use crate::clock::Turn;
 
 #[test]
 fn what_is_typed_is_understood() {
-    assert_eq!(read("h8"), Some(Ask::Place { x: 7, y: 7 }));
-    assert_eq!(read("resign"), Some(Ask::Resign));
-    assert_eq!(read("join kxmrt"), Some(Ask::JoinCode { code: "kxmrt".into() }));
+    let view = View { name: "ann".into(), node: 1, place: Seen::Lobby };
+    assert_eq!(read("h8", &view), Some(Ask::Place { x: 7, y: 7, number: 1 }));
+    assert_eq!(read("resign", &view), Some(Ask::Resign));
+    assert_eq!(read("join kxmrt", &view), Some(Ask::JoinCode { code: "kxmrt".into() }));
     for wrong in ["h16", "resign now", "fly", "bot 3"] {
-        assert_eq!(read(wrong), None, "{wrong}");
+        assert_eq!(read(wrong, &view), None, "{wrong}");
     }
 }
 
@@ -23,6 +24,7 @@ fn the_board_is_drawn_with_its_last_stone_marked() {
         over: None,
         rematch: None,
         partner_left: false,
+        match_node: 1,
     };
     let drawn = board(&game);
     let lines: Vec<_> = drawn.lines().collect();

@@ -4,6 +4,7 @@
 //! - `game`: what is played; `handover`, `faults`, `expiry`: what is done to its cluster
 //! - `seeds`: the same again, and in other orders
 
+mod crash_proof;
 mod expiry;
 mod faults;
 mod game;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ use crate::error::Error;
 use crate::options::pass;
 use crate::parent::Question;
 use crate::roles::member::{Counted, Ready, Stopped};
+use crate::rolling::Game;
 
 /// How long a drain may take before a node counts as hanging: its own deadline is a minute.
 const STOP_MAX: Duration = Duration::from_secs(120);
@@ -31,6 +33,7 @@ pub(super) struct Plan {
     pub(super) secret_file: String,
     pub(super) workers: u64,
     pub(super) drain: Option<(u32, Duration)>,
+    pub(super) game: Option<Game>,
 }
 
 /// One node.
@@ -129,6 +132,9 @@ async fn spawn(plan: &Plan) -> Result<(Child, Ready), Error> {
     ]);
     if let Some((rate, spread)) = plan.drain {
         options.extend(pass(&[("drain-rate", &rate), ("drain-spread-ms", &spread.as_millis())]));
+    }
+    if let Some(game) = plan.game.and_then(|game| game.to_possible_value()) {
+        options.extend(pass(&[("game", &game.get_name())]));
     }
     Child::start("serve-member", &options).await
 }

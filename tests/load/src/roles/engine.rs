@@ -70,7 +70,7 @@ struct Records {
 
 impl Records {
     fn new(options: &Options) -> Result<Self, Error> {
-        let names = (0..options.producers).map(queue_of).collect::<Result<_, _>>()?;
+        let names = (0..options.producers).map(|n| queue_of(n, false)).collect::<Result<_, _>>()?;
         let source = |producer: u64| Source::of(&producer.to_be_bytes(), 1);
         let producing = |producer| Producing { source: source(producer), last_ms: 0 };
         let producing = (0..options.producers).map(producing).collect();

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
+use omok::Game as _;
 use serde::{Deserialize, Serialize};
 use throughline::{Config, Node, RunningNode};
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +16,7 @@ use crate::error::Error;
 use crate::parent::{self, json, say};
 use crate::roles::proxy::micros;
 use crate::roles::traveller::{Traveller, ended};
+use crate::rolling::Game;
 
 /// What a node logs: the variable that the node's configuration has for it.
 const LOG_LEVEL: &str = "THROUGHLINE__LOG__LEVEL";
@@ -45,6 +47,9 @@ pub(crate) struct Options {
     /// `drain.spread`.
     #[arg(long)]
     drain_spread_ms: Option<u64>,
+    /// Serves a game instead of travellers.
+    #[arg(long, value_enum)]
+    game: Option<Game>,
 }
 
 /// Where a node is.
@@ -79,8 +84,12 @@ pub(crate) struct Stopped {
 /// Serves until it gets SIGTERM, or the parent is gone.
 pub(crate) fn serve(options: &Options) -> Result<(), Error> {
     start_log();
-    let started = Node::builder(config(options)?).sessions::<Traveller>().start();
-    let node = started.map_err(|error| Error::Node(error.to_string()))?;
+    let node = Node::builder(config(options)?);
+    let node = match options.game {
+        None => node.sessions::<Traveller>(),
+        Some(Game::Omok) => node.omok(),
+    };
+    let node = node.start().map_err(|error| Error::Node(error.to_string()))?;
     let first = |addresses: &[SocketAddr]| addresses.first().map(ToString::to_string);
     let link = first(node.link_addresses());
     let ready = Ready {

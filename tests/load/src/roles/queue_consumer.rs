@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Bytes of each message.
     #[arg(long)]
     payload: usize,
+    /// Of queues whose messages share no rows.
+    #[arg(long)]
+    apart: bool,
 }
 
 /// Dequeues when asked, until the parent is gone.
@@ -64,7 +67,7 @@ async fn work(options: Options, mut desk: Desk<serde_json::Value>) -> Result<(),
     for producer in 0..options.producers {
         consumers.push(Rc::new(Consumer {
             queue: handles[usize::try_from(producer).unwrap_or(0) % HANDLES].clone(),
-            name: queue_of(producer)?,
+            name: queue_of(producer, options.apart)?,
             producer,
             payload: options.payload,
             checker: RefCell::default(),

@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Bytes of each message.
     #[arg(long)]
     payload: usize,
+    /// To queues whose messages share no rows.
+    #[arg(long)]
+    apart: bool,
 }
 
 /// Enqueues when asked, until the parent is gone.
@@ -51,9 +54,10 @@ pub(crate) fn drive(options: Options) -> Result<(), Error> {
     parent::answer(&(), |question| Ok(json(&worker.ask(question)?)))
 }
 
-/// The queue of a producer.
-pub(crate) fn queue_of(producer: u64) -> Result<QueueName, Error> {
-    let name = QueueName::named(&format!("queue {producer}"));
+/// The queue of a producer; those of keys share no rows.
+pub(crate) fn queue_of(producer: u64, apart: bool) -> Result<QueueName, Error> {
+    let name = format!("queue {producer}");
+    let name = if apart { QueueName::key(&name) } else { QueueName::named(&name) };
     name.map_err(|error| Error::Store(error.to_string()))
 }
 
@@ -91,7 +95,7 @@ async fn work(options: Options, mut desk: Desk<serde_json::Value>) -> Result<(),
     let mut producers = Vec::new();
     for number in options.first..options.first + options.producers {
         let queue = open(&store, &format!("producer {number}")).await?;
-        let (name, last) = (queue_of(number)?, Cell::new(0));
+        let (name, last) = (queue_of(number, options.apart)?, Cell::new(0));
         producers.push(Rc::new(Producer { queue, name, number, last }));
     }
     let (latency, sent) = (Rc::new(RefCell::new(Latency::new())), Rc::new(Cell::new(0)));

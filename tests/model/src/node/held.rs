@@ -117,8 +117,10 @@ pub(crate) fn yield_to(
     let mine = mine(s, node, record)?;
     let version = bounds.nodes[node].into();
     let entry = entry(bounds, s, to);
-    let step =
-        bounds.law.yield_to(&mine, &entry, body(held.handled), version, attempt.into()).ok()?;
+    let step = bounds
+        .law
+        .yield_to(&mine, &entry, body(held.handled), version, attempt.into(), None)
+        .ok()?;
     commit(s, node, record, Op::Yield(to), &step)
 }
 
