@@ -1,15 +1,18 @@
 //! A queue between threads, whose receiver takes all that is there at once.
 //!
 //! Unbounded by itself: what is put into it is bounded by who puts it. A receiver that does not
-//! wait is not woken, so many messages cost one wake-up; see [`hold`] for those to many receivers.
+//! wait is not woken, so many messages cost one wake-up.
 
-use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// Puts messages into the queue.
 #[derive(Debug)]
 pub(crate) struct Sender<T>(Arc<Queue<T>>);
+
+/// Nobody takes messages any more.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Closed;
 
 /// Takes them out. When it is dropped, nothing is taken any more.
 #[derive(Debug)]
@@ -57,8 +60,26 @@ impl<T> Sender<T> {
         state.messages.push(message);
         let waker = state.waker.take();
         drop(state);
-        waker.into_iter().for_each(wake);
+        waker.into_iter().for_each(Waker::wake);
         Ok(())
+    }
+
+    /// Puts all of them in, in order; they stay where they are if the queue is closed.
+    pub(crate) fn send_all(&self, messages: &mut Vec<T>) -> Result<(), Closed> {
+        let mut state = lock(&self.0);
+        if state.is_closed {
+            return Err(Closed);
+        }
+        state.messages.append(messages);
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Whether both put messages into one queue.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Whether nobody takes messages any more.
@@ -72,7 +93,7 @@ impl<T> Sender<T> {
         state.is_closed = true;
         let waker = state.waker.take();
         drop(state);
-        waker.into_iter().for_each(wake);
+        waker.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -139,49 +160,6 @@ impl<T> Drop for Receiver<T> {
     }
 }
 
-thread_local! {
-    /// Who is to be woken later by this thread, while somebody holds them back.
-    static HELD: RefCell<Option<Vec<Waker>>> = const { RefCell::new(None) };
-}
-
-/// Wakes, or holds back.
-fn wake(waker: Waker) {
-    let waker = HELD.with_borrow_mut(|held| match held {
-        Some(held) => {
-            held.push(waker);
-            None
-        }
-        None => Some(waker),
-    });
-    waker.into_iter().for_each(Waker::wake);
-}
-
-/// Holds back whom this thread wakes through these queues, until it is dropped: so whoever answers
-/// many messages in a row wakes each receiver once, with all of them.
-pub(crate) struct Hold(());
-
-pub(crate) fn hold() -> Hold {
-    HELD.with_borrow_mut(|held| {
-        held.get_or_insert_default();
-    });
-    Hold(())
-}
-
-impl Hold {
-    /// Wakes those who are held back so far.
-    pub(crate) fn release(&self) {
-        let held = HELD.with_borrow_mut(|held| held.as_mut().map(std::mem::take));
-        held.unwrap_or_default().into_iter().for_each(Waker::wake);
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        let held = HELD.with_borrow_mut(Option::take);
-        held.unwrap_or_default().into_iter().for_each(Waker::wake);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -243,20 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn wake_ups_are_held_back_until_they_are_released() {
+    fn many_messages_are_put_in_at_once_or_not_at_all() {
         let (sender, mut receiver) = queue();
-        let (woken, waker) = task();
-        let mut cx = Context::from_waker(&waker);
-        let hold = hold();
-        assert!(receiver.poll_some(&mut cx).is_pending());
-        sender.send(1).unwrap();
-        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
-        hold.release();
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
-        receiver.take(&mut Vec::new());
-        assert!(receiver.poll_some(&mut cx).is_pending());
-        sender.send(2).unwrap();
-        drop(hold);
-        assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+        let (mut messages, mut taken) = (vec![1, 2], Vec::new());
+        assert_eq!((sender.send_all(&mut messages), messages.len()), (Ok(()), 0));
+        assert!(sender.is_same(&sender.clone()) && receiver.take(&mut taken));
+        assert_eq!(taken, [1, 2]);
+        drop(receiver);
+        assert_eq!((sender.send_all(&mut taken), taken.len()), (Err(Closed), 2));
     }
 }

@@ -9,6 +9,7 @@
 //! - `wire`: every number of the protocol; `limits`: every bound, with its reason
 //! - `frame`: the frames; `proof`, `handshake`: who is there
 //! - `link`: what this node sends to one other; `serving`: what it handles for one other
+//! - `answers`: how what was handled comes back to its connection
 //! - `dialed`, `accepted`: what drives these two; `stream`: a socket; `counters`: counts
 //! - `numbers`: tables by number; `due`: what expires when
 
@@ -33,6 +34,7 @@ use crate::peers::proof::Credentials;
 use crate::peers::shared::Shared;
 
 mod accepted;
+mod answers;
 mod counters;
 mod dialed;
 mod due;
@@ -49,6 +51,7 @@ mod stream;
 mod tests;
 mod wire;
 
+pub(crate) use answers::{Answered, Hold, hold};
 pub(crate) use counters::PeerCounts;
 
 /// What connects this node to the others of its cluster.
@@ -94,9 +97,6 @@ pub(crate) struct Answerer {
     /// Unbounded by itself: it has as many answers as calls are under way on the connection.
     answers: Option<batch::Sender<Answered>>,
 }
-
-/// The answer to the call with this number; `None`: it was not handled.
-pub(crate) type Answered = (u64, Option<Bytes>);
 
 /// Why a call has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -304,8 +304,7 @@ impl Answerer {
 
     fn send(&mut self, payload: Option<Bytes>) {
         if let Some(answers) = self.answers.take() {
-            // The connection has ended: nobody waits.
-            let _ = answers.send((self.call, payload));
+            answers::send(answers, (self.call, payload));
         }
     }
 }

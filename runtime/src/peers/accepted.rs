@@ -264,7 +264,6 @@ impl Connection {
         self.is_full = false;
         // Once for all that has come by now.
         let (now, is_refused) = (self.shared.clock.now(), self.serve.refuses(self.from));
-        let _hold = batch::hold();
         while let Some(bytes) = front(&self.stream.input, FRAME_BYTES_MAX)? {
             if !self.serving.admits(bytes) {
                 self.is_full = true;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use actix::{ActorContext, ActorFuture};
 use throughline_link::Instant;
 
-use super::{ToVActor, VActorActor, work::Input};
-use crate::{batch, vactor::Deactivation};
+use super::{ToVActor, VActorActor, turn::HeldAnswers, work::Input};
+use crate::vactor::Deactivation;
 
 /// Rounds of one wake-up, at most: a busy VActor lets its neighbours on, and comes back.
 const ROUNDS_MAX: usize = 4;
@@ -52,7 +52,7 @@ impl VActorActor {
     fn drive(&mut self, cx: &mut Context<'_>) {
         let mut now = self.worker.node.clock.now();
         let mut turns_left = TURNS_MAX;
-        let hold = batch::hold();
+        let mut answers = HeldAnswers::new(now);
         self.acts = self.may_act();
         if !self.acts && self.is_stale() {
             self.fence();
@@ -69,7 +69,7 @@ impl VActorActor {
                     self.poll_turn(cx, now);
                     goes_on = true;
                 }
-                goes_on |= self.run_inbox(cx, &mut turns_left, now, &hold);
+                goes_on |= self.run_inbox(cx, &mut turns_left, now, &mut answers);
                 goes_on |= self.take_queued(now);
                 goes_on |= self.leave_if_idle(now);
             }

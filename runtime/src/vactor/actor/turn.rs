@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, atomic::Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream as _};
 use throughline_cluster::{Member, RecordId};
@@ -17,10 +18,11 @@ use super::{
 };
 use crate::{
     actor::Hook,
-    batch,
+    clock::Clock,
     cluster::send_to_group,
     counters::is_worth_a_line,
     node::Shared,
+    peers,
     queues::QueuedMessage,
     session::{Effect, HandlerError},
     vactor::{
@@ -90,9 +92,36 @@ pub(super) struct Finished {
 /// A read under way, with who waits for it.
 pub(super) type ReadFuture = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Answers to other nodes that are held back until one wake-up is for all of them, at most: who
-/// waits for the first one waits for so many turns more.
-const ANSWERS_HELD_MAX: u32 = 16;
+/// Answers to other nodes are held back for so long, to leave together: less than a round trip.
+const ANSWERS_HELD: Duration = Duration::from_micros(100);
+/// How often that is looked at, in turns.
+const ANSWERS_LOOK: u32 = 4;
+
+/// The answers of the turns of one wake-up, which leave together, unless turns take long.
+#[derive(Debug)]
+pub(super) struct HeldAnswers {
+    hold: peers::Hold,
+    until: Instant,
+    turns: u32,
+}
+
+impl HeldAnswers {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { hold: peers::hold(), until: now + ANSWERS_HELD, turns: 0 }
+    }
+
+    fn pass_turn(&mut self, clock: &Clock) {
+        self.turns += 1;
+        if !self.turns.is_multiple_of(ANSWERS_LOOK) {
+            return;
+        }
+        let now = clock.now();
+        if now >= self.until {
+            self.hold.release();
+            self.until = now + ANSWERS_HELD;
+        }
+    }
+}
 
 impl VActorActor {
     /// Takes a message: it waits for its turn, unless it must not.
@@ -138,7 +167,7 @@ impl VActorActor {
         cx: &mut Context<'_>,
         turns_left: &mut u32,
         now: Instant,
-        answers: &batch::Hold,
+        answers: &mut HeldAnswers,
     ) -> bool {
         let mut any = false;
         while *turns_left > 0 && self.turn.is_none() && !self.is_over && !self.is_suspended() {
@@ -163,9 +192,7 @@ impl VActorActor {
             self.since_queued = self.since_queued.saturating_add(1);
             self.begin_input(input, now);
             self.poll_turn(cx, now);
-            if turns_left.is_multiple_of(ANSWERS_HELD_MAX) {
-                answers.release();
-            }
+            answers.pass_turn(&self.worker.node.clock);
         }
         any
     }
