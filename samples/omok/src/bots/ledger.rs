@@ -11,9 +11,9 @@ use crate::clock::{TURN, Turn};
 use crate::messages::{Ending, Game, How};
 use crate::rules::{Point, Replayed, Stone, replay};
 
-/// A clock may be off by so much: nodes know each other's clocks to about a beat, half a second,
-/// and clients that of their node to about half a round trip.
-const CLOCK_OFF_MS: u64 = 1_000;
+/// A clock may be off by so much: clients know that of their node to about half a round trip, and
+/// nodes theirs as the system sets them.
+const CLOCK_OFF_MS: u64 = 250;
 /// The end of a turn may come so late: its player's session may be on its way to another node.
 const TOLD_LATE_MS: u64 = 6_000;
 
