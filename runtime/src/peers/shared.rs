@@ -184,7 +184,7 @@ impl Shared {
         }
         let charge = Charge { room: Arc::clone(&link.room), units };
         // The driver takes its link out of the table, locked, before it ends.
-        let _ = link.asked.send(asked(charge));
+        let _ = link.asked.gather(asked(charge));
         Ok(())
     }
 
@@ -231,7 +231,7 @@ impl Shared {
         taken: &mut Vec<Asked>,
     ) -> bool {
         let mut links = self.links();
-        if asked.take(taken) {
+        if asked.take_unripe(taken) {
             return false;
         }
         if links.to.get(&to).is_some_and(|link| link.number == number) {
