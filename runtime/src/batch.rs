@@ -132,11 +132,6 @@ impl<T> Sender<T> {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether nobody takes messages any more.
-    pub(crate) fn is_closed(&self) -> bool {
-        lock(&self.0).is_closed
-    }
-
     /// Nothing is put in any more. What is in is still taken out.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.0);
@@ -292,7 +287,7 @@ mod tests {
         sender.send(Arc::clone(&held)).unwrap();
         drop(receiver);
         assert_eq!(Arc::strong_count(&held), 1);
-        assert!(sender.is_closed() && sender.send(held).is_err());
+        assert!(sender.send(held).is_err());
     }
 
     #[test]
