@@ -13,8 +13,8 @@ use crate::rules::{Point, Replayed, Stone, replay};
 
 /// Two nodes' clocks may differ by so much.
 const NODES_OFF_MS: u64 = 250;
-/// A client's idea of its node's clock may be off by so much: half of a round trip, and machines are
-/// busy.
+/// A client's idea of its node's clock may be off by so much: half of a round trip, and machines
+/// are busy.
 const CLIENT_OFF_MS: u64 = 1_000;
 /// The end of a turn may come so late: its player's session may be on its way to another node.
 const TOLD_LATE_MS: u64 = 6_000;
