@@ -1,7 +1,8 @@
 //! A queue between threads, whose receiver takes all that is there at once.
 //!
 //! Unbounded by itself: what is put into it is bounded by who puts it. A receiver that does not
-//! wait is not woken, so many messages cost one wake-up.
+//! wait is not woken, so many messages cost one wake-up. With [`Sender::gather`] it gets them in
+//! batches, for receivers to which each batch costs more than the messages in it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -25,11 +26,24 @@ struct State<T> {
     messages: Vec<T>,
     /// Who waits.
     waker: Option<Waker>,
+    /// What is gathered may be taken.
+    is_ripe: bool,
+    /// It will be soon: the task of who gathers has been told so.
+    ripens: bool,
     /// Nothing is put in any more, since there is nobody who takes it, or who puts it.
     is_closed: bool,
 }
 
+/// So many messages are a batch, whether more would come or not.
+const BATCH: usize = 32;
+
 impl<T> State<T> {
+    fn give(&mut self, taken: &mut Vec<T>) -> bool {
+        self.is_ripe = false;
+        std::mem::swap(&mut self.messages, taken);
+        !taken.is_empty()
+    }
+
     fn wait(&mut self, cx: &Context<'_>) {
         match &mut self.waker {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -40,7 +54,13 @@ impl<T> State<T> {
 
 /// A new queue.
 pub(crate) fn queue<T>() -> (Sender<T>, Receiver<T>) {
-    let state = State { messages: Vec::new(), waker: None, is_closed: false };
+    let state = State {
+        messages: Vec::new(),
+        waker: None,
+        is_ripe: false,
+        ripens: false,
+        is_closed: false,
+    };
     let queue = Arc::new(Mutex::new(state));
     (Sender(Arc::clone(&queue)), Receiver(queue))
 }
@@ -58,9 +78,38 @@ impl<T> Sender<T> {
             return Err(message);
         }
         state.messages.push(message);
+        state.is_ripe = true;
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Puts a message in, to be taken together with others: with a whole batch of them, or once
+    /// the tasks that are ready on this thread have had their turn. So what one task sends in a
+    /// row leaves in one piece.
+    pub(crate) fn gather(&self, message: T) -> Result<(), T>
+    where
+        T: Send + 'static,
+    {
+        let mut state = lock(&self.0);
+        if state.is_closed {
+            return Err(message);
+        }
+        state.messages.push(message);
+        if state.messages.len() >= BATCH {
+            state.is_ripe = true;
+            let waker = state.waker.take();
+            drop(state);
+            waker.into_iter().for_each(Waker::wake);
+        } else if !std::mem::replace(&mut state.ripens, true) {
+            drop(state);
+            let ripening = Ripening(self.clone());
+            // Without a runtime there is no later: it is dropped, and thus ripe, at once.
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(async move { drop(ripening) });
+            }
+        }
         Ok(())
     }
 
@@ -71,6 +120,7 @@ impl<T> Sender<T> {
             return Err(Closed);
         }
         state.messages.append(messages);
+        state.is_ripe = true;
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
@@ -82,15 +132,27 @@ impl<T> Sender<T> {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether nobody takes messages any more.
-    pub(crate) fn is_closed(&self) -> bool {
-        lock(&self.0).is_closed
-    }
-
     /// Nothing is put in any more. What is in is still taken out.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.0);
         state.is_closed = true;
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Makes what was gathered ripe when it is dropped, whoever drops it.
+struct Ripening<T>(Sender<T>);
+
+impl<T> Drop for Ripening<T> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.0);
+        state.ripens = false;
+        if state.messages.is_empty() {
+            return;
+        }
+        state.is_ripe = true;
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
@@ -104,21 +166,29 @@ impl<T> Clone for Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// Moves all messages into `taken`, which is empty. Whether any were there.
+    /// Moves all messages into `taken`, which is empty, unless they are being gathered. Whether
+    /// any were there.
     pub(crate) fn take(&mut self, taken: &mut Vec<T>) -> bool {
-        std::mem::swap(&mut lock(&self.0).messages, taken);
-        !taken.is_empty()
+        let mut state = lock(&self.0);
+        if !state.is_ripe && !state.is_closed {
+            return false;
+        }
+        state.give(taken)
+    }
+
+    /// The same, also of those that are being gathered.
+    pub(crate) fn take_unripe(&mut self, taken: &mut Vec<T>) -> bool {
+        lock(&self.0).give(taken)
     }
 
     /// The same; if nothing is there, the task is woken when something is. Whether any were there.
     pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>, taken: &mut Vec<T>) -> bool {
         let mut state = lock(&self.0);
-        if state.messages.is_empty() {
+        if !state.is_ripe && !state.is_closed {
             state.wait(cx);
             return false;
         }
-        std::mem::swap(&mut state.messages, taken);
-        true
+        state.give(taken)
     }
 
     /// Whether nothing will come any more.
@@ -131,7 +201,7 @@ impl<T> Receiver<T> {
     /// then.
     pub(crate) fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = lock(&self.0);
-        if state.is_closed || !state.messages.is_empty() {
+        if state.is_closed || state.is_ripe {
             return Poll::Ready(());
         }
         state.wait(cx);
@@ -217,7 +287,50 @@ mod tests {
         sender.send(Arc::clone(&held)).unwrap();
         drop(receiver);
         assert_eq!(Arc::strong_count(&held), 1);
-        assert!(sender.is_closed() && sender.send(held).is_err());
+        assert!(sender.send(held).is_err());
+    }
+
+    #[test]
+    fn what_is_gathered_comes_in_batches() {
+        let (sender, mut receiver) = queue();
+        let (woken, waker) = task();
+        let mut cx = Context::from_waker(&waker);
+        let mut taken = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            assert!(!receiver.poll_take(&mut cx, &mut taken));
+            (0..BATCH - 1).for_each(|n| sender.gather(n).unwrap());
+            assert!(!receiver.take(&mut taken) && woken.0.load(Ordering::Relaxed) == 0);
+            sender.gather(BATCH - 1).unwrap();
+            assert!(receiver.take(&mut taken) && woken.0.load(Ordering::Relaxed) == 1);
+            assert_eq!(taken.drain(..).len(), BATCH);
+            assert!(!receiver.poll_take(&mut cx, &mut taken));
+            // The rest comes once this task yields.
+            sender.gather(0).unwrap();
+            assert!(!receiver.take(&mut taken));
+            tokio::task::yield_now().await;
+            assert!(receiver.take(&mut taken) && woken.0.load(Ordering::Relaxed) == 2);
+            taken.clear();
+            sender.gather(1).unwrap();
+            assert!(receiver.take_unripe(&mut taken));
+        });
+    }
+
+    #[test]
+    fn what_is_gathered_without_a_runtime_comes_at_once() {
+        let (sender, mut receiver) = queue();
+        sender.gather(1).unwrap();
+        let mut taken = Vec::new();
+        assert!(receiver.take(&mut taken));
+        taken.clear();
+        // Also when the runtime ends before the task has had its turn.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let entered = runtime.enter();
+        sender.gather(2).unwrap();
+        assert!(!receiver.take(&mut taken));
+        drop(entered);
+        drop(runtime);
+        assert!(receiver.take(&mut taken));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::peers::handshake::{AwaitChallenge, DialError, VERSIONS};
 use crate::peers::limits::{FRAME_BYTES_MAX, HANDSHAKE_TIMEOUT};
 use crate::peers::link::{Break, Link, Misplaced, Wish};
 use crate::peers::proof::Credentials;
-use crate::peers::shared::{Charge, Life, Shared};
+use crate::peers::shared::{Charge, Life, Room, Shared};
 use crate::peers::stream::{ReceiveError, Stream};
 
 /// A message on its way to the driver.
@@ -34,7 +34,10 @@ pub(crate) enum Asked {
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) answer: Option<oneshot::Sender<Result<Bytes, CallError>>>,
-    pub(crate) _charge: Charge,
+    /// What a call has of the bounds.
+    pub(crate) units: usize,
+    /// The same of a tell.
+    pub(crate) _charge: Option<Charge>,
 }
 
 /// Where a link leads, and for whom.
@@ -56,6 +59,9 @@ pub(crate) struct Driver {
     asked: batch::Receiver<Asked>,
     /// What was taken out of it; empty but for moments.
     taken: Vec<Asked>,
+    room: Arc<Room>,
+    /// Of the calls that were taken and are not answered.
+    units: usize,
     link: Link<Caller>,
     /// Nobody can ask any more: another link has taken its place.
     is_replaced: bool,
@@ -93,6 +99,7 @@ impl Driver {
         credentials: Credentials,
         route: Route,
         asked: batch::Receiver<Asked>,
+        room: Arc<Room>,
     ) -> Self {
         let seed = random_u64().unwrap_or(route.number);
         Self {
@@ -103,6 +110,8 @@ impl Driver {
             route,
             asked,
             taken: Vec::new(),
+            room,
+            units: 0,
             is_replaced: false,
         }
     }
@@ -239,10 +248,17 @@ impl Driver {
         self.handle_taken();
     }
 
+    fn take_all(&mut self) {
+        self.asked.close();
+        self.asked.take_unripe(&mut self.taken);
+        self.handle_taken();
+    }
+
     fn handle_taken(&mut self) {
         for asked in self.taken.drain(..) {
             match asked {
                 Asked::Call { payload, deadline, caller } => {
+                    self.units += caller.units;
                     self.link.handle_call(payload, deadline, caller);
                 }
                 Asked::Tell { payload, caller } => {
@@ -259,11 +275,17 @@ impl Driver {
 
     fn answer(&mut self) {
         self.shared.counters.dropped.fetch_add(self.link.poll_dropped(), Relaxed);
+        let mut units = 0;
         while let Some((caller, answer)) = self.link.poll_answer() {
+            units += caller.units;
             if let Some(sender) = caller.answer {
                 // A caller that has dropped its call does not want to know.
                 let _ = sender.send(answer);
             }
+        }
+        if units > 0 {
+            self.units -= units;
+            self.room.give_back(units);
         }
     }
 
@@ -281,6 +303,14 @@ impl Driver {
         self.take_asked();
         self.link.handle_closed(&End::Closed.to_string());
         self.answer();
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // With a runtime that stopped; else nobody has anything any more.
+        self.take_all();
+        self.room.give_back(self.units);
     }
 }
 

@@ -64,7 +64,7 @@ impl Drop for LinkHandle {
 
 /// Units that are free: of a link, and of all that it is a part of.
 #[derive(Debug)]
-struct Room {
+pub(crate) struct Room {
     left: AtomicUsize,
     within: Option<Arc<Self>>,
 }
@@ -87,7 +87,7 @@ impl Room {
         is_taken
     }
 
-    fn give_back(&self, units: usize) {
+    pub(crate) fn give_back(&self, units: usize) {
         self.left.fetch_add(units, Relaxed);
         if let Some(within) = &self.within {
             within.give_back(units);
@@ -95,7 +95,9 @@ impl Room {
     }
 }
 
-/// What a message has of the bounds: of its link's, and of all.
+/// What a tell has of the bounds, of its link's and of all: given back wherever it is dropped.
+/// What calls have the driver of their link gives back, for many of them at once: caller and
+/// driver are mostly two threads, and each touch of the room costs them both.
 #[derive(Debug)]
 pub(crate) struct Charge {
     room: Arc<Room>,
@@ -146,8 +148,8 @@ impl Shared {
     ) -> Result<oneshot::Receiver<Result<Bytes, CallError>>, CallError> {
         self.counters.calls.fetch_add(1, Relaxed);
         let (answer, answered) = oneshot::channel();
-        self.ask(to, address, payload.len(), |charge| {
-            let caller = Caller { answer: Some(answer), _charge: charge };
+        self.ask(to, address, payload.len(), |_, units| {
+            let caller = Caller { answer: Some(answer), units, _charge: None };
             Asked::Call { payload, deadline, caller }
         })?;
         Ok(answered)
@@ -155,8 +157,9 @@ impl Shared {
 
     pub(crate) fn tell(self: &Arc<Self>, to: Member, address: &str, payload: Bytes) {
         self.counters.tells.fetch_add(1, Relaxed);
-        let asked = self.ask(to, address, payload.len(), |charge| {
-            let caller = Caller { answer: None, _charge: charge };
+        let asked = self.ask(to, address, payload.len(), |room, units| {
+            let charge = Charge { room: Arc::clone(room), units };
+            let caller = Caller { answer: None, units: 0, _charge: Some(charge) };
             Asked::Tell { payload, caller }
         });
         if let Err(error) = asked {
@@ -171,7 +174,7 @@ impl Shared {
         to: Member,
         address: &str,
         bytes: usize,
-        asked: impl FnOnce(Charge) -> Asked,
+        asked: impl FnOnce(&Arc<Room>, usize) -> Asked,
     ) -> Result<(), CallError> {
         if bytes > PAYLOAD_BYTES_MAX {
             return Err(CallError::TooLarge { bytes });
@@ -182,10 +185,18 @@ impl Shared {
         if !link.room.take(units) {
             return Err(CallError::Overloaded);
         }
-        let charge = Charge { room: Arc::clone(&link.room), units };
-        // The driver takes its link out of the table, locked, before it ends.
-        let _ = link.asked.send(asked(charge));
-        Ok(())
+        // The driver takes its link out of the table, locked, before it ends: only one that was
+        // dropped with a runtime that stopped takes no more.
+        match link.asked.gather(asked(&link.room, units)) {
+            Ok(()) => Ok(()),
+            Err(asked) => {
+                if let Asked::Call { .. } = asked {
+                    link.room.give_back(units);
+                }
+                links.to.remove(&to);
+                Err(CallError::Unreachable { reason: "this node stops".to_owned() })
+            }
+        }
     }
 
     fn link<'a>(
@@ -202,8 +213,7 @@ impl Shared {
         let Some(credentials) = &self.credentials else {
             return Err(unreachable("this node has no secret, and is alone"));
         };
-        // A link whose task was dropped with a runtime that stopped is no link.
-        let is_usable = |link: &LinkHandle| &*link.address == address && !link.asked.is_closed();
+        let is_usable = |link: &LinkHandle| &*link.address == address;
         let count = links.to.len();
         let entry = match links.to.entry(to) {
             Entry::Occupied(link) if is_usable(link.get()) => return Ok(link.into_mut()),
@@ -215,8 +225,8 @@ impl Shared {
         let route = Route { me, to, address: Arc::from(address), number: links.last_number };
         let room = Room::new(LINK_UNITS_MAX, Some(Arc::clone(&self.room)));
         let address = route.address.clone();
-        let link = LinkHandle { number: route.number, address, asked, room };
-        let driver = Driver::new(self.clone(), credentials.clone(), route, receiver);
+        let link = LinkHandle { number: route.number, address, asked, room: Arc::clone(&room) };
+        let driver = Driver::new(self.clone(), credentials.clone(), route, receiver, room);
         self.spawner.spawn(driver.run());
         Ok(entry.insert_entry(link).into_mut())
     }
@@ -231,7 +241,7 @@ impl Shared {
         taken: &mut Vec<Asked>,
     ) -> bool {
         let mut links = self.links();
-        if asked.take(taken) {
+        if asked.take_unripe(taken) {
             return false;
         }
         if links.to.get(&to).is_some_and(|link| link.number == number) {
