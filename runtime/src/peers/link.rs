@@ -247,6 +247,10 @@ impl<T> Link<T> {
             let error = CallError::Broken { reason: self.trouble.clone() };
             self.answers.push_back((call.caller, Err(error)));
         }
+        // Nothing is left that could expire, and nobody wakes up for it.
+        if self.is_empty() {
+            self.due.clear();
+        }
     }
 
     /// This node is another incarnation now, or stops: nothing of what it wanted is said any more.

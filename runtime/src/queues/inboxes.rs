@@ -123,8 +123,8 @@ impl Inboxes {
         }
     }
 
-    /// The next message was not taken after all: what was read is read again, so that what is behind
-    /// it does not go before it.
+    /// The next message was not taken after all: what was read is read again, so that what is
+    /// behind it does not go before it.
     pub(crate) fn again(&mut self) {
         if let Some(work) = &mut self.work {
             work.page.clear();

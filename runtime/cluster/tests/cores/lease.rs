@@ -259,3 +259,21 @@ fn a_wall_clock_an_hour_off_changes_no_owner_and_expires_nothing() {
     let median = cluster.nodes[0].core.wall_ms(wall).expect("two of three agree");
     assert!(median.abs_diff(wall) <= 1_000);
 }
+
+#[test]
+fn nodes_whose_clocks_agree_have_the_same_cluster_time_however_their_beats_fall() {
+    let mut cluster = Cluster::new(3);
+    // They begin one after the other, and beat in that rhythm from then on.
+    for late in [2, 1] {
+        cluster.nodes[late].frozen = true;
+    }
+    for late in [1, 2] {
+        cluster.run(Duration::from_millis(150));
+        cluster.nodes[late].frozen = false;
+    }
+    cluster.run(Duration::from_secs(5));
+    let wall = cluster.now.as_micros() / 1_000;
+    for node in &cluster.nodes {
+        assert_eq!(node.core.wall_ms(wall), Some(wall));
+    }
+}

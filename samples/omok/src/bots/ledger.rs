@@ -11,9 +11,11 @@ use crate::clock::{TURN, Turn};
 use crate::messages::{Ending, Game, How};
 use crate::rules::{Point, Replayed, Stone, replay};
 
-/// A clock may be off by so much: nodes know each other's clocks to about a beat, half a second,
-/// and clients that of their node to about half a round trip.
-const CLOCK_OFF_MS: u64 = 1_000;
+/// Two nodes' clocks may differ by so much.
+const NODES_OFF_MS: u64 = 250;
+/// A client's idea of its node's clock may be off by so much: half of a round trip, and machines
+/// are busy.
+const CLIENT_OFF_MS: u64 = 1_000;
 /// The end of a turn may come so late: its player's session may be on its way to another node.
 const TOLD_LATE_MS: u64 = 6_000;
 
@@ -196,12 +198,12 @@ impl Sheet {
             Some((number, before)) if number + 1 == moves => {
                 let moved_ms = turn.deadline_ms.saturating_sub(turn_ms);
                 let began_ms = before.deadline_ms.saturating_sub(turn_ms);
-                let from = began_ms.saturating_sub(CLOCK_OFF_MS);
-                (from..=before.deadline_ms + CLOCK_OFF_MS).contains(&moved_ms)
+                let from = began_ms.saturating_sub(NODES_OFF_MS);
+                (from..=before.deadline_ms + NODES_OFF_MS).contains(&moved_ms)
             }
             _ => true,
         };
-        let is_near = turn.deadline_ms <= now_ms + turn_ms + CLOCK_OFF_MS;
+        let is_near = turn.deadline_ms <= now_ms + turn_ms + CLIENT_OFF_MS;
         if !(is_right && is_near) {
             ledger.count(|score| score.wrong_clocks += 1);
         }
@@ -211,7 +213,7 @@ impl Sheet {
     /// Whether the last turn's end has just come.
     fn is_in_time(&self, now_ms: u64) -> bool {
         self.turn.is_some_and(|(_, turn)| {
-            let from = turn.deadline_ms.saturating_sub(CLOCK_OFF_MS);
+            let from = turn.deadline_ms.saturating_sub(CLIENT_OFF_MS);
             (from..=turn.deadline_ms + TOLD_LATE_MS).contains(&now_ms)
         })
     }
