@@ -168,7 +168,7 @@ impl<T> Clone for Sender<T> {
 impl<T> Receiver<T> {
     /// Moves all messages into `taken`, which is empty, unless they are being gathered. Whether
     /// any were there.
-    pub(crate) fn take(&mut self, taken: &mut Vec<T>) -> bool {
+    pub(crate) fn take(&self, taken: &mut Vec<T>) -> bool {
         let mut state = lock(&self.0);
         if !state.is_ripe && !state.is_closed {
             return false;
@@ -177,12 +177,12 @@ impl<T> Receiver<T> {
     }
 
     /// The same, also of those that are being gathered.
-    pub(crate) fn take_unripe(&mut self, taken: &mut Vec<T>) -> bool {
+    pub(crate) fn take_unripe(&self, taken: &mut Vec<T>) -> bool {
         lock(&self.0).give(taken)
     }
 
     /// The same; if nothing is there, the task is woken when something is. Whether any were there.
-    pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>, taken: &mut Vec<T>) -> bool {
+    pub(crate) fn poll_take(&self, cx: &Context<'_>, taken: &mut Vec<T>) -> bool {
         let mut state = lock(&self.0);
         if !state.is_ripe && !state.is_closed {
             state.wait(cx);
@@ -199,7 +199,7 @@ impl<T> Receiver<T> {
 
     /// Ready when there is something to take, or nothing will come any more; else the task is woken
     /// then.
-    pub(crate) fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_some(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = lock(&self.0);
         if state.is_closed || state.is_ripe {
             return Poll::Ready(());
@@ -209,12 +209,12 @@ impl<T> Receiver<T> {
     }
 
     /// Waits until there is something to take, or nothing will come any more.
-    pub(crate) async fn some(&mut self) {
+    pub(crate) async fn some(&self) {
         std::future::poll_fn(|cx| self.poll_some(cx)).await;
     }
 
     /// Nothing is put in any more. What is in is still taken out.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn close(&self) {
         lock(&self.0).is_closed = true;
     }
 }
@@ -253,12 +253,12 @@ mod tests {
 
     #[test]
     fn all_messages_come_in_order_with_one_wake_up() {
-        let (sender, mut receiver) = queue();
+        let (sender, receiver) = queue();
         let (woken, waker) = task();
-        assert!(receiver.poll_some(&mut Context::from_waker(&waker)).is_pending());
+        assert!(receiver.poll_some(&Context::from_waker(&waker)).is_pending());
         (0..3).for_each(|n| sender.send(n).unwrap());
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
-        assert!(receiver.poll_some(&mut Context::from_waker(&waker)).is_ready());
+        assert!(receiver.poll_some(&Context::from_waker(&waker)).is_ready());
         let mut taken = Vec::new();
         assert!(receiver.take(&mut taken));
         assert_eq!(taken, [0, 1, 2]);
@@ -268,9 +268,9 @@ mod tests {
 
     #[test]
     fn what_was_put_in_before_the_end_is_taken_out() {
-        let (sender, mut receiver) = queue();
+        let (sender, receiver) = queue();
         let (woken, waker) = task();
-        assert!(receiver.poll_some(&mut Context::from_waker(&waker)).is_pending());
+        assert!(receiver.poll_some(&Context::from_waker(&waker)).is_pending());
         sender.send(1).unwrap();
         sender.close();
         assert_eq!((sender.send(2), receiver.is_over()), (Err(2), false));
@@ -292,19 +292,19 @@ mod tests {
 
     #[test]
     fn what_is_gathered_comes_in_batches() {
-        let (sender, mut receiver) = queue();
+        let (sender, receiver) = queue();
         let (woken, waker) = task();
-        let mut cx = Context::from_waker(&waker);
+        let cx = Context::from_waker(&waker);
         let mut taken = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            assert!(!receiver.poll_take(&mut cx, &mut taken));
+            assert!(!receiver.poll_take(&cx, &mut taken));
             (0..BATCH - 1).for_each(|n| sender.gather(n).unwrap());
             assert!(!receiver.take(&mut taken) && woken.0.load(Ordering::Relaxed) == 0);
             sender.gather(BATCH - 1).unwrap();
             assert!(receiver.take(&mut taken) && woken.0.load(Ordering::Relaxed) == 1);
             assert_eq!(taken.drain(..).len(), BATCH);
-            assert!(!receiver.poll_take(&mut cx, &mut taken));
+            assert!(!receiver.poll_take(&cx, &mut taken));
             // The rest comes once this task yields.
             sender.gather(0).unwrap();
             assert!(!receiver.take(&mut taken));
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_is_gathered_without_a_runtime_comes_at_once() {
-        let (sender, mut receiver) = queue();
+        let (sender, receiver) = queue();
         sender.gather(1).unwrap();
         let mut taken = Vec::new();
         assert!(receiver.take(&mut taken));
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn many_messages_are_put_in_at_once_or_not_at_all() {
-        let (sender, mut receiver) = queue();
+        let (sender, receiver) = queue();
         let (mut messages, mut taken) = (vec![1, 2], Vec::new());
         assert_eq!((sender.send_all(&mut messages), messages.len()), (Ok(()), 0));
         assert!(sender.is_same(&sender.clone()) && receiver.take(&mut taken));

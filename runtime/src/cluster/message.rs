@@ -170,7 +170,7 @@ pub(super) fn tell_all(node: &Shared, tell: &Tell) {
     let payload = encode(tell);
     for other in view.nodes.iter().filter(|e| !e.is_gone() && e.member != view.me.member) {
         if let Some(address) = view.address(other.member) {
-            peers.tell(other.member, &address, payload.clone());
+            peers.tell(other.member, address, payload.clone());
         }
     }
 }

@@ -292,7 +292,7 @@ impl Driver {
     /// Whether the link is out of the table: nothing was asked meanwhile.
     fn forget(&mut self) -> bool {
         let Route { to, number, .. } = self.route;
-        let is_forgotten = self.shared.forget(to, number, &mut self.asked, &mut self.taken);
+        let is_forgotten = self.shared.forget(to, number, &self.asked, &mut self.taken);
         self.handle_taken();
         is_forgotten
     }

@@ -204,8 +204,10 @@ impl<T> Link<T> {
             && end <= self.written_bytes
         {
             self.batch.pop_front();
-            if !self.tells.is_empty() {
-                self.tells.remove(&number);
+            if !self.tells.is_empty()
+                && let Some(tell) = self.tells.remove(&number)
+            {
+                self.expires_no_more(tell.expires, number);
             }
         }
     }

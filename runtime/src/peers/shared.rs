@@ -237,7 +237,7 @@ impl Shared {
         &self,
         to: Member,
         number: u64,
-        asked: &mut batch::Receiver<Asked>,
+        asked: &batch::Receiver<Asked>,
         taken: &mut Vec<Asked>,
     ) -> bool {
         let mut links = self.links();

@@ -96,7 +96,7 @@ impl VActorActor {
     }
 
     /// Takes what was said since the last round.
-    fn take_mail(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    fn take_mail(&mut self, cx: &Context<'_>, now: Instant) -> bool {
         let mut mail = std::mem::take(&mut self.mail);
         let any = self.mailbox.poll_take(cx, &mut mail);
         for message in mail.drain(..) {
