@@ -208,7 +208,7 @@ impl Player {
         let (handle, seen) = (self.handle.clone(), Arc::clone(&self.seen));
         let moved = until(|| seen.state().is_over() || is_there() && handle.is_live());
         if self.world.wait(moved).is_none() || !is_there() {
-            let at = self.node().map_or("at none".to_owned(), |at| format!("at node {at}"));
+            let at = self.node().map_or_else(|| "at none".to_owned(), |at| format!("at node {at}"));
             panic!("the session is {at}, not at node {n}{}", self.why_not());
         }
     }

@@ -375,12 +375,7 @@ fn a_vactor_that_is_never_idle_leaves_when_its_node_drains() {
     let cluster = cluster(2);
     let (node, other) = (cluster.node(0), cluster.node(1));
     let asked = std::rc::Rc::new(std::cell::Cell::new(0));
-    cluster
-        .run({
-            let node = node.clone();
-            async move { node.ask(&Vault::at("v"), Add { by: 0 }).await }
-        })
-        .unwrap();
+    cluster.run(async move { node.ask(&Vault::at("v"), Add { by: 0 }).await }).unwrap();
     cluster.begin_drain(0);
     cluster.run({
         let asked = asked.clone();

@@ -199,7 +199,7 @@ async function nothingWasLost(player, id) {
   assert.equal(acked, sent);
   assert.equal(received, end.before + end.messages);
   console.log(`${end.name}: ${sent} sent, ${received} received, ${end.stats.repairs} repairs, `
-    + `${end.placed} stones, ${end.clicks} clicks, the match was at n${end.at.join(", n")}`);
+    + `${end.placed} stones, ${end.clicks} clicks, match at ${end.at.map((at) => `n${at}`)}`);
 }
 
 // --- what runs in the page -------------------------------------------------------------------
