@@ -137,7 +137,7 @@ pub(super) async fn finish(node: Arc<Shared>, mut begun: Begun) -> Result<Payloa
             return Err(Rejection::Late.into());
         }
         errand.pass_time(now + pause);
-        tokio::time::sleep(pause).await;
+        Box::pin(tokio::time::sleep(pause)).await;
         pause = (pause * 2).min(longest);
         begun = begin(&node, errand);
     }
@@ -154,7 +154,8 @@ async fn wait(
     answer: oneshot::Receiver<Result<Payload, Failure>>,
     until: Instant,
 ) -> Result<Payload, Failure> {
-    match tokio::time::timeout_at(node.clock.at(until), answer).await {
+    // A timer is large, and an ask is moved about before it waits.
+    match Box::pin(tokio::time::timeout_at(node.clock.at(until), answer)).await {
         Ok(Ok(result)) => result,
         // It was dropped unanswered, or is late.
         Ok(Err(_)) | Err(_) => Err(Failure::Ask(AskError::Unknown)),
