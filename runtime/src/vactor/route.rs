@@ -216,7 +216,11 @@ async fn find(node: &Shared, to: &Target) -> Result<Option<Where>, Rejection> {
     let version = header.as_ref().filter(|h| !h.state.is_ended()).map(|h| h.state_version);
     match place::choose(node, &to.id, to.kind, version) {
         Some(chosen) if chosen == me => Ok(Some(Where::Here)),
-        Some(chosen) => Ok(Some(Where::At(chosen))),
+        Some(chosen) => {
+            // It begins there, or that node says that it is elsewhere.
+            node.vactors.note_place(&to.id, chosen);
+            Ok(Some(Where::At(chosen)))
+        }
         // All that serve it drain, or have not joined yet.
         None if place::is_served(node, to.kind) => Ok(None),
         None => Err(Rejection::NoSuchKind),
@@ -277,6 +281,7 @@ fn there(
             Some(Reply::Done(payload)) => Ok(Payload::Bytes(payload)),
             Some(Reply::Failed(error)) => Err(Missed::Over(error)),
             Some(Reply::NotHere) => {
+                log::debug!("{}: asked again: it is not where it was", errand.to.id);
                 node.vactors.forget_place(&errand.to.id);
                 Err(Missed::Again(errand))
             }
@@ -288,7 +293,8 @@ fn there(
             Err(Missed::Over(AskError::Unknown))
         }
         Err(CallError::TooLarge { .. }) => Err(Missed::Over(Rejection::TooLarge.into())),
-        Err(_) => {
+        Err(error) => {
+            log::debug!("{}: asked again: {error}", errand.to.id);
             node.vactors.forget_place(&errand.to.id);
             Err(Missed::Again(errand))
         }
