@@ -137,7 +137,7 @@ pub(super) async fn finish(node: Arc<Shared>, mut begun: Begun) -> Result<Payloa
             return Err(Rejection::Late.into());
         }
         errand.pass_time(now + pause);
-        tokio::time::sleep(pause).await;
+        Box::pin(tokio::time::sleep(pause)).await;
         pause = (pause * 2).min(longest);
         begun = begin(&node, errand);
     }
@@ -154,7 +154,8 @@ async fn wait(
     answer: oneshot::Receiver<Result<Payload, Failure>>,
     until: Instant,
 ) -> Result<Payload, Failure> {
-    match tokio::time::timeout_at(node.clock.at(until), answer).await {
+    // A timer is large, and an ask is moved about before it waits.
+    match Box::pin(tokio::time::timeout_at(node.clock.at(until), answer)).await {
         Ok(Ok(result)) => result,
         // It was dropped unanswered, or is late.
         Ok(Err(_)) | Err(_) => Err(Failure::Ask(AskError::Unknown)),
@@ -215,7 +216,11 @@ async fn find(node: &Shared, to: &Target) -> Result<Option<Where>, Rejection> {
     let version = header.as_ref().filter(|h| !h.state.is_ended()).map(|h| h.state_version);
     match place::choose(node, &to.id, to.kind, version) {
         Some(chosen) if chosen == me => Ok(Some(Where::Here)),
-        Some(chosen) => Ok(Some(Where::At(chosen))),
+        Some(chosen) => {
+            // It begins there, or that node says that it is elsewhere.
+            node.vactors.note_place(&to.id, chosen);
+            Ok(Some(Where::At(chosen)))
+        }
         // All that serve it drain, or have not joined yet.
         None if place::is_served(node, to.kind) => Ok(None),
         None => Err(Rejection::NoSuchKind),
@@ -276,6 +281,7 @@ fn there(
             Some(Reply::Done(payload)) => Ok(Payload::Bytes(payload)),
             Some(Reply::Failed(error)) => Err(Missed::Over(error)),
             Some(Reply::NotHere) => {
+                log::debug!("{}: asked again: it is not where it was", errand.to.id);
                 node.vactors.forget_place(&errand.to.id);
                 Err(Missed::Again(errand))
             }
@@ -287,7 +293,8 @@ fn there(
             Err(Missed::Over(AskError::Unknown))
         }
         Err(CallError::TooLarge { .. }) => Err(Missed::Over(Rejection::TooLarge.into())),
-        Err(_) => {
+        Err(error) => {
+            log::debug!("{}: asked again: {error}", errand.to.id);
             node.vactors.forget_place(&errand.to.id);
             Err(Missed::Again(errand))
         }

@@ -9,7 +9,7 @@
 //! - `hub`, `member`: a store, and the nodes of a cluster that share it. `traveller`: their session
 //!   kind. `roamer`: its clients. `store_client`: the store's own limit. `gate`: a door to a node.
 //! - `vactors`: a node that hosts VActors, or asks them. `counter`: their kinds. `actix_asker`,
-//!   `records`: the limits. `asks`: what the askers of both sides have in common.
+//!   `records`: the limits; `hop`: the bare echo with two threads on each side. `asks`: what the askers of both sides have in common.
 //! - `queue_producer`, `queue_consumer`: what goes through queues. `engine`: the limit of that.
 //! - `bots`: clients that play a whole game of `samples`.
 //! - `drive`: what the echo clients of both sides have in common.
@@ -26,6 +26,7 @@ pub(crate) mod drive;
 pub(crate) mod echo_client;
 pub(crate) mod engine;
 pub(crate) mod gate;
+pub(crate) mod hop;
 pub(crate) mod hub;
 pub(crate) mod idle_client;
 pub(crate) mod member;
@@ -66,6 +67,10 @@ pub(crate) enum Role {
     #[command(hide = true)]
     DriveActix(actix_asker::Options),
     #[command(hide = true)]
+    ServeHop,
+    #[command(hide = true)]
+    DriveHop(hop::Options),
+    #[command(hide = true)]
     DriveRecords(records::Options),
     #[command(hide = true)]
     DriveStore(store_client::Options),
@@ -104,6 +109,8 @@ impl Role {
             Self::ServeVactors(options) => vactors::serve(&options),
             Self::DriveVactors(options) => vactors::drive(&options),
             Self::DriveActix(options) => actix_asker::drive(&options),
+            Self::ServeHop => hop::serve(),
+            Self::DriveHop(options) => hop::drive(&options),
             Self::DriveRecords(options) => records::drive(&options),
             Self::DriveStore(options) => store_client::drive(options),
             Self::DriveProducers(options) => queue_producer::drive(options),

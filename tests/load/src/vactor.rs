@@ -141,6 +141,14 @@ impl Options {
         let (asker, ()) = start("drive-bare", [one, window, each].concat()).await?;
         Ok(Side { asker, _others: vec![server] })
     }
+
+    /// The bare echo with as many threads as our nodes have.
+    async fn hop(&self) -> Result<Side, Error> {
+        let (server, target): (_, String) = start("serve-hop", Vec::new()).await?;
+        let options = pass(&[("target", &target), ("window", &self.window)]);
+        let (asker, ()) = start("drive-hop", options).await?;
+        Ok(Side { asker, _others: vec![server] })
+    }
 }
 
 async fn start<R: for<'a> Deserialize<'a>>(
@@ -148,6 +156,15 @@ async fn start<R: for<'a> Deserialize<'a>>(
     options: Vec<String>,
 ) -> Result<(Child, R), Error> {
     Child::start(role, &options).await
+}
+
+/// What was measured, slice by slice, and what each side counted.
+struct Measured {
+    values: Vec<f64>,
+    limits: Vec<f64>,
+    hops: Vec<f64>,
+    totals: Totals,
+    limit_totals: Totals,
 }
 
 /// Runs the scenario.
@@ -158,49 +175,63 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
         None => TempDir::new(),
     };
     let folder = folder.map_err(Error::io("making a folder for the store"))?;
+    let measured = measure(options, folder.path()).await?;
+    let report = report(options, measured);
+    report.finish(&options.common).map_err(Error::io("printing the report"))
+}
+
+async fn measure(options: &Options, folder: &Path) -> Result<Measured, Error> {
     let progress = options.common.progress(options.common.seconds);
-    let mut ours = options.ours(folder.path()).await?;
-    let mut limit = options.limit(folder.path()).await?;
+    let mut ours = options.ours(folder).await?;
+    let mut limit = options.limit(folder).await?;
+    let mut hop = if options.remote { Some(options.hop().await?) } else { None };
     // One slice each to warm up, which is not measured.
     ours.slice().await?;
     limit.slice().await?;
-    let (mut values, mut limits) = (Vec::new(), Vec::new());
+    let (mut values, mut limits, mut hops) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.common.seconds {
         values.push(ours.slice().await?);
         limits.push(limit.slice().await?);
+        if let Some(hop) = &mut hop {
+            hops.push(hop.slice().await?);
+        }
         let (value, limit) = (median(&mut values), median(&mut limits));
         progress.set_message(format!("{value:.0} per s, limit {limit:.0}"));
         progress.inc(1);
     }
     progress.finish_and_clear();
     let (totals, limit_totals) = (ours.totals().await?, limit.totals().await?);
+    Ok(Measured { values, limits, hops, totals, limit_totals })
+}
+
+fn report(options: &Options, measured: Measured) -> Report {
+    let Measured { mut values, mut limits, mut hops, totals, limit_totals } = measured;
     let value = median(&mut values);
-    let nodes = if options.remote { 2 } else { 1 };
+    let (what, rate, nodes) = match (options.local, options.remote) {
+        (true, _) => ("local", "asks_per_s", 1),
+        (_, true) => ("remote", "asks_per_s", 2),
+        _ => ("activate", "activations_per_s", 1),
+    };
     let mut report = Report::new("vactor", options.common.seconds, nodes, 1).on_store("sled");
+    report.add("what", what);
     report.add("window", options.window);
     let durability = options.durability.to_possible_value();
-    report.add("durability", durability.map_or(String::new(), |value| value.get_name().to_owned()));
-    let (local, activate) = (options.local, options.activate);
-    report.add(
-        "what",
-        if local {
-            "local"
-        } else if activate {
-            "activate"
-        } else {
-            "remote"
-        },
-    );
-    report.add_number(if activate { "activations_per_s" } else { "asks_per_s" }, value);
+    report.add("durability", durability.map_or_else(String::new, |d| d.get_name().to_owned()));
+    report.add_number(rate, value);
     report.add_ratio(value, median(&mut limits));
+    if !hops.is_empty() {
+        let hop = median(&mut hops);
+        report.add_number("hop_per_s", hop);
+        report.add_number("hop_ratio", if hop > 0.0 { value / hop } else { 0.0 });
+    }
     report.add_counts("", &totals.counts);
     report.add_counts("limit_", &limit_totals.counts);
     report.add("loop", "closed");
     add_service(&mut report, "service", &totals);
-    if !activate {
+    if !options.activate {
         add_service(&mut report, "limit_service", &limit_totals);
     }
-    report.finish(&options.common).map_err(Error::io("printing the report"))
+    report
 }
 
 fn add_service(report: &mut Report, name: &str, totals: &Totals) {

@@ -140,7 +140,7 @@ fn stop(node: RunningNode) {
 }
 
 /// Nodes of a run are silent but for errors; the variable of every node changes that.
-fn start_log() {
+pub(crate) fn start_log() {
     let level = std::env::var(LOG_LEVEL).unwrap_or_else(|_| "error".to_owned());
     env_logger::Builder::new().parse_filters(&level).init();
 }

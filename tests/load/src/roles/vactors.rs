@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::parent::{self, json};
 use crate::roles::asks::{self, Answer, Asked};
 use crate::roles::counter::{Add, Added, Counted, Counter, Total};
+use crate::roles::member::start_log;
 use crate::roles::traveller::Traveller;
 use crate::roles::worker::Worker;
 
@@ -103,6 +104,7 @@ where
 }
 
 fn start(options: &Options) -> Result<RunningNode, Error> {
+    start_log();
     let builder = Node::builder(config(options)?).sessions::<Traveller>();
     let builder = match options.guest {
         true => builder,
