@@ -121,6 +121,7 @@ async fn exchange(
         .header(header::HOST, address)
         .header(header::ACCEPT, "application/json")
         .body(Full::new(Bytes::from(question.body.clone())));
+    // What does not fit into a request was refused with the command line.
     let request = request.expect("the command line was checked for what does not fit into it");
     let response = sender.send_request(request).await.map_err(broken)?;
     let status = response.status();

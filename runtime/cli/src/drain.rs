@@ -130,6 +130,7 @@ async fn wait_for(address: &str, mut drain: Drain, is_json: bool) -> Result<Endi
 
 fn progress_bar() -> ProgressBar {
     let template = "{msg} [{bar:32}] {pos}/{len}, {elapsed}, {eta} to go";
+    // The template is a constant, and names fields that indicatif has.
     let style = ProgressStyle::with_template(template)
         .expect("the template names fields that indicatif has")
         .progress_chars("=> ");

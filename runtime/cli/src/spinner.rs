@@ -28,6 +28,7 @@ pub(crate) fn beside<T: Send + 'static>(
     });
     let worker = worker.map_err(Error::System)?;
     if is_done.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout) {
+        // The template is a constant, and names fields that indicatif has.
         let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}")
             .expect("the template names fields that indicatif has");
         let spinner = ProgressBar::new_spinner().with_style(style).with_message(what.to_owned());

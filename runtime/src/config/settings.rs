@@ -40,6 +40,7 @@ impl Setting {
     }
 
     pub(super) fn default_value(&self) -> Value {
+        // A test parses every default of the table.
         self.kind.parse(self.default).expect("every default of the table fits its kind")
     }
 }

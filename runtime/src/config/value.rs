@@ -53,6 +53,7 @@ macro_rules! number_field {
                 let (Value::Count(number) | Value::Bytes(number)) = value else {
                     unreachable!("the table gives this field a kind of another type")
                 };
+                // Values were checked against the range of their setting, which fits the type.
                 number.try_into().expect("the range of the table fits the field's type")
             }
 

@@ -107,6 +107,7 @@ async fn exchange(
     let stream = TokioIo::new(TcpStream::connect(admin).await?);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
     let request = Request::builder().method(method).uri(path).header("host", admin.to_string());
+    // Paths are constants of this program, and an address is a valid header.
     let request = request.body(Empty::<Bytes>::new()).expect("a constant path and an address fit");
     // It ends with the answer: the stream is dropped with the sender.
     tokio::spawn(connection);

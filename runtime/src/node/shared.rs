@@ -236,6 +236,7 @@ pub(crate) fn check_random() -> io::Result<()> {
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
+    // The system had random bytes when the node started, and goes on having them.
     fill_random(&mut bytes).expect("checked when the node started");
     bytes
 }

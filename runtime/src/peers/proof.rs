@@ -53,6 +53,7 @@ impl Transcript {
             Side::Dialer => DIALER_LABEL,
             Side::Acceptor => ACCEPTOR_LABEL,
         };
+        // HMAC takes keys of any length, so this cannot fail.
         let mut mac = Hmac::<Sha256>::new_from_slice(&credentials.secret)
             .expect("HMAC takes a key of any length");
         mac.update(label);

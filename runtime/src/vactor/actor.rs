@@ -4,14 +4,17 @@
 //! the commit that it needs, if it needs one. While a commit is under way nothing begins.
 //!
 //! # Layout
-//! `drive` is the loop; `turn` begins and ends turns; `own` is the driver of the record, `leave`
-//! how it leaves this node; `queued` takes durable messages out of its inbox; `work` is what it is
-//! asked, and how it answers.
+//! `drive` is the loop; `turn` begins and ends turns, `commit` is what comes of them, `reminded`
+//! begins those of reminders; `own` is the driver of the record, `leave` how it leaves this node;
+//! `queued` takes durable messages out of its inbox; `work` is what it is asked, and how it
+//! answers.
 
+mod commit;
 mod drive;
 mod leave;
 mod own;
 mod queued;
+mod reminded;
 mod turn;
 mod work;
 
@@ -34,8 +37,9 @@ use super::{
     Activation, Deactivation, Instance, Settings, Stage, reminders::Reminders, table::Usage,
 };
 use crate::{batch, cluster::Holding, queues::Inboxes, worker::Worker};
+use commit::Committing;
 use leave::Leaving;
-use turn::{Committing, ReadFuture, Turn};
+use turn::{ReadFuture, Turn};
 use work::Input;
 
 /// A message for a VActor's actor, from any thread.

@@ -9,7 +9,8 @@
 //! - `hub`, `member`: a store, and the nodes of a cluster that share it. `traveller`: their session
 //!   kind. `roamer`: its clients. `store_client`: the store's own limit. `gate`: a door to a node.
 //! - `vactors`: a node that hosts VActors, or asks them. `counter`: their kinds. `actix_asker`,
-//!   `records`: the limits; `hop`: the bare echo with two threads on each side. `asks`: what the askers of both sides have in common.
+//!   `records`: the limits; `hop`: the bare echo with two threads on each side. `asks`: what the
+//!   askers of both sides have in common.
 //! - `queue_producer`, `queue_consumer`: what goes through queues. `engine`: the limit of that.
 //! - `bots`: clients that play a whole game of `samples`.
 //! - `drive`: what the echo clients of both sides have in common.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use throughline_cluster::{Ask, Ending as RecordEnding, Entry, Gone, Went};
 use throughline_link::{CloseCode, Instant};
 
-use super::{ToVActor, VActorActor, turn::Committing, work::Failure, work::Input, work::Work};
+use super::{ToVActor, VActorActor, commit::Committing, work::Failure, work::Input, work::Work};
 use crate::{
     cluster::tell_start,
     vactor::{AskError, Deactivation, Durability, Payload, Rejection, route},

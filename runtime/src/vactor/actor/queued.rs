@@ -10,11 +10,7 @@ use bytes::Bytes;
 use throughline_link::Instant;
 use throughline_queue::Pieces;
 
-use super::{
-    VActorActor,
-    turn::{Committing, What},
-    work::Replier,
-};
+use super::{VActorActor, commit::Committing, turn::What, work::Replier};
 use crate::{
     queues::{QueuedMessage, Taking},
     vactor::{Durability, Job, Mode, Payload},

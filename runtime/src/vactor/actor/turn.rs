@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream as _};
 use throughline_cluster::{Member, RecordId};
-use throughline_link::{Instant, SessionId};
-use throughline_queue::{Pieces, QueueName};
+use throughline_link::Instant;
+use throughline_queue::Pieces;
 
 use super::{
-    VActorActor, leave,
+    VActorActor,
+    commit::{Committing, Finished},
+    leave,
     queued::{QueuedTurn, TURNS_BETWEEN},
     work::{Failure, Input, Replier, Work},
 };
 use crate::{
     actor::Hook,
     clock::Clock,
-    cluster::send_to_group,
     counters::is_worth_a_line,
     node::Shared,
     peers,
-    queues::QueuedMessage,
-    session::{Effect, HandlerError},
+    session::HandlerError,
     vactor::{
         AskError, Durability, Instance, Job, Mode, Payload, Rejection, TurnFuture,
         reminders::{Change, REMINDERS_MAX, Reminders},
@@ -39,9 +39,9 @@ pub(super) struct Turn {
     what: What,
     began: Instant,
     /// How often a reminder was tried.
-    tries: u32,
+    pub(super) tries: u32,
     /// The reminders before the one that this turn is for.
-    before: Option<Reminders>,
+    pub(super) before: Option<Reminders>,
 }
 
 /// What a turn is for.
@@ -64,29 +64,6 @@ impl What {
             _ => None,
         }
     }
-}
-
-/// What the commit under way is for.
-pub(super) enum Committing {
-    /// A turn that has ended.
-    Turn(Finished),
-    /// A message that is handled once it is out of the inbox.
-    Taking(QueuedMessage),
-    /// Nothing: a turn has ended that needs no commit, and this node may not act just now.
-    Lease(Finished),
-}
-
-/// A turn that has ended well, and whose effects have not left.
-pub(super) struct Finished {
-    pub(super) replier: Replier,
-    reply: Option<Payload>,
-    what: What,
-    /// What to go back to.
-    reminders: Option<Reminders>,
-    forgets: bool,
-    deactivates: bool,
-    /// Queues that have something new when it is in.
-    pokes: Vec<QueueName>,
 }
 
 /// A read under way, with who waits for it.
@@ -363,140 +340,12 @@ impl VActorActor {
         }
     }
 
-    /// What waited for the lease leaves. True if there was anything.
-    pub(super) fn release_waiting(&mut self) -> bool {
-        if !self.acts || !matches!(self.committing, Some(Committing::Lease(_))) {
-            return false;
-        }
-        if let Some(Committing::Lease(finished)) = self.committing.take() {
-            self.release(finished);
-        }
-        true
-    }
-
-    fn commit_turn(&mut self, mut finished: Finished, used_up: Pieces) {
-        match self.commit(used_up) {
-            Ok(pokes) => {
-                finished.pokes = pokes;
-                self.committing = Some(Committing::Turn(finished));
-            }
-            Err(error) => {
-                self.note_failure(&error.to_string());
-                let queued = match &finished.what {
-                    What::Queued(queued) => Some(queued.clone()),
-                    _ => None,
-                };
-                self.undo(finished);
-                // It counts as a turn that failed: it must not come for ever.
-                if let Some(queued) = queued.filter(|_| !self.is_over) {
-                    self.try_queued_again(*queued);
-                }
-            }
-        }
-    }
-
-    /// A message of the inbox cannot be handled: it is taken out of it, and no more.
-    pub(super) fn set_aside(&mut self, used_up: Pieces) {
-        let counts = &self.worker.node.vactors.counts;
-        let count = counts.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
-        if is_worth_a_line(count) {
-            log::error!("{}: a message of its inbox was set aside; {count} so far", self.id);
-        }
-        if used_up.checks.is_empty() {
-            return;
-        }
-        let (replier, what) = (Replier::Nobody, What::SetAside);
-        let (reply, reminders, pokes) = (None, None, Vec::new());
-        let (forgets, deactivates) = (false, false);
-        let finished = Finished { replier, reply, what, reminders, forgets, deactivates, pokes };
-        self.commit_turn(finished, used_up);
-    }
-
     /// A running mean, over about eight turns.
     fn note_time(&self, began: Instant, now: Instant) {
         let took = u64::try_from(now.since(began).as_micros()).unwrap_or(u64::MAX);
         let mean = self.usage.turn_us.load(Ordering::Relaxed);
         if took != mean {
             self.usage.turn_us.store(mean - mean / 8 + took / 8, Ordering::Relaxed);
-        }
-    }
-
-    /// The commit of the turn is in.
-    pub(super) fn committed(&mut self) {
-        self.loaded = None;
-        match self.committing.take() {
-            Some(Committing::Turn(finished)) => self.release(finished),
-            Some(Committing::Taking(message)) => self.begin_queued(message, None, 1),
-            waiting => self.committing = waiting,
-        }
-    }
-
-    /// The commit of the turn is surely not in.
-    pub(super) fn not_committed(&mut self) {
-        match self.committing.take() {
-            Some(Committing::Turn(finished)) => {
-                let is_queued = matches!(finished.what, What::Queued(_) | What::SetAside);
-                self.undo(finished);
-                if is_queued {
-                    self.inboxes.again();
-                }
-            }
-            // Somebody else had it, or the store did not take it: what is behind it must wait.
-            Some(Committing::Taking(_)) => self.inboxes.again(),
-            waiting => self.committing = waiting,
-        }
-        self.forget_later();
-    }
-
-    /// The effects of a turn leave.
-    fn release(&mut self, finished: Finished) {
-        let Finished { replier, reply, what, forgets, deactivates, pokes, .. } = finished;
-        let node = Arc::clone(&self.worker.node);
-        node.queues.is_enqueued(&node, pokes);
-        let stage = std::rc::Rc::clone(&self.stage);
-        let mut effects = stage.effects().borrow_mut();
-        for effect in effects.others.drain(..) {
-            match effect {
-                Effect::Tell { to, message, payload } => stage.caller().tell(to, message, payload),
-                Effect::SendToSession { to, payload } => {
-                    stage.caller().send_to_session(to, payload.into());
-                }
-                Effect::SendToGroup { group, payload } => {
-                    send_to_group(&node, &group, SessionId([0; 16]), payload.into());
-                }
-                // A VActor's stage makes no others.
-                other => log::error!("{}: an effect that it cannot have: {other:?}", self.id),
-            }
-        }
-        effects.clear();
-        drop(effects);
-        replier.reply(Ok(reply.unwrap_or_else(leave::nothing)));
-        match what {
-            What::Deactivating => self.give_snapshot(),
-            _ if forgets => self.begin_forgetting(),
-            _ if deactivates => self.leaving.want(crate::vactor::Deactivation::Idle, None),
-            _ => {}
-        }
-    }
-
-    /// The turn had no effect: the state goes back to what it was before.
-    fn undo(&mut self, finished: Finished) {
-        self.stage.clear();
-        if let Some(reminders) = finished.reminders {
-            self.reminders = reminders;
-        }
-        finished.replier.reject(Rejection::NotCommitted);
-        match finished.what {
-            What::Activated => self.refuse_beginning(),
-            // Nothing has run.
-            What::SetAside => {}
-            What::Deactivating => {
-                self.restore();
-                if !self.is_over {
-                    self.stay("what its last turn sends was not written");
-                }
-            }
-            _ => self.restore(),
         }
     }
 
@@ -530,52 +379,8 @@ impl VActorActor {
         }
     }
 
-    /// Begins the turn of a reminder that is due. It is gone when that turn is in.
-    pub(super) fn begin_reminder(&mut self, now: Instant) -> bool {
-        let is_free = self.turn.is_none()
-            && self.reads.is_empty()
-            && !self.has_not_begun()
-            && !self.leaving.is_wanted();
-        if !is_free || self.reminders.next().is_none() {
-            return false;
-        }
-        let wall = self.worker.node.cluster.wall_ms();
-        if self.reminders.next().is_none_or(|at| at > wall) {
-            return false;
-        }
-        let before = self.reminders.clone();
-        let Some(name) = self.reminders.pop(wall) else { return false };
-        self.used = now;
-        self.remind(name, 1, Some(before), now);
-        true
-    }
-
-    fn remind(&mut self, name: String, tries: u32, before: Option<Reminders>, now: Instant) {
-        let what = What::Reminded(name.clone());
-        self.begin_turn(Job::Reminded(name), what, Replier::Nobody, now);
-        match &mut self.turn {
-            Some(turn) => (turn.tries, turn.before) = (tries, before),
-            // Its state cannot be written: it comes again when it is set, not at once.
-            None => log::error!("{}: a reminder is lost", self.id),
-        }
-    }
-
-    fn try_again(&mut self, name: String, tries: u32, before: Option<Reminders>, now: Instant) {
-        if tries < self.worker.node.config.session.poison_tries {
-            return self.remind(name, tries + 1, before, now);
-        }
-        let counts = &self.worker.node.vactors.counts;
-        let count = counts.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
-        if is_worth_a_line(count) {
-            log::error!(
-                "{}: a reminder was set aside after {tries} tries; {count} so far",
-                self.id
-            );
-        }
-    }
-
     /// The state as it was before the turn; without a copy the VActor begins anew.
-    fn restore(&mut self) {
+    pub(super) fn restore(&mut self) {
         match self.before() {
             Some(before) => {
                 let failed = std::mem::replace(&mut self.instance, before);
@@ -586,7 +391,7 @@ impl VActorActor {
         }
     }
 
-    fn note_failure(&self, why: &str) {
+    pub(super) fn note_failure(&self, why: &str) {
         note_failure(&self.worker.node, &self.id, why);
     }
 }

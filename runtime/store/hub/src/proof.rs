@@ -74,6 +74,7 @@ impl Transcript {
             Side::Client => CLIENT_LABEL,
             Side::Hub => HUB_LABEL,
         };
+        // HMAC takes keys of any length, so this cannot fail.
         let mut mac = Hmac::<Sha256>::new_from_slice(&secret.0).expect("HMAC takes any key length");
         mac.update(label);
         mac.update(&[self.version_min, self.version_max, self.version]);

@@ -1,0 +1,168 @@
+//! What comes of a turn that has ended well: its commit, if it needs one, and its effects.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use throughline_link::SessionId;
+use throughline_queue::{Pieces, QueueName};
+
+use super::{VActorActor, leave, turn::What, work::Replier};
+use crate::{
+    cluster::send_to_group,
+    counters::is_worth_a_line,
+    queues::QueuedMessage,
+    session::Effect,
+    vactor::{Deactivation, Payload, Rejection, reminders::Reminders},
+};
+
+/// What the commit under way is for.
+pub(super) enum Committing {
+    /// A turn that has ended.
+    Turn(Finished),
+    /// A message that is handled once it is out of the inbox.
+    Taking(QueuedMessage),
+    /// Nothing: a turn has ended that needs no commit, and this node may not act just now.
+    Lease(Finished),
+}
+
+/// A turn that has ended well, and whose effects have not left.
+pub(super) struct Finished {
+    pub(super) replier: Replier,
+    pub(super) reply: Option<Payload>,
+    pub(super) what: What,
+    /// What to go back to.
+    pub(super) reminders: Option<Reminders>,
+    pub(super) forgets: bool,
+    pub(super) deactivates: bool,
+    /// Queues that have something new when it is in.
+    pub(super) pokes: Vec<QueueName>,
+}
+
+impl VActorActor {
+    /// What waited for the lease leaves. True if there was anything.
+    pub(super) fn release_waiting(&mut self) -> bool {
+        if !self.acts || !matches!(self.committing, Some(Committing::Lease(_))) {
+            return false;
+        }
+        if let Some(Committing::Lease(finished)) = self.committing.take() {
+            self.release(finished);
+        }
+        true
+    }
+
+    pub(super) fn commit_turn(&mut self, mut finished: Finished, used_up: Pieces) {
+        match self.commit(used_up) {
+            Ok(pokes) => {
+                finished.pokes = pokes;
+                self.committing = Some(Committing::Turn(finished));
+            }
+            Err(error) => {
+                self.note_failure(&error.to_string());
+                let queued = match &finished.what {
+                    What::Queued(queued) => Some(queued.clone()),
+                    _ => None,
+                };
+                self.undo(finished);
+                // It counts as a turn that failed: it must not come for ever.
+                if let Some(queued) = queued.filter(|_| !self.is_over) {
+                    self.try_queued_again(*queued);
+                }
+            }
+        }
+    }
+
+    /// A message of the inbox cannot be handled: it is taken out of it, and no more.
+    pub(super) fn set_aside(&mut self, used_up: Pieces) {
+        let counts = &self.worker.node.vactors.counts;
+        let count = counts.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
+        if is_worth_a_line(count) {
+            log::error!("{}: a message of its inbox was set aside; {count} so far", self.id);
+        }
+        if used_up.checks.is_empty() {
+            return;
+        }
+        let (replier, what) = (Replier::Nobody, What::SetAside);
+        let (reply, reminders, pokes) = (None, None, Vec::new());
+        let (forgets, deactivates) = (false, false);
+        let finished = Finished { replier, reply, what, reminders, forgets, deactivates, pokes };
+        self.commit_turn(finished, used_up);
+    }
+
+    /// The commit of the turn is in.
+    pub(super) fn committed(&mut self) {
+        self.loaded = None;
+        match self.committing.take() {
+            Some(Committing::Turn(finished)) => self.release(finished),
+            Some(Committing::Taking(message)) => self.begin_queued(message, None, 1),
+            waiting => self.committing = waiting,
+        }
+    }
+
+    /// The commit of the turn is surely not in.
+    pub(super) fn not_committed(&mut self) {
+        match self.committing.take() {
+            Some(Committing::Turn(finished)) => {
+                let is_queued = matches!(finished.what, What::Queued(_) | What::SetAside);
+                self.undo(finished);
+                if is_queued {
+                    self.inboxes.again();
+                }
+            }
+            // Somebody else had it, or the store did not take it: what is behind it must wait.
+            Some(Committing::Taking(_)) => self.inboxes.again(),
+            waiting => self.committing = waiting,
+        }
+        self.forget_later();
+    }
+
+    /// The effects of a turn leave.
+    pub(super) fn release(&mut self, finished: Finished) {
+        let Finished { replier, reply, what, forgets, deactivates, pokes, .. } = finished;
+        let node = Arc::clone(&self.worker.node);
+        node.queues.is_enqueued(&node, pokes);
+        let stage = std::rc::Rc::clone(&self.stage);
+        let mut effects = stage.effects().borrow_mut();
+        for effect in effects.others.drain(..) {
+            match effect {
+                Effect::Tell { to, message, payload } => stage.caller().tell(to, message, payload),
+                Effect::SendToSession { to, payload } => {
+                    stage.caller().send_to_session(to, payload.into());
+                }
+                Effect::SendToGroup { group, payload } => {
+                    send_to_group(&node, &group, SessionId([0; 16]), payload.into());
+                }
+                // A VActor's stage makes no others.
+                other => log::error!("{}: an effect that it cannot have: {other:?}", self.id),
+            }
+        }
+        effects.clear();
+        drop(effects);
+        replier.reply(Ok(reply.unwrap_or_else(leave::nothing)));
+        match what {
+            What::Deactivating => self.give_snapshot(),
+            _ if forgets => self.begin_forgetting(),
+            _ if deactivates => self.leaving.want(Deactivation::Idle, None),
+            _ => {}
+        }
+    }
+
+    /// The turn had no effect: the state goes back to what it was before.
+    fn undo(&mut self, finished: Finished) {
+        self.stage.clear();
+        if let Some(reminders) = finished.reminders {
+            self.reminders = reminders;
+        }
+        finished.replier.reject(Rejection::NotCommitted);
+        match finished.what {
+            What::Activated => self.refuse_beginning(),
+            // Nothing has run.
+            What::SetAside => {}
+            What::Deactivating => {
+                self.restore();
+                if !self.is_over {
+                    self.stay("what its last turn sends was not written");
+                }
+            }
+            _ => self.restore(),
+        }
+    }
+}
