@@ -143,6 +143,28 @@ where
     }
 }
 
+/// A turn of a crash-proof one may be run again: it asks only what changes nothing.
+fn ask_in_turn<V, M>(
+    durability: Durability,
+    caller: &Caller,
+    to: &Address<V>,
+    message: M,
+    time: Duration,
+) -> impl Future<Output = Result<M::Reply, AskError>> + Send + use<V, M>
+where
+    V: Accepts<M>,
+    M: Message,
+{
+    let may = durability != Durability::EveryTurn || !V::CHANGES;
+    let asked = may.then(|| ask(caller, to, message, time));
+    async move {
+        match asked {
+            Some(asked) => asked.await,
+            None => Err(Rejection::ChangesInCrashProofTurn.into()),
+        }
+    }
+}
+
 impl<S: Session> Ask for throughline::Context<S> {
     fn ask_within<V, M>(
         &self,
@@ -154,7 +176,7 @@ impl<S: Session> Ask for throughline::Context<S> {
         V: Accepts<M>,
         M: Message,
     {
-        ask(self.caller(), to, message, time)
+        ask_in_turn(S::DURABILITY, self.caller(), to, message, time)
     }
 }
 
@@ -169,14 +191,7 @@ impl<A: VActor> Ask for Context<A> {
         V: Accepts<M>,
         M: Message,
     {
-        let may = A::DURABILITY != Durability::EveryTurn || !V::CHANGES;
-        let asked = may.then(|| ask(self.stage.caller(), to, message, time));
-        async move {
-            match asked {
-                Some(asked) => asked.await,
-                None => Err(Rejection::ChangesInCrashProofTurn.into()),
-            }
-        }
+        ask_in_turn(A::DURABILITY, self.stage.caller(), to, message, time)
     }
 }
 

@@ -11,7 +11,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn cluster(nodes: usize) -> TestCluster {
     TestCluster::builder(nodes).start(|node| {
-        let node = node.sessions::<Nobody>().vactors::<Counter>().vactors::<Vault>();
+        let node =
+            node.sessions::<Nobody>().sessions::<Prober>().vactors::<Counter>().vactors::<Vault>();
         node.vactors::<Homed>().vactors::<Spread>().vactors::<Rare>()
     })
 }
@@ -92,6 +93,21 @@ fn a_crash_proof_vactor_keeps_every_turn_that_was_answered() {
     let node = cluster.node(2);
     let begun = cluster.run(async move { node.ask(&Vault::at("v"), Begun {}).await });
     assert_eq!(begun.unwrap(), ["Created", "Restored"]);
+}
+
+#[test]
+fn p7_a_turn_that_may_be_run_again_asks_only_what_changes_nothing() {
+    let cluster = cluster(2);
+    assert_eq!(add(&cluster, 0, "a", 5), Ok(5));
+    let node = cluster.node(1);
+    let probe = Probe { key: "a".to_owned() };
+    let by_vactor = cluster.run(async move { node.ask(&Vault::at("v"), probe).await }).unwrap();
+    let mut player = cluster.player_of(<Prober as throughline::Session>::KIND, "ann");
+    player.send(&"a".to_owned());
+    let no = AskError::from(Rejection::ChangesInCrashProofTurn).to_string();
+    for probed in [by_vactor, player.receive::<Probed>()] {
+        assert_eq!(probed, (Err(no.clone()), Ok(5)));
+    }
 }
 
 #[test]

@@ -55,6 +55,7 @@ message!(Begun {} -> Vec<String>);
 message!(Leave {} -> ());
 message!(Send { times: i64, to: String } -> ());
 message!(Forget {} -> ());
+message!(Probe { key: String } -> Probed);
 
 messages! { Counter {
     "add" => Add,
@@ -199,6 +200,43 @@ impl Handle<Forget> for Counter {
     }
 }
 
+/// What became of an ask that changes something, and of one that does not.
+pub(crate) type Probed = (Result<i64, String>, Result<i64, String>);
+
+async fn probe(ctx: &impl Ask, key: &str) -> Probed {
+    let to = Counter::at(key);
+    let changes = ctx.ask(&to, Add { by: 1 }).await.map_err(|error| error.to_string());
+    let reads = ctx.ask(&to, Total {}).await.map_err(|error| error.to_string());
+    (changes, reads)
+}
+
+impl Handle<Probe> for Vault {
+    async fn handle(&mut self, p: Probe, ctx: &mut Context<Self>) -> Result<Probed, HandlerError> {
+        Ok(probe(ctx, &p.key).await)
+    }
+}
+
+/// A session that is crash-proof, and probes the key that it is told.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Prober;
+
+impl Session for Prober {
+    const KIND: &'static str = "prober";
+    const DURABILITY: Durability = Durability::EveryTurn;
+    type In = String;
+    type Out = Probed;
+
+    async fn login(_: Login<'_>) -> Result<Self, Refusal> {
+        Ok(Self)
+    }
+
+    async fn message(&mut self, key: String, ctx: &mut throughline::Context<Self>) -> Outcome {
+        let probed = probe(ctx, &key).await;
+        ctx.send(probed);
+        Ok(())
+    }
+}
+
 /// Counts where it is crash-proof.
 pub(crate) struct Vault {
     sum: Sum,
@@ -211,6 +249,7 @@ messages! { Vault {
     "remind" => Remind,
     "reminded" => read Reminded,
     "forget" => Forget,
+    "probe" => Probe,
 } }
 
 impl VActor for Vault {
