@@ -424,3 +424,21 @@ fn a_vactor_that_has_forgotten_itself_does_not_come_back_by_itself() {
     cluster.advance(Duration::from_secs(10));
     assert_eq!((cluster.node(0).vactor_count(), cluster.node(1).vactor_count()), (0, 0));
 }
+
+#[test]
+fn p8_a_vactor_is_forgotten_when_whoever_asked_for_it_hears_so() {
+    let cluster = cluster(2);
+    assert_eq!(add(&cluster, 0, "a", 5), Ok(5));
+    let forget = |n| {
+        let node = cluster.node(n);
+        let second = Duration::from_secs(1);
+        cluster.run(async move { node.ask_within(&Counter::at("a"), Forget {}, second).await })
+    };
+    cluster.cut_store(0);
+    assert_eq!(forget(0), Err(AskError::Unknown), "its end is not written");
+    cluster.heal_store(0);
+    cluster.advance(Duration::from_secs(1));
+    assert_eq!(add(&cluster, 0, "a", 1), Ok(1));
+    assert_eq!(forget(1), Ok(()));
+    assert_eq!(begun(&cluster, 1, "a"), ["Created"]);
+}

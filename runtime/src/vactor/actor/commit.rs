@@ -136,10 +136,13 @@ impl VActorActor {
         }
         effects.clear();
         drop(effects);
-        replier.reply(Ok(reply.unwrap_or_else(leave::nothing)));
+        let reply = reply.unwrap_or_else(leave::nothing);
+        if forgets && !matches!(what, What::Deactivating) {
+            return self.forget(replier, reply);
+        }
+        replier.reply(Ok(reply));
         match what {
             What::Deactivating => self.give_snapshot(),
-            _ if forgets => self.begin_forgetting(),
             _ if deactivates => self.leaving.want(Deactivation::Idle, None),
             _ => {}
         }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use throughline_cluster::{Ask, Ending as RecordEnding, Entry, Gone, Went};
 use throughline_link::{CloseCode, Instant};
 
-use super::{ToVActor, VActorActor, commit::Committing, work::Failure, work::Input, work::Work};
+use super::{
+    ToVActor, VActorActor, commit::Committing, work::Failure, work::Input, work::Replier,
+    work::Work,
+};
 use crate::{
     cluster::tell_start,
     vactor::{AskError, Deactivation, Durability, Payload, Rejection, route},
@@ -25,6 +28,8 @@ pub(super) struct Leaving {
     forgets: bool,
     /// The same, when it is idle: the store did not answer.
     forgets_later: bool,
+    /// The reply of the turn that forgets: it leaves when the end is written.
+    farewell: Option<(Replier, Payload)>,
     /// When it was last begun, for the pause.
     since: Option<Instant>,
 }
@@ -139,8 +144,22 @@ impl VActorActor {
         }
     }
 
+    /// A turn has said that its VActor is to be forgotten: whoever asked hears of it afterwards.
+    pub(super) fn forget(&mut self, replier: Replier, reply: Payload) {
+        self.leaving.farewell = Some((replier, reply));
+        self.begin_forgetting();
+    }
+
+    /// What became of the turn that forgets.
+    fn say_farewell(&mut self, is_written: bool) {
+        if let Some((replier, reply)) = self.leaving.farewell.take() {
+            let unknown = Err(Failure::Ask(AskError::Unknown));
+            replier.reply(if is_written { Ok(reply) } else { unknown });
+        }
+    }
+
     /// Its record is to be deleted: the game has said so.
-    pub(super) fn begin_forgetting(&mut self) {
+    fn begin_forgetting(&mut self) {
         self.leaving.forgets = true;
         let Some(holding) = &mut self.holding else { return };
         let ending = RecordEnding {
@@ -151,6 +170,7 @@ impl VActorActor {
         if let Err(error) = holding.held.end(&ending) {
             log::error!("{}: is not forgotten: {error}", self.id);
             self.leaving.forgets = false;
+            self.say_farewell(false);
         }
     }
 
@@ -158,6 +178,7 @@ impl VActorActor {
     pub(super) fn forget_later(&mut self) {
         if std::mem::take(&mut self.leaving.forgets) {
             self.leaving.forgets_later = true;
+            self.say_farewell(false);
         }
     }
 
@@ -167,6 +188,7 @@ impl VActorActor {
         let node = Arc::clone(&self.worker.node);
         let (counts, drain) = (&node.vactors.counts, &node.cluster.drain);
         let pause = self.leaving.since.map_or(Duration::ZERO, |at| node.clock.now().since(at));
+        self.say_farewell(matches!(gone, Gone::Ended(_)));
         match gone {
             Gone::Fenced => return self.fence(),
             Gone::Ended(_) => {
@@ -203,6 +225,7 @@ impl VActorActor {
 
     /// Who waits for what is under way hears that nobody knows.
     pub(super) fn answer_unknown(&mut self) {
+        self.say_farewell(false);
         let unknown = || Err(Failure::Ask(AskError::Unknown));
         if let Some(turn) = self.turn.take() {
             turn.replier.reply(unknown());
