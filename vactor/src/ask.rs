@@ -6,7 +6,7 @@ use std::time::Duration;
 use throughline::vactor::{Caller, Durability, Payload, Rejection};
 use throughline::{HandlerError, RunningNode, SendReliableError, Session};
 
-use crate::{Accepts, Address, AskError, Context, Message, VActor};
+use crate::{Accepts, Address, AskError, Context, Handle, Message, VActor};
 
 /// An ask waits for its reply so long.
 pub const ASK_TIME: Duration = Duration::from_secs(5);
@@ -56,6 +56,36 @@ pub trait TellReliable {
     /// it is taken out before its turn, and is lost if the node is killed in between. One whose
     /// turn fails three times (`session.poison-tries`) is set aside.
     ///
+    /// A read, whose reply nobody would get, does not compile:
+    ///
+    /// ```compile_fail
+    /// # use std::time::Duration;
+    /// # use throughline::RunningNode;
+    /// # use throughline_vactor::{messages, prelude::*};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Total {}
+    /// # impl Message for Total { type Reply = u64; }
+    /// # struct Counter { total: u64 }
+    /// # impl VActor for Counter {
+    /// #     const KIND: &'static str = "counter";
+    /// #     type State = u64;
+    /// #     fn new(_: &str, total: u64) -> Self { Self { total } }
+    /// #     fn state(&self) -> &u64 { &self.total }
+    /// # }
+    /// messages! { Counter { "total" => read Total } }
+    /// # impl Read<Total> for Counter {
+    /// #     async fn read(&self, _: Total, _: &ReadContext) -> Result<u64, HandlerError> {
+    /// #         Ok(self.total)
+    /// #     }
+    /// # }
+    ///
+    /// async fn report(mut node: &RunningNode) {
+    ///     let minute = Duration::from_secs(60);
+    ///     let _ = node.tell_reliable(&Counter::at("a"), &Total {}, minute).await;
+    /// }
+    /// # fn main() { let _ = report; }
+    /// ```
+    ///
     /// # Errors
     /// [`SendReliableError`]: not sent.
     async fn tell_reliable<V, M>(
@@ -65,7 +95,7 @@ pub trait TellReliable {
         ttl: Duration,
     ) -> Result<(), SendReliableError>
     where
-        V: Accepts<M>,
+        V: Accepts<M> + Handle<M>,
         M: Message;
 }
 
@@ -77,7 +107,7 @@ impl<S: Session> TellReliable for throughline::Context<S> {
         ttl: Duration,
     ) -> Result<(), SendReliableError>
     where
-        V: Accepts<M>,
+        V: Accepts<M> + Handle<M>,
         M: Message,
     {
         self.send_reliable(to, &(V::NAME, message), ttl).await
@@ -92,7 +122,7 @@ impl<A: VActor> TellReliable for Context<A> {
         ttl: Duration,
     ) -> Result<(), SendReliableError>
     where
-        V: Accepts<M>,
+        V: Accepts<M> + Handle<M>,
         M: Message,
     {
         self.send_reliable(to, &(V::NAME, message), ttl).await
@@ -107,7 +137,7 @@ impl TellReliable for &RunningNode {
         ttl: Duration,
     ) -> Result<(), SendReliableError>
     where
-        V: Accepts<M>,
+        V: Accepts<M> + Handle<M>,
         M: Message,
     {
         self.send_reliable(to, &(V::NAME, message), ttl).await
