@@ -93,7 +93,7 @@ pub(crate) struct SessionActor<S: Session> {
     /// When the end is written again, which could not be.
     end_again: Option<Instant>,
     /// The key that is being taken: until then nothing goes on.
-    keying: Option<Keying>,
+    keying: Option<Box<Keying>>,
     /// What is being written before anything of it leaves, or begins.
     committing: Option<Box<Committing>>,
     /// Its queues: its own, and that of its key.
@@ -121,10 +121,10 @@ struct Turn {
     hook: Hook,
     began: Instant,
     /// The input, for kinds that try again, and how often it was tried.
-    input: Option<Input>,
+    input: Option<Box<Input>>,
     tries: u32,
     /// What its commit takes out of a queue.
-    used_up: Option<throughline_queue::Pieces>,
+    used_up: Option<Box<throughline_queue::Pieces>>,
 }
 
 /// How far the end of a session has come.
@@ -214,9 +214,8 @@ pub(crate) fn facts(
         node: config.cluster.node,
         peer,
         may_simulate: config.development.simulate_link,
-        message_max: (config.link.max_frame as usize)
-            .saturating_sub(throughline_link::wire::DATA_OVERHEAD),
-        groups_max: config.session.groups,
+        message_max: (config.link.max_frame)
+            .saturating_sub(throughline_link::wire::DATA_OVERHEAD as u32),
     };
     let record = throughline_cluster::RecordId::session(id);
     Rc::new(Shared {

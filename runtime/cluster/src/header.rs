@@ -14,6 +14,9 @@ use crate::{
 
 const WHAT: &str = "header";
 
+/// What a header takes beside its names, in bytes, with all that it need not have.
+const NUMBERS_MAX: usize = 112;
+
 /// What of a record never changes within a life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -155,7 +158,11 @@ impl Header {
     /// The bytes of the store.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(192);
+        let Identity { kind, login, .. } = &*self.identity;
+        let key = self.key.as_ref().map_or(0, |key| key.as_bytes().len());
+        let names = self.id.as_bytes().len() + kind.len() + login.len() + key;
+        // Hardly more than it takes: a store in memory keeps these very bytes.
+        let mut out = Vec::with_capacity(NUMBERS_MAX + names);
         let (state, reason) = self.state.parts();
         out.extend_from_slice(&[FORM, state]);
         out.extend_from_slice(&reason.to_be_bytes());

@@ -62,7 +62,7 @@ impl<S: Session> SessionActor<S> {
             let leave = |group: &GroupName| Durable::Member { group: group.clone(), joins: false };
             staged.extend(groups.iter().map(leave));
         }
-        let used_up = turn.used_up.take().unwrap_or_default();
+        let used_up = turn.used_up.take().map(|used_up| *used_up).unwrap_or_default();
         match self.begin_commit(staged, used_up, now) {
             Ok(Begun { pokes, members }) => {
                 let committing = Committing::Turn { turn, pokes, members };
@@ -230,7 +230,7 @@ impl<S: Session> SessionActor<S> {
             self.since_queued = 0;
             self.begin_turn(Input::Queued(message), now);
             if let Some(turn) = &mut self.turn {
-                turn.used_up = Some(used_up);
+                turn.used_up = Some(Box::new(used_up));
             }
             return true;
         }

@@ -1,5 +1,6 @@
 //! The loop of a session's actor.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -116,6 +117,11 @@ impl<S: Session> SessionActor<S> {
         }
         if self.link.poll_timeout().is_some_and(|at| at <= now) {
             self.link.handle_timeout(now);
+            // A heartbeat at most, in one that is quiet: what it keeps for busy times is for others.
+            self.inbox.give_back();
+            if self.mail.is_empty() {
+                self.mail = VecDeque::new();
+            }
         }
         if self.turn_deadline().is_some_and(|at| at <= now) {
             self.overrun(now);

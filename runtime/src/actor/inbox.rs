@@ -29,6 +29,13 @@ impl Inbox {
         self.inputs.push_back(input);
     }
 
+    /// Gives back the room of what came and went, if nothing waits.
+    pub(super) fn give_back(&mut self) {
+        if self.inputs.is_empty() {
+            self.inputs = VecDeque::new();
+        }
+    }
+
     /// The next input. With `held`, the messages of the client wait and the rest goes past them.
     pub(super) fn pop(&mut self, held: bool) -> Option<Input> {
         let index = if held {

@@ -140,7 +140,7 @@ impl<S: Session> SessionActor<S> {
         let refused = self.keying.take().map_or(0, |keying| keying.refused);
         let id = self.link.session_id();
         let found = take_key(&self.worker.node, key.clone(), id, refused);
-        self.keying = Some(Keying { key, found: Some(found), refused });
+        self.keying = Some(Box::new(Keying { key, found: Some(found), refused }));
     }
 
     fn poll_keying(&mut self, cx: &mut Context<'_>) -> bool {
@@ -188,7 +188,7 @@ impl<S: Session> SessionActor<S> {
         }
         let id = self.link.session_id();
         let found = take_key(&self.worker.node, key.clone(), id, refused);
-        self.keying = Some(Keying { key, found: Some(found), refused });
+        self.keying = Some(Box::new(Keying { key, found: Some(found), refused }));
     }
 
     /// Nobody finds the session here any more.

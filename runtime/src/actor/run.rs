@@ -106,7 +106,7 @@ impl<S: Session> SessionActor<S> {
             Input::Message(seq, _) => Some(seq),
             _ => None,
         };
-        let kept = keeps_copy::<S>().then(|| input.clone());
+        let kept = keeps_copy::<S>().then(|| Box::new(input.clone()));
         if S::DURABILITY.is_every_turn() {
             turns.write_as(self.version());
         }
@@ -256,7 +256,7 @@ impl<S: Session> SessionActor<S> {
         }
         let restored = self.turns.as_mut().map(Turns::restore);
         match (restored, turn.input.take()) {
-            (Some(Ok(())), Some(input)) => self.try_again(turn, input, now),
+            (Some(Ok(())), Some(input)) => self.try_again(turn, *input, now),
             (Some(Err(text)), Some(_)) => {
                 log::error!("session {id}: cannot go on after a failed turn: {text}");
                 self.give_up(now);
@@ -269,7 +269,7 @@ impl<S: Session> SessionActor<S> {
         if turn.tries < self.worker.node.config.session.poison_tries {
             turn.tries += 1;
             turn.began = now;
-            turn.input = Some(input.clone());
+            turn.input = Some(Box::new(input.clone()));
             self.turn = Some(turn);
             if let Some(turns) = &self.turns {
                 turns.begin(input);

@@ -177,7 +177,7 @@ impl<'a> Drainer<'a> {
 
     async fn owned(&self) -> Option<Vec<RecordId>> {
         let cluster = &self.node.cluster;
-        rows::owned(&cluster.store, cluster.member(), OWN_MAX).await.ok()
+        rows::owned(&cluster.store, cluster.member(), OWN_MAX, |_| true).await.ok()
     }
 
     async fn take(&mut self, news: News) {

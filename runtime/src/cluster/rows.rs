@@ -131,12 +131,13 @@ pub(crate) async fn record(
     Ok(Read { header: Some(header), snapshot, owner })
 }
 
-/// All rows of a range, page by page.
-async fn rows(
+/// What `read` makes of the rows of a range, page by page: what it leaves out takes no memory.
+async fn rows<T>(
     store: &Arc<dyn Store>,
     range: keys::Range,
     most: usize,
-) -> Result<Vec<(Row, Bytes)>, Unread> {
+    read: impl Fn(Row, Bytes) -> Option<T>,
+) -> Result<Vec<T>, Unread> {
     let mut scan = Scan::range(range.start, Some(range.end));
     let mut found = Vec::new();
     loop {
@@ -144,9 +145,8 @@ async fn rows(
         let next = page.next().cloned();
         for entry in page.into_entries() {
             // What is none of ownership's does not belong into these ranges: it is left alone.
-            if let Some(row) = keys::row_of(&entry.key) {
-                found.push((row, entry.value));
-            }
+            let row = keys::row_of(&entry.key);
+            found.extend(row.and_then(|row| read(row, entry.value)));
         }
         match next {
             Some(next) if found.len() < most => scan = scan.resume(next),
@@ -166,14 +166,15 @@ pub(super) async fn entries(store: &Arc<dyn Store>, node: NodeId) -> Result<Entr
     };
     let mut nodes: BTreeMap<Member, (Option<Standing>, Option<Beat>)> = BTreeMap::new();
     // The standings first: a beat that is younger than its standing kills nobody.
-    for (row, bytes) in rows(store, keys::standings(), ENTRIES_MAX).await? {
+    let whole = |row, bytes| Some((row, bytes));
+    for (row, bytes) in rows(store, keys::standings(), ENTRIES_MAX, whole).await? {
         if let (Row::Standing(member), Value::Standing(standing)) =
             (&row, Value::decode(&row, &bytes)?)
         {
             nodes.entry(*member).or_default().0 = Some(standing);
         }
     }
-    for (row, bytes) in rows(store, keys::beats(), ENTRIES_MAX).await? {
+    for (row, bytes) in rows(store, keys::beats(), ENTRIES_MAX, whole).await? {
         if let (Row::Beat(member), Value::Beat(beat)) = (&row, Value::decode(&row, &bytes)?) {
             nodes.entry(*member).or_default().1 = Some(beat);
         }
@@ -185,18 +186,18 @@ pub(super) async fn entries(store: &Arc<dyn Store>, node: NodeId) -> Result<Entr
     Ok(Entries { last, nodes })
 }
 
-/// What a node owns, at most `most` of it.
+/// What a node owns of what is to be kept, at most `most` of it.
 pub(super) async fn owned(
     store: &Arc<dyn Store>,
     owner: Member,
     most: usize,
+    keep: impl Fn(&RecordId) -> bool,
 ) -> Result<Vec<RecordId>, Unread> {
-    let found = rows(store, keys::owned_by(owner), most).await?;
-    let ids = found.into_iter().filter_map(|(row, _)| match row {
-        Row::Owned(_, id) => Some(id),
+    let read = |row, _| match row {
+        Row::Owned(_, id) if keep(&id) => Some(id),
         _ => None,
-    });
-    Ok(ids.collect())
+    };
+    rows(store, keys::owned_by(owner), most, read).await
 }
 
 /// What others ask of a node through the store.
@@ -205,18 +206,17 @@ pub(super) async fn requests(
     owner: Member,
     most: usize,
 ) -> Result<Vec<(RecordId, Option<Request>)>, Unread> {
-    let found = rows(store, keys::requests_to(owner), most).await?;
-    let requests = found.into_iter().filter_map(|(row, bytes)| match &row {
-        Row::Request(_, id) => Some((
-            id.clone(),
-            match Value::decode(&row, &bytes) {
-                Ok(Value::Request(request)) => Some(request),
-                _ => None,
-            },
-        )),
-        _ => None,
-    });
-    Ok(requests.collect())
+    let read = |row: Row, bytes: Bytes| {
+        let request = match Value::decode(&row, &bytes) {
+            Ok(Value::Request(request)) => Some(request),
+            _ => None,
+        };
+        match row {
+            Row::Request(_, id) => Some((id, request)),
+            _ => None,
+        }
+    };
+    rows(store, keys::requests_to(owner), most, read).await
 }
 
 /// What is due, oldest first.
@@ -236,10 +236,9 @@ pub(crate) async fn due_between(
     until: u64,
     most: usize,
 ) -> Result<Vec<(u64, RecordId)>, Unread> {
-    let found = rows(store, keys::due_between(from, until), most).await?;
-    let due = found.into_iter().filter_map(|(row, _)| match row {
+    let read = |row, _| match row {
         Row::Due(at, id) => Some((at, id)),
         _ => None,
-    });
-    Ok(due.collect())
+    };
+    rows(store, keys::due_between(from, until), most, read).await
 }

@@ -19,8 +19,8 @@ const DEAD_MAX: usize = 1024;
 const DUE_ROWS_MAX: usize = 4096;
 /// A node's own index is looked at with every so many-th beat.
 const OWN_EVERY: u32 = 20;
-/// Rows of its own index that a node looks at.
-const OWN_MAX: usize = 1_000_000;
+/// Records of this node that are not in memory, which one look remembers for the next.
+const AWAY_MAX: usize = 4096;
 
 /// Begins sweeps, one at a time.
 #[derive(Debug, Default)]
@@ -56,9 +56,9 @@ impl Sweeper {
 /// Records of this node that were not in memory at two looks: nobody is at work on them.
 async fn own_records(node: &Arc<Shared>, suspects: &Mutex<HashSet<RecordId>>) {
     let cluster = &node.cluster;
-    let Ok(owned) = rows::owned(&cluster.store, cluster.member(), OWN_MAX).await else { return };
     let is_away = |id: &RecordId| !node.directory.knows(id) && !node.vactors.has(id);
-    let away: HashSet<_> = owned.into_iter().filter(is_away).collect();
+    let owned = rows::owned(&cluster.store, cluster.member(), AWAY_MAX, is_away).await;
+    let Ok(away) = owned.map(HashSet::<_>::from_iter) else { return };
     let before = {
         let mut suspects = suspects.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *suspects, away.clone())
@@ -78,7 +78,9 @@ async fn of_the_dead(node: &Arc<Shared>, gone: &Entry) {
     if !view.me.is_alive() {
         return;
     }
-    let Ok(owned) = rows::owned(&cluster.store, gone.member, DEAD_MAX).await else { return };
+    let Ok(owned) = rows::owned(&cluster.store, gone.member, DEAD_MAX, |_| true).await else {
+        return;
+    };
     let mut lost = 0;
     let is_mine = |id: &&RecordId| match id.class() {
         Class::Session => view.is_mine(id.as_bytes()),

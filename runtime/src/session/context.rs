@@ -28,9 +28,7 @@ pub(crate) struct Facts {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) may_simulate: bool,
     /// Bytes of a message to the client, at most.
-    pub(crate) message_max: usize,
-    /// Groups that it may be in.
-    pub(crate) groups_max: usize,
+    pub(crate) message_max: u32,
 }
 
 /// What a session's driver and its turns share.
@@ -73,7 +71,7 @@ impl<S: Session> Context<S> {
     /// the turn.
     #[inline]
     pub fn send(&mut self, message: S::Out) {
-        let limit = self.shared.facts.get().message_max;
+        let limit = self.shared.facts.get().message_max as usize;
         let staged = self.shared.effects.borrow_mut().send(|out| {
             let start = out.len();
             message.encode(S::CODEC, out)?;
@@ -169,7 +167,7 @@ impl<S: Session> Context<S> {
     /// with the turn, travels with the session and ends with it. A session is in at most
     /// `session.groups` (64) groups: one more fails the turn, as does a name of more than 64 bytes.
     pub fn join(&mut self, group: &str) {
-        let limit = self.shared.facts.get().groups_max;
+        let limit = self.shared.caller.node().config.session.groups;
         let joined = self.shared.groups.borrow();
         let is_new = GroupName::new(group).is_ok_and(|group| !joined.contains(&group));
         let in_all = joined.len() + self.shared.effects.borrow().durable.joins();

@@ -45,8 +45,8 @@ pub struct Caller {
     node: Arc<Shared>,
     /// `None`: somebody outside.
     who: Option<RecordId>,
-    /// Who waits for the turn under way, the first one first, and this one behind them.
-    chain: RefCell<Vec<RecordId>>,
+    /// Who waits for the turn under way, the first one first.
+    waiting: RefCell<Vec<RecordId>>,
     /// Where tells go, in order; made when first needed.
     courier: RefCell<Option<mpsc::Sender<Held>>>,
     /// The same for messages to sessions, of a VActor.
@@ -55,9 +55,8 @@ pub struct Caller {
 
 impl Caller {
     pub(crate) fn new(node: Arc<Shared>, who: Option<RecordId>) -> Self {
-        let chain = RefCell::new(who.iter().cloned().collect());
         let (courier, sendings) = (RefCell::new(None), RefCell::new(None));
-        Self { node, who, chain, courier, sendings }
+        Self { node, who, waiting: RefCell::default(), courier, sendings }
     }
 
     pub(crate) const fn node(&self) -> &Arc<Shared> {
@@ -71,10 +70,9 @@ impl Caller {
 
     /// A turn begins, for which these wait.
     pub(super) fn set_chain(&self, waiting: &[RecordId]) {
-        let mut chain = self.chain.borrow_mut();
-        chain.clear();
-        chain.extend(waiting.iter().cloned());
-        chain.extend(self.who.clone());
+        let mut kept = self.waiting.borrow_mut();
+        kept.clear();
+        kept.extend_from_slice(waiting);
     }
 
     /// Asks, and waits for the reply, for `deadline` at most.
@@ -86,7 +84,7 @@ impl Caller {
         deadline: Duration,
     ) -> impl Future<Output = Result<Payload, AskError>> + Send + use<> {
         let (until, left) = (self.node.clock.now() + deadline, deadline);
-        let chain = self.chain.borrow().clone();
+        let chain = self.waiting.borrow().iter().chain(&self.who).cloned().collect();
         let errand = Box::new(Errand { to, message, payload, chain, until, left, is_tell: false });
         let node = Arc::clone(&self.node);
         // What is here already is asked in the order in which it was called.
