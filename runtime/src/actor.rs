@@ -8,8 +8,8 @@
 //! takes what other parts of the node say; `inbox` holds what waits; `run` begins and ends turns;
 //! `commit` writes what must last before anything of a turn leaves, and takes messages out of
 //! queues; `life` ends connections and sessions; `own` is the driver of the session's record,
-//! `leave` how it goes to another node; `turn` owns the game's state; `timers`, `meter`, `delay`
-//! are small machines.
+//! `leave` how it goes to another node; `peers` whom it has met; `turn` owns the game's state;
+//! `timers`, `meter`, `delay` are small machines.
 
 mod commit;
 mod delay;
@@ -22,6 +22,7 @@ mod mail;
 mod meter;
 mod outlet;
 mod own;
+mod peers;
 mod run;
 mod timers;
 mod turn;
@@ -33,7 +34,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use actix::Actor;
-use throughline_cluster::Header;
+use throughline_cluster::{Header, RecordId};
 use throughline_link::{CloseCode, FrameError, Instant, NodeLink};
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
@@ -217,7 +218,7 @@ pub(crate) fn facts(
         message_max: (config.link.max_frame)
             .saturating_sub(throughline_link::wire::DATA_OVERHEAD as u32),
     };
-    let record = throughline_cluster::RecordId::session(id);
+    let record = RecordId::session(id);
     Rc::new(Shared {
         caller: Caller::new(std::sync::Arc::clone(&worker.node), Some(record)),
         facts: Cell::new(facts),
@@ -237,10 +238,12 @@ impl<S: Session> SessionActor<S> {
         let node = std::sync::Arc::clone(&worker.node);
         let groups = beginning.shared.groups.borrow().clone();
         let actor = Self::new(worker, beginning, is_known);
+        let watched = actor.shared.effects.borrow().peers.watched();
         let address = actor.start();
         if is_known {
             node.directory.insert(id, address.recipient());
             groups.iter().for_each(|group| node.queues.groups.join(group, id));
+            node.queues.meetings.watch(&RecordId::session(id), watched);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
     handshake::{self, MOVE_TIME},
     kinds::{Rejected, later, overloaded, refusal},
     node::Shared,
-    queues::GroupName,
+    queues::{GroupName, Peers},
     session::{self, Refusal, Session},
     transport::Transport,
     worker::Worker,
@@ -306,6 +306,7 @@ async fn load<S: Session>(
     // One that an older build wrote has none of a longer name.
     let groups = read.groups.iter().filter_map(|name| GroupName::new(name).ok());
     shared.groups.borrow_mut().extend(groups);
+    shared.effects.borrow_mut().peers = Peers::import(read.peers);
     let mut turns = Turns::new(state, Rc::clone(&shared));
     turns.begin(Input::Restored);
     let turn = std::future::poll_fn(|cx| {

@@ -9,7 +9,8 @@
 //! - `place`: a resume finds its session; `unheld`: records of this node that are not in memory
 //! - `message`, `serve`: what nodes say to each other; `courier`: messages between sessions
 //! - `key`: session keys; `sweep`: what is due, and what dead nodes owned
-//! - `poke`, `look`: queues that have something new, and messages that have expired
+//! - `poke`, `look`: queues that have something new, and messages that have expired; `meet`: which
+//!   life reads them
 //! - `group`: messages to groups; `locate`: where the session of a key is
 //! - `drain`, `drainer`: emptying the node; `counts`: for operators; `open`: the store
 
@@ -23,6 +24,7 @@ mod holding;
 mod key;
 mod locate;
 mod look;
+mod meet;
 mod message;
 mod open;
 mod place;
@@ -51,6 +53,7 @@ pub(crate) use holding::{Holding, create, elsewhere};
 pub(crate) use key::{Keying, take as take_key};
 pub(crate) use locate::locate;
 pub use locate::{LocateError, Location};
+pub(crate) use meet::{life_of, meet};
 pub(crate) use message::{tell_move, tell_start};
 pub(crate) use open::{Opened, open};
 pub(crate) use place::{Found, Host, place};

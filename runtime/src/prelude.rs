@@ -7,5 +7,6 @@ pub use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use crate::{
     Codec, Context, DecodeError, Durability, EndReason, HandlerError, Login, Node, NotAllowed,
-    Outcome, Page, Raw, Recipient, Refusal, ServerMessage, Session, SessionId, Undelivered,
+    Outcome, Page, PeerLost, Raw, Recipient, Refusal, ServerMessage, Session, SessionId,
+    Undelivered,
 };

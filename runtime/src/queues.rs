@@ -9,6 +9,7 @@
 //!   a commit
 //! - `inboxes`: what an actor has not handled yet, read from the store
 //! - `groups`: who of this node is in which group
+//! - `peers`: whom an actor has met; `meetings`: whom those of this node ask after
 //! - `outside`: the producer of those who are no actors; `counts`: for operators
 //!
 //! Pokes, looks and sweeps are `cluster`'s, since they speak to other nodes.
@@ -20,13 +21,16 @@ mod envelope;
 mod error;
 mod groups;
 mod inboxes;
+mod meetings;
 mod outside;
+mod peers;
 mod queued;
 mod send;
 mod staged;
 
 pub use address::Address;
 pub use error::SendReliableError;
+pub use peers::PeerLost;
 pub use queued::QueuedMessage;
 
 pub(crate) use address::{address_of, queue_of, record_of};
@@ -35,6 +39,8 @@ pub(crate) use counts::{QueueCounts, QueueStatus};
 pub(crate) use envelope::seal;
 pub(crate) use groups::{GroupName, Groups};
 pub(crate) use inboxes::{Inboxes, Taking};
+pub(crate) use meetings::{Left, Meetings};
 pub(crate) use outside::Queues;
-pub(crate) use send::{stage_reliable, stage_reliable_to_group};
+pub(crate) use peers::{Heard, Life, Loss, Meeting, News, Peers, Poke, TravellingPeer};
+pub(crate) use send::{stage_reliable, stage_reliable_to_group, stage_watch};
 pub(crate) use staged::{Durable, StagedDurable};

@@ -23,7 +23,7 @@ pub use message::{Recipient, ServerMessage, Undelivered};
 use crate::{
     codec::{Codec, DecodeError, Incoming, Outgoing},
     durability::Durability,
-    queues::QueuedMessage,
+    queues::{PeerLost, QueuedMessage},
 };
 
 /// One player's side of the game: its state, and what happens to it.
@@ -184,6 +184,19 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
         ctx: &mut Context<Self>,
     ) -> impl Future<Output = Outcome> {
         log::debug!("session {}: a message to {to} was not delivered: {why}", ctx.session_id());
+        async { Ok(()) }
+    }
+
+    /// The state of somebody to whom this session has sent durable messages, or whom it watches, was
+    /// lost: what it had handled has come to nothing, and what comes next is handled by another
+    /// life, if there is one. Comes once for each life, after the next message that goes there, or
+    /// at once with [`Context::watch`]. By default nothing is done.
+    fn peer_lost(
+        &mut self,
+        lost: PeerLost,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Outcome> {
+        let _ = (lost, ctx);
         async { Ok(()) }
     }
 

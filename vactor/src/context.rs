@@ -129,6 +129,21 @@ impl<V: VActor> Context<V> {
         }
     }
 
+    /// From the end of the turn on this VActor hears of the loss of another VActor or of a session at
+    /// once, within about a second: [`peer_lost`](VActor::peer_lost) says so, whether or not
+    /// anything was sent there. It travels with the VActor, and rests while that is swapped out.
+    /// Whoever has no state yet is watched from when it has. The end of a watched session ends the
+    /// watch; it is a loss only if it ended as lost. At most 32 are watched: one more fails the
+    /// turn.
+    pub fn watch(&mut self, peer: impl Into<throughline::Address>) {
+        self.stage.watch(&peer.into(), true);
+    }
+
+    /// Watches somebody no more, from the end of the turn on.
+    pub fn unwatch(&mut self, peer: impl Into<throughline::Address>) {
+        self.stage.watch(&peer.into(), false);
+    }
+
     /// Deletes the VActor at the end of this turn. Who asks it next finds a new one.
     pub fn forget(&mut self) {
         self.stage.forget();

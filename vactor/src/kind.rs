@@ -70,6 +70,7 @@ async fn hook<V: VActor>(
         Job::Activated(why) => actor.activated(why, &mut ctx).await?,
         Job::Deactivating(why) => actor.deactivating(why, &mut ctx).await?,
         Job::Reminded(name) => actor.reminded(&name, &mut ctx).await?,
+        Job::PeerLost(lost) => actor.peer_lost(lost, &mut ctx).await?,
         // Turns of messages have futures of their own.
         Job::Message(..) => {}
     }

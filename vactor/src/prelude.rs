@@ -3,7 +3,7 @@
 pub use std::time::Duration;
 
 pub use serde::{Deserialize, Serialize};
-pub use throughline::{HandlerError, Outcome, Recipient, SendReliableError, SessionId};
+pub use throughline::{HandlerError, Outcome, PeerLost, Recipient, SendReliableError, SessionId};
 
 pub use crate::{
     Activation, Address, Ask, AskError, CatchUp, Context, Deactivation, Durability, Handle,

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
-use throughline::{HandlerError, Outcome};
+use throughline::{HandlerError, Outcome, PeerLost};
 
 use crate::{Activation, Address, Context, Deactivation, Durability, Messages, Placement};
 
@@ -107,6 +107,19 @@ pub trait VActor: Messages + Sized + 'static {
     /// `session.poison-tries` times in all (3).
     fn reminded(&mut self, name: &str, ctx: &mut Context<Self>) -> impl Future<Output = Outcome> {
         let _ = (name, ctx);
+        async { Ok(()) }
+    }
+
+    /// The state of somebody to whom this VActor has sent durable messages, or whom it watches, was
+    /// lost: what it had handled has come to nothing, and what comes next is handled by another
+    /// life, if there is one. Comes once for each life, after the next message that goes there, or
+    /// at once with [`Context::watch`]. Tried again as a reminder is. By default nothing is done.
+    fn peer_lost(
+        &mut self,
+        lost: PeerLost,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Outcome> {
+        let _ = (lost, ctx);
         async { Ok(()) }
     }
 }

@@ -153,7 +153,7 @@ impl<S: Session> SessionActor<S> {
             Some(Committing::Turn { turn, pokes, members }) => {
                 let node = std::sync::Arc::clone(&self.worker.node);
                 self.change_groups(&members);
-                node.queues.is_enqueued(&node, pokes);
+                node.queues.is_enqueued(&node, self.pokes(pokes));
                 if S::DURABILITY.is_every_turn() {
                     self.release_others(&turn, now);
                 } else {

@@ -16,6 +16,7 @@ use crate::{
     counters::is_worth_a_line,
     node::suits,
     peers::Answerer,
+    queues::TravellingPeer,
     session::Session,
     transport::Transport,
 };
@@ -35,13 +36,17 @@ pub(crate) struct SessionSnapshot {
     /// milliseconds since 1970 UTC.
     #[serde(default)]
     pub(crate) enqueued_ms: u64,
+    /// Whom it has met.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) peers: Vec<TravellingPeer>,
 }
 
 impl SessionSnapshot {
     /// That of a session before its first turn.
     pub(crate) fn first(link: &NodeLink, state: Bytes) -> Result<Bytes, EncodeError> {
         let (link, enqueued_ms) = (link.export().into(), 0);
-        let first = Self { link, state, timers: Vec::new(), groups: Vec::new(), enqueued_ms };
+        let (timers, groups, peers) = (Vec::new(), Vec::new(), Vec::new());
+        let first = Self { link, state, timers, groups, enqueued_ms, peers };
         let mut body = Vec::new();
         codec::encode(Codec::Cbor, &first, &mut body)?;
         Ok(body.into())
@@ -191,6 +196,7 @@ impl<S: Session> SessionActor<S> {
             timers: self.timers.export(now, &self.inbox.timers()),
             groups: self.group_names(),
             enqueued_ms: self.enqueued_ms,
+            peers: self.shared.effects.borrow().peers.export(),
         };
         let mut body = Vec::new();
         codec::encode(Codec::Cbor, &snapshot, &mut body)

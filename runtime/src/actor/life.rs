@@ -82,6 +82,9 @@ impl<S: Session> SessionActor<S> {
         self.empty_inbox();
         self.timers.clear();
         self.leave_groups();
+        if self.is_listed {
+            self.leave_peers();
+        }
         self.permit = None;
         if let Some(key) = self.shared.key.take() {
             node.directory.release_key(&key, id);

@@ -18,6 +18,7 @@ use crate::{
     handshake::refusal_frame,
     kinds::refusal,
     node::suits,
+    queues::News,
     session::{Arrival, Recipient, Refusal, ServerMessage, Session, Undelivered},
     transport::{DetachedTransport, Transport},
 };
@@ -42,6 +43,8 @@ pub(crate) enum ToSession {
     Fenced,
     /// Its queues, in the bits of `Inboxes`, have something new.
     Poked(Arc<AtomicU8>),
+    /// Something was found out of somebody whom it has met.
+    Heard(Box<News>),
     /// Too many ended sessions are remembered; this one goes.
     Forget,
     /// The connection of a Resume is registered with this worker.
@@ -121,6 +124,7 @@ impl<S: Session> SessionActor<S> {
                 ToSession::Asked(asked) => self.asked(*asked),
                 ToSession::Release(release) => self.release(release, now),
                 ToSession::Fenced => self.fence(now),
+                ToSession::Heard(news) => self.hear(*news),
                 ToSession::Forget => {
                     if let Ending::Ended(_) = self.ending {
                         // A client that is being told may still hear the end of it.

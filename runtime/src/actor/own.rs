@@ -200,6 +200,7 @@ impl<S: Session> SessionActor<S> {
         if std::mem::take(&mut self.is_listed) {
             directory.remove(id);
             self.leave_groups();
+            self.leave_peers();
         }
     }
 

@@ -173,12 +173,14 @@ impl<S: Session> SessionActor<S> {
     /// The other effects of a turn leave.
     #[inline]
     pub(super) fn release_others(&mut self, turn: &Turn, now: Instant) {
+        self.keep_peers();
         let shared = std::rc::Rc::clone(&self.shared);
         let mut effects = shared.effects.borrow_mut();
         for effect in effects.others.drain(..) {
             self.apply(effect, now);
         }
         effects.clear();
+        drop(effects);
         match turn.hook {
             Hook::Destroyed => self.bury(now),
             Hook::SwapOut if !self.leaving.fenced => self.give_snapshot(now),
@@ -283,6 +285,9 @@ impl<S: Session> SessionActor<S> {
                 "session {id}: an input of hook `{hook}` was set aside after {tries} tries; \
                  {count} so far"
             );
+        }
+        if let Input::PeerLost(loss) = &input {
+            self.set_loss_aside(loss);
         }
         if S::DURABILITY.is_every_turn() && !matches!(turn.hook, Hook::SwapOut | Hook::Destroyed) {
             // That it was set aside is committed as a turn is; its effects were dropped.

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use crate::{
     codec::{self, Codec, DecodeError, Incoming},
-    queues::QueuedMessage,
+    queues::{Loss, QueuedMessage},
     session::{
         Context, EndReason, HandlerError, Outcome, Recipient, ServerMessage, Session, Shared,
         Undelivered,
@@ -37,6 +37,7 @@ pub(crate) enum Input {
     Repaired,
     Timer(String),
     Announced(Arc<str>),
+    PeerLost(Box<Loss>),
     Restored,
     /// The last turn here; the state is then written, in this version if the game can.
     SwapOut(u32),
@@ -55,6 +56,7 @@ impl Input {
             Self::Repaired => Hook::Repaired,
             Self::Timer(_) => Hook::Timer,
             Self::Announced(_) => Hook::Announced,
+            Self::PeerLost(_) => Hook::PeerLost,
             Self::Restored => Hook::Restored,
             Self::SwapOut(_) => Hook::SwapOut,
             Self::Destroyed(_) => Hook::Destroyed,
@@ -76,6 +78,7 @@ pub(crate) enum Hook {
     Repaired,
     Timer,
     Announced,
+    PeerLost,
     Restored,
     SwapOut,
     Destroyed,
@@ -84,7 +87,7 @@ pub(crate) enum Hook {
 }
 
 impl Hook {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Login,
         Self::Started,
         Self::Message,
@@ -95,6 +98,7 @@ impl Hook {
         Self::Repaired,
         Self::Timer,
         Self::Announced,
+        Self::PeerLost,
         Self::Restored,
         Self::SwapOut,
         Self::Destroyed,
@@ -113,6 +117,7 @@ impl Hook {
             Self::Repaired => "repaired",
             Self::Timer => "timer",
             Self::Announced => "announced",
+            Self::PeerLost => "peer_lost",
             Self::Restored => "restored",
             Self::SwapOut => "swap_out",
             Self::Destroyed => "destroyed",
@@ -193,6 +198,11 @@ impl<S: Session> Turns<S> {
     pub(crate) fn begin(&self, input: Input) {
         match input {
             Input::Message(_, payload) => self.begin_message(&payload),
+            Input::PeerLost(loss) => {
+                // From the end of this turn on it knows the life that is there now.
+                self.shared.effects.borrow_mut().peers.tell(&loss);
+                self.desk.task.set(Some(Task::Other(Input::PeerLost(loss))));
+            }
             other => self.desk.task.set(Some(Task::Other(other))),
         }
     }
@@ -362,6 +372,7 @@ async fn run<S: Session>(
         Task::Other(Input::Repaired) => state.repaired(ctx).await,
         Task::Other(Input::Timer(name)) => state.timer(&name, ctx).await,
         Task::Other(Input::Announced(text)) => state.announced(&text, ctx).await,
+        Task::Other(Input::PeerLost(loss)) => state.peer_lost(loss.lost, ctx).await,
         Task::Other(Input::Restored) => state.restored(ctx).await,
         Task::Other(Input::SwapOut(version)) => {
             state.swap_out(ctx).await?;

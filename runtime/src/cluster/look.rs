@@ -1,4 +1,5 @@
-//! The regular look at queues: what has something new, and what has expired.
+//! The regular look at queues: what has something new, who reads those that actors ask after, and
+//! what has expired.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -11,14 +12,15 @@ use throughline_cluster::{Class, RecordId};
 use throughline_link::Instant;
 use throughline_queue::{Inbox, NameKind, Nonempty, SweepCursor, sweep};
 
-use super::poke::poke_here;
+use super::{meet, poke::poke_here};
 use crate::{
     node::Shared,
     queues::{Inboxes, record_of},
     vactor,
 };
 
-/// Between two looks: a poke that was lost delays a message by so long.
+/// Between two looks: a poke that was lost delays a message by so long, and the loss of somebody who
+/// is watched is found so late.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Pages of rows of non-empty queues in one look: 4,096 rows. Where there are more, a look goes on
@@ -64,6 +66,7 @@ impl QueueLook {
         let cursors = Arc::clone(&self.cursors);
         node.cluster.handle().clone().spawn(async move {
             nonempty(&node, &cursors).await;
+            meet::look(&node).await;
             expired(&node, &cursors).await;
             running.store(false, Ordering::Release);
         });

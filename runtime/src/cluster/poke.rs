@@ -6,13 +6,13 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use throughline_cluster::{Class, Member, SessionKey, State};
+use throughline_cluster::{Class, Member};
 use throughline_queue::QueueName;
 
-use super::{message, message::Answer, message::Call, rows};
+use super::{meet, meet::Reader, message, message::Answer, message::Call};
 use crate::{
     node::Shared,
-    queues::{Inboxes, record_of},
+    queues::{Inboxes, Poke, record_of},
     vactor,
 };
 
@@ -27,20 +27,26 @@ const AGAIN: Duration = Duration::from_millis(20);
 const LOOKED_UP_MAX: usize = 8;
 
 /// Pokes the readers of these queues, here and on other nodes.
-pub(crate) fn poke(node: &Arc<Shared>, queues: Vec<QueueName>) {
-    let away: Vec<_> = queues.into_iter().filter(|queue| !poke_here(node, queue, 0)).collect();
+pub(crate) fn poke(node: &Arc<Shared>, pokes: Vec<Poke>) {
+    let mut away = Vec::new();
+    for poke in pokes {
+        match poke_here(node, &poke.queue, 0) {
+            true => meet::met_here(node, poke),
+            false => away.push(poke),
+        }
+    }
     let is_vactors =
-        |queue: &QueueName| record_of(queue).is_some_and(|id| id.class() == Class::VActor);
+        |poke: &Poke| record_of(&poke.queue).is_some_and(|id| id.class() == Class::VActor);
     // A VActor that is nowhere begins for it, here if there is no other node.
     if !node.cluster.has_others() && !away.iter().any(is_vactors) {
-        return;
+        return meet::leave(node, away, false);
     }
     if away.is_empty() {
         return;
     }
     let Ok(permit) = Arc::clone(&node.queues.pokes).try_acquire_owned() else {
         node.queues.counts.pokes_lost.fetch_add(away.len() as u64, Relaxed);
-        return;
+        return meet::leave(node, away, false);
     };
     let node = Arc::clone(node);
     node.cluster.handle().clone().spawn(async move {
@@ -48,6 +54,7 @@ pub(crate) fn poke(node: &Arc<Shared>, queues: Vec<QueueName>) {
         let _held = (permit, node.cluster.errand());
         if away.len() > LOOKED_UP_MAX && !away.iter().any(is_vactors) {
             poke_all(&node, &away).await;
+            meet::leave(&node, away, false);
         } else {
             poke_owners(&node, away).await;
         }
@@ -76,15 +83,15 @@ pub(super) fn poked(node: &Shared, queues: &[Bytes]) -> bool {
     queues.iter().filter(|queue| !here(queue)).count() == 0
 }
 
-fn call(queues: &[QueueName]) -> Call {
-    let bytes = |queue: &QueueName| Bytes::copy_from_slice(queue.as_bytes());
-    Call::Poke { queues: queues.iter().map(bytes).collect() }
+fn call(pokes: &[Poke]) -> Call {
+    let bytes = |poke: &Poke| Bytes::copy_from_slice(poke.queue.as_bytes());
+    Call::Poke { queues: pokes.iter().map(bytes).collect() }
 }
 
 /// Tells every other node. One that is on its way between two is told when it has come, by itself.
-async fn poke_all(node: &Arc<Shared>, queues: &[QueueName]) {
+async fn poke_all(node: &Arc<Shared>, pokes: &[Poke]) {
     let (view, me) = (node.cluster.view(), node.cluster.member());
-    let call = call(queues);
+    let call = call(pokes);
     for other in view.nodes.iter().filter(|entry| !entry.is_gone() && entry.member != me) {
         let mut pause = AGAIN;
         for tried in 1..=TRIES_MAX {
@@ -101,26 +108,29 @@ async fn poke_all(node: &Arc<Shared>, queues: &[QueueName]) {
     }
 }
 
-/// Tells the nodes that own the readers, again while they are not there.
-async fn poke_owners(node: &Arc<Shared>, mut queues: Vec<QueueName>) {
+/// Tells the nodes that own the readers, again while they are not there; and their senders whom
+/// they have met.
+async fn poke_owners(node: &Arc<Shared>, mut pokes: Vec<Poke>) {
     let mut pause = AGAIN;
     for _ in 0..TRIES_MAX {
-        let mut owners: HashMap<Member, Vec<QueueName>> = HashMap::new();
-        for queue in std::mem::take(&mut queues) {
-            match owner(node, &queue).await {
-                Ok(Some(member)) if member == node.cluster.member() => {
-                    if !poke_here(node, &queue, 0) {
-                        queues.push(queue);
+        let mut owners: HashMap<Member, Vec<Poke>> = HashMap::new();
+        for mut poke in std::mem::take(&mut pokes) {
+            let Ok(reader) = Reader::of(node, &poke.queue).await else {
+                pokes.push(poke);
+                continue;
+            };
+            if let Some(meeting) = &mut poke.meeting {
+                // What is not known now is looked at when this is tried again, or by the look.
+                let _ = reader.meet(node, &poke.queue, meeting).await;
+            }
+            match reader.owner() {
+                Some(member) if member == node.cluster.member() => {
+                    if !poke_here(node, &poke.queue, 0) {
+                        pokes.push(poke);
                     }
                 }
-                Ok(Some(member)) => owners.entry(member).or_default().push(queue),
-                // It looks by itself when it comes out of the store: a VActor is brought.
-                Ok(None) => {
-                    if let Some(id) = record_of(&queue).filter(|id| id.class() == Class::VActor) {
-                        vactor::wake(node, &id).await;
-                    }
-                }
-                Err(()) => queues.push(queue),
+                Some(member) => owners.entry(member).or_default().push(poke),
+                None => wake(node, poke).await,
             }
         }
         for (member, of_it) in owners {
@@ -129,29 +139,25 @@ async fn poke_owners(node: &Arc<Shared>, mut queues: Vec<QueueName>) {
                     node.queues.counts.poked.fetch_add(1, Relaxed);
                 }
                 // Moved on, or not answered: a poke may come twice.
-                _ => queues.extend(of_it),
+                _ => pokes.extend(of_it),
             }
         }
-        if queues.is_empty() {
+        if pokes.is_empty() {
             return;
         }
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    node.queues.counts.pokes_lost.fetch_add(queues.len() as u64, Relaxed);
+    node.queues.counts.pokes_lost.fetch_add(pokes.len() as u64, Relaxed);
+    meet::leave(node, pokes, true);
 }
 
-/// Who has the reader of a queue in memory; `None` if nobody has. An error: the store is silent.
-async fn owner(node: &Shared, queue: &QueueName) -> Result<Option<Member>, ()> {
-    let store = &node.cluster.store;
-    let id = match queue.session_key() {
-        Some(key) => {
-            let Ok(key) = SessionKey::new(key) else { return Ok(None) };
-            rows::holder(store, &key).await.map_err(drop)?.map(|holder| holder.id)
-        }
-        None => record_of(queue),
-    };
-    let Some(id) = id else { return Ok(None) };
-    let header = rows::header(store, &id).await.map_err(drop)?;
-    Ok(header.filter(|h| h.state != State::Parked && !h.state.is_ended()).and_then(|h| h.owner))
+/// A reader that nobody has looks by itself when it comes out of the store: a VActor is brought.
+async fn wake(node: &Arc<Shared>, poke: Poke) {
+    if let Some(id) = record_of(&poke.queue).filter(|id| id.class() == Class::VActor) {
+        vactor::wake(node, &id).await;
+    }
+    if poke.meeting.as_ref().is_some_and(|meeting| meeting.was.is_none()) {
+        meet::leave(node, vec![poke], true);
+    }
 }

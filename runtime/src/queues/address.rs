@@ -70,6 +70,14 @@ pub(crate) fn address_of(id: &RecordId) -> Option<Address> {
     Some(Address::VActor { kind: kind.to_owned(), key: key.to_owned() })
 }
 
+/// The address whose queue this is.
+pub(crate) fn address_of_queue(queue: &QueueName) -> Option<Address> {
+    match queue.session_key() {
+        Some(key) => Some(Address::Key(key.to_owned())),
+        None => address_of(&record_of(queue)?),
+    }
+}
+
 /// The queue of an address.
 pub(crate) fn queue_of(to: &Address) -> Result<QueueName, SendReliableError> {
     let of_record = |id: &RecordId| QueueName::record(id.as_bytes());

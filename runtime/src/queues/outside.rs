@@ -6,7 +6,10 @@ use std::time::Duration;
 use throughline_queue::{Clock, Estimates, Limits, Position, Queue, QueueName, QueueOptions};
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::{Address, GroupName, Groups, QueueCounts, SendReliableError, queue_of, seal, send};
+use super::{
+    Address, GroupName, Groups, Meetings, Poke, QueueCounts, SendReliableError, queue_of, seal,
+    send,
+};
 use crate::{cluster, config::QueueSettings, node::Shared};
 
 /// Commits whose receivers are being poked at other nodes, at most: more are not poked, and found
@@ -19,6 +22,7 @@ pub(crate) struct Queues {
     limits: Limits,
     outside: OnceCell<Queue>,
     pub(crate) groups: Groups,
+    pub(crate) meetings: Meetings,
     pub(crate) counts: QueueCounts,
     pub(crate) pokes: Arc<Semaphore>,
 }
@@ -35,6 +39,7 @@ impl Queues {
             limits,
             outside: OnceCell::new(),
             groups: Groups::default(),
+            meetings: Meetings::default(),
             counts: QueueCounts::default(),
             pokes: Arc::new(Semaphore::new(POKES_MAX)),
         }
@@ -70,7 +75,7 @@ impl Queues {
         let to = queue_of(to)?;
         let queue = self.outside(node).await?;
         let position = queue.enqueue(&to, seal(None, body), ttl).await?;
-        self.is_enqueued(node, vec![to]);
+        self.is_enqueued(node, vec![to.into()]);
         Ok(position)
     }
 
@@ -93,12 +98,12 @@ impl Queues {
             }
         }
         let sent = to.len();
-        self.is_enqueued(node, to);
+        self.is_enqueued(node, to.into_iter().map(Poke::from).collect());
         Ok(sent)
     }
 
     /// A commit that enqueued to these is in.
-    pub(crate) fn is_enqueued(&self, node: &Arc<Shared>, to: Vec<QueueName>) {
+    pub(crate) fn is_enqueued(&self, node: &Arc<Shared>, to: Vec<Poke>) {
         if to.is_empty() {
             return;
         }

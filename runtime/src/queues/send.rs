@@ -12,8 +12,14 @@ use throughline_queue::{
 };
 use throughline_store::Scan;
 
-use super::{Address, Durable, GroupName, SendReliableError, queue_of, seal, staged::DURABLE_MAX};
-use crate::{cluster, node::Shared, session::Effects};
+use super::{
+    Address, Durable, GroupName, SendReliableError, queue_of, record_of, seal, staged::DURABLE_MAX,
+};
+use crate::{
+    cluster,
+    node::Shared,
+    session::{Effects, HandlerError},
+};
 
 /// Stages a message to one address. It leaves with the commit of the turn.
 pub(crate) async fn stage_reliable(
@@ -29,7 +35,24 @@ pub(crate) async fn stage_reliable(
     let mut admitted = admit(node, &[&to], payload.len()).await?;
     admitted.pop().unwrap_or(Ok(()))?;
     let expires_ms = expires(node, ttl);
-    effects.borrow_mut().durable.push(Durable::Enqueue { to, payload, expires_ms })
+    let meets = from.is_some_and(|from| record_of(&to).as_ref() != Some(from));
+    let asks = meets && effects.borrow().peers.asks_who(&to);
+    let found = if asks { cluster::life_of(node, &to).await } else { None };
+    let mut effects = effects.borrow_mut();
+    if meets {
+        effects.peers.send(&to, found);
+    }
+    effects.durable.push(Durable::Enqueue { to, payload, expires_ms })
+}
+
+/// Stages that an actor watches somebody from now on, or does no more.
+pub(crate) fn stage_watch(
+    effects: &RefCell<Effects>,
+    to: &Address,
+    watched: bool,
+) -> Result<(), HandlerError> {
+    let staged = effects.borrow_mut().peers.watch(queue_of(to)?, watched);
+    staged.map_err(|most| HandlerError::new(format!("watches more than {most} others")))
 }
 
 /// Stages a message to each member of a group; to how many. A member whose queue is full is passed

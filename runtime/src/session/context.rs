@@ -244,6 +244,26 @@ impl<S: Session> Context<S> {
             .await
     }
 
+    /// From the end of the turn on this session hears of the loss of another session or of a VActor
+    /// at once, within about a second: [`peer_lost`](Session::peer_lost) says so, whether or not
+    /// anything was sent there. It travels with the session, and rests while that is parked. Whoever
+    /// has no state yet is watched from when it has. The end of a watched session ends the watch; it
+    /// is a loss only if it ended as lost. At most 32 are watched: one more fails the turn.
+    pub fn watch(&mut self, peer: impl Into<Address>) {
+        self.change_watch(&peer.into(), true);
+    }
+
+    /// Watches somebody no more, from the end of the turn on.
+    pub fn unwatch(&mut self, peer: impl Into<Address>) {
+        self.change_watch(&peer.into(), false);
+    }
+
+    fn change_watch(&self, peer: &Address, watched: bool) {
+        if let Err(error) = queues::stage_watch(&self.shared.effects, peer, watched) {
+            self.fail(error);
+        }
+    }
+
     /// Where the session is that holds this key, at this moment.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use throughline_link::{CloseCode, SessionId};
 
 use super::Recipient;
 use crate::{
-    queues::{GroupName, StagedDurable},
+    queues::{GroupName, Peers, StagedDurable},
     vactor::{Payload, Target},
 };
 
@@ -58,6 +58,8 @@ pub(crate) struct Effects {
     pub(crate) others: Vec<Effect>,
     /// What goes into a commit, before all of this leaves.
     pub(crate) durable: StagedDurable,
+    /// Whom the actor has met, with what the turn has staged.
+    pub(crate) peers: Peers,
 }
 
 /// Buffers that grew beyond this are given back after the turn.
@@ -100,8 +102,10 @@ impl Effects {
         self.ends.clear();
         self.others.clear();
         self.durable.clear();
+        self.peers.unstage();
         if self.bytes.capacity() > KEEP_BYTES {
-            *self = Self::default();
+            let peers = std::mem::take(&mut self.peers);
+            *self = Self { peers, ..Self::default() };
         }
     }
 }

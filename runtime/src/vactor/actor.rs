@@ -6,13 +6,14 @@
 //! # Layout
 //! `drive` is the loop; `turn` begins and ends turns, `commit` is what comes of them, `reminded`
 //! begins those of reminders; `own` is the driver of the record, `leave` how it leaves this node;
-//! `queued` takes durable messages out of its inbox; `work` is what it is asked, and how it
-//! answers.
+//! `queued` takes durable messages out of its inbox; `peers` is whom it has met; `work` is what it
+//! is asked, and how it answers.
 
 mod commit;
 mod drive;
 mod leave;
 mod own;
+mod peers;
 mod queued;
 mod reminded;
 mod turn;
@@ -36,7 +37,12 @@ pub(super) use work::{Failure, Replier, Work};
 use super::{
     Activation, Deactivation, Instance, Settings, Stage, reminders::Reminders, table::Usage,
 };
-use crate::{batch, cluster::Holding, queues::Inboxes, worker::Worker};
+use crate::{
+    batch,
+    cluster::Holding,
+    queues::{Inboxes, News, Peers, TravellingPeer},
+    worker::Worker,
+};
 use commit::Committing;
 use leave::Leaving;
 use turn::{ReadFuture, Turn};
@@ -48,6 +54,8 @@ pub(crate) enum ToVActor {
     Work(Work),
     /// There may be something new in its inbox.
     Poked,
+    /// Something was found out of somebody whom it has met.
+    Heard(Box<News>),
     /// It is to leave: to that node, or into the store.
     Leave(Deactivation, Option<Box<Entry>>),
     /// Others declared this node dead.
@@ -64,6 +72,9 @@ pub(super) struct VActorSnapshot {
     /// The time of the last message that it enqueued, which never goes back within a life.
     #[serde(default)]
     pub(super) enqueued_ms: u64,
+    /// Whom it has met.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) peers: Vec<TravellingPeer>,
 }
 
 /// A VActor that begins on this worker.
@@ -129,7 +140,8 @@ impl VActorActor {
             beginning;
         let node = Arc::clone(&worker.node);
         let now = node.clock.now();
-        let usage = Arc::new(Usage::default());
+        let life = holding.held.header().life;
+        let usage = Arc::new(Usage { life, ..Usage::default() });
         usage.used.store(now.as_micros(), std::sync::atomic::Ordering::Relaxed);
         let mut inbox = VecDeque::from([Input::Activated(why)]);
         inbox.extend(first.map(|work| {
@@ -166,7 +178,11 @@ impl VActorActor {
             is_over: false,
         };
         actor.inboxes.look(Inboxes::RECORD);
+        let peers = Peers::import(read.peers);
+        let watched = peers.watched();
+        actor.stage.effects().borrow_mut().peers = peers;
         actor.start();
+        node.queues.meetings.watch(&id, watched);
         for surplus in node.vactors.insert(id, kind, sender, usage) {
             // One that has ended makes room already.
             let _ = surplus.send(ToVActor::Leave(Deactivation::Idle, None));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Payload, Stage};
-use crate::{durability::Durability, session::HandlerError};
+use crate::{durability::Durability, queues::PeerLost, session::HandlerError};
 
 /// Where a VActor is to begin that is nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +98,8 @@ pub enum Job {
     Deactivating(Deactivation),
     /// A reminder.
     Reminded(String),
+    /// A peer has lost its state.
+    PeerLost(PeerLost),
     /// A message, by its place in the kind's list.
     Message(usize, Payload),
 }

@@ -144,6 +144,13 @@ impl Stage {
         queues::stage_reliable_to_group(node, &self.effects, from, &group, body, time).await
     }
 
+    /// Watches somebody from the end of the turn on, or does no more.
+    pub fn watch(&self, peer: &Address, watched: bool) {
+        if let Err(error) = queues::stage_watch(&self.effects, peer, watched) {
+            self.fail(error);
+        }
+    }
+
     /// Stages a message to the members of a group, in CBOR, best effort.
     pub fn send_to_group(&self, group: &str, payload: Vec<u8>) {
         match GroupName::new(group) {

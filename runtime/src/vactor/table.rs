@@ -13,7 +13,7 @@ use super::{
     Kind, Mode,
     actor::{ToVActor, Work},
 };
-use crate::batch::Sender;
+use crate::{batch::Sender, queues::News};
 
 /// Places of VActors of other nodes that are remembered, at most: beyond that all are forgotten,
 /// and read again when they are needed.
@@ -63,6 +63,8 @@ pub(super) struct Usage {
     pub(super) poked: AtomicU8,
     /// How long a turn takes, in microseconds: a running mean.
     pub(super) turn_us: AtomicU64,
+    /// The life of its record, as long as it is in memory.
+    pub(super) life: u64,
 }
 
 /// Counts since the start.
@@ -175,6 +177,19 @@ impl VActors {
         true
     }
 
+    /// The life of a VActor, if it is here.
+    pub(crate) fn life_of(&self, id: &RecordId) -> Option<u64> {
+        self.lock().entries.get(id).map(|entry| entry.usage.life)
+    }
+
+    /// Tells a VActor what was found out of somebody whom it has met.
+    pub(crate) fn tell_news(&self, id: &RecordId, news: News) {
+        if let Some(actor) = self.find(id) {
+            // One that has just ended finds it again.
+            let _ = actor.send(ToVActor::Heard(Box::new(news)));
+        }
+    }
+
     pub(super) fn find(&self, id: &RecordId) -> Option<Sender<ToVActor>> {
         self.lock().entries.get(id).map(|entry| entry.actor.clone())
     }
@@ -225,14 +240,16 @@ impl VActors {
         own.into_iter().take(many).map(|entry| entry.actor.clone()).collect()
     }
 
-    /// Removes one, unless another has taken its name meanwhile.
-    pub(super) fn remove(&self, id: &RecordId, usage: &Arc<Usage>) {
+    /// Removes one, unless another has taken its name meanwhile. Whether it was there.
+    pub(super) fn remove(&self, id: &RecordId, usage: &Arc<Usage>) -> bool {
         let mut active = self.lock();
         let own = active.entries.get(id).filter(|entry| Arc::ptr_eq(&entry.usage, usage));
-        if let Some(kind) = own.map(|entry| entry.kind) {
+        let own_kind = own.map(|entry| entry.kind);
+        if let Some(kind) = own_kind {
             active.entries.remove(id);
             active.of_kind[kind] -= 1;
         }
+        own_kind.is_some()
     }
 
     /// Others declared this node dead.

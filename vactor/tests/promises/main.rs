@@ -4,3 +4,4 @@
 mod cluster;
 mod kinds;
 mod one_node;
+mod peers;

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use throughline_link::SessionId;
 use throughline_queue::{Pieces, QueueName};
 
-use super::{VActorActor, leave, turn::What, work::Replier};
+use super::{VActorActor, leave, turn::What, work::Input, work::Replier};
 use crate::{
     cluster::send_to_group,
     counters::is_worth_a_line,
@@ -57,14 +57,14 @@ impl VActorActor {
             }
             Err(error) => {
                 self.note_failure(&error.to_string());
-                let queued = match &finished.what {
-                    What::Queued(queued) => Some(queued.clone()),
-                    _ => None,
-                };
+                let what = finished.what.clone();
                 self.undo(finished);
                 // It counts as a turn that failed: it must not come for ever.
-                if let Some(queued) = queued.filter(|_| !self.is_over) {
-                    self.try_queued_again(*queued);
+                match what {
+                    _ if self.is_over => {}
+                    What::Queued(queued) => self.try_queued_again(*queued),
+                    What::PeerLost(loss) => self.set_loss_aside(&loss),
+                    _ => {}
                 }
             }
         }
@@ -101,10 +101,12 @@ impl VActorActor {
     pub(super) fn not_committed(&mut self) {
         match self.committing.take() {
             Some(Committing::Turn(finished)) => {
-                let is_queued = matches!(finished.what, What::Queued(_) | What::SetAside);
+                let what = finished.what.clone();
                 self.undo(finished);
-                if is_queued {
-                    self.inboxes.again();
+                match what {
+                    What::Queued(_) | What::SetAside => self.inboxes.again(),
+                    What::PeerLost(loss) => self.inbox.push_back(Input::PeerLost(loss)),
+                    _ => {}
                 }
             }
             // Somebody else had it, or the store did not take it: what is behind it must wait.
@@ -118,7 +120,9 @@ impl VActorActor {
     pub(super) fn release(&mut self, finished: Finished) {
         let Finished { replier, reply, what, forgets, deactivates, pokes, .. } = finished;
         let node = Arc::clone(&self.worker.node);
+        let pokes = self.stage.effects().borrow().peers.pokes(&self.id, pokes);
         node.queues.is_enqueued(&node, pokes);
+        self.keep_peers();
         let stage = std::rc::Rc::clone(&self.stage);
         let mut effects = stage.effects().borrow_mut();
         for effect in effects.others.drain(..) {

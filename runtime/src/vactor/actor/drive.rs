@@ -106,6 +106,7 @@ impl VActorActor {
                     let bits = self.usage.poked.swap(0, std::sync::atomic::Ordering::AcqRel);
                     self.inboxes.look(bits);
                 }
+                ToVActor::Heard(news) => self.hear(*news),
                 ToVActor::Leave(why, to) => self.leaving.want(why, to),
                 ToVActor::Fenced => self.fence(),
             }

@@ -248,7 +248,10 @@ impl VActorActor {
 
     /// Nobody finds it here any more.
     pub(super) fn unlist(&self) {
-        self.worker.node.vactors.remove(&self.id, &self.usage);
+        let node = &self.worker.node;
+        if node.vactors.remove(&self.id, &self.usage) {
+            node.queues.meetings.watch(&self.id, Vec::new());
+        }
     }
 
     /// What had not begun goes back to those who wait, or after the VActor.

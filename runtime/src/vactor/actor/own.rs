@@ -97,6 +97,7 @@ impl VActorActor {
             state: state.into(),
             reminders: self.reminders.clone(),
             enqueued_ms: self.enqueued_ms,
+            peers: self.stage.effects().borrow().peers.export(),
         };
         let mut body = Vec::new();
         codec::encode(Codec::Cbor, &snapshot, &mut body)?;

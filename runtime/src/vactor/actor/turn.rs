@@ -24,6 +24,7 @@ use crate::{
     counters::is_worth_a_line,
     node::Shared,
     peers,
+    queues::Loss,
     session::HandlerError,
     vactor::{
         AskError, Durability, Instance, Job, Mode, Payload, Rejection, TurnFuture,
@@ -38,7 +39,7 @@ pub(super) struct Turn {
     pub(super) replier: Replier,
     what: What,
     began: Instant,
-    /// How often a reminder was tried.
+    /// How often a reminder, or the news of a loss, was tried.
     pub(super) tries: u32,
     /// The reminders before the one that this turn is for.
     pub(super) before: Option<Reminders>,
@@ -50,6 +51,7 @@ pub(super) enum What {
     Activated,
     Deactivating,
     Reminded(String),
+    PeerLost(Box<Loss>),
     Message,
     Queued(Box<QueuedTurn>),
     /// Nothing: a message that cannot be handled is taken out of the inbox.
@@ -181,6 +183,7 @@ impl VActorActor {
             Input::Activated(why) => {
                 self.begin_turn(Job::Activated(why), What::Activated, Replier::Nobody, now);
             }
+            Input::PeerLost(loss) => self.begin_peer_lost(loss, 1, now),
             Input::Work(work) => {
                 self.usage.waiting.fetch_sub(1, Ordering::Relaxed);
                 if work.until <= now {
@@ -374,6 +377,7 @@ impl VActorActor {
         }
         match what {
             What::Reminded(name) => self.try_again(name, tries, before, now),
+            What::PeerLost(loss) => self.try_loss_again(loss, tries, now),
             What::Queued(queued) => self.try_queued_again(*queued),
             _ => {}
         }

@@ -7,7 +7,7 @@ use throughline_link::Instant;
 use tokio::sync::oneshot;
 
 use super::super::{Activation, AskError, Payload, Rejection, table::MessageOf, wire::Reply};
-use crate::peers::Answerer;
+use crate::{peers::Answerer, queues::Loss};
 
 /// A message that waits for its turn.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub(in crate::vactor) struct Work {
 pub(super) enum Input {
     Activated(Activation),
     Work(Work),
+    PeerLost(Box<Loss>),
 }
 
 /// Who waits for a reply.
