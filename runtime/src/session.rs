@@ -187,8 +187,8 @@ pub trait Session: Serialize + DeserializeOwned + 'static {
         async { Ok(()) }
     }
 
-    /// The state of somebody to whom this session has sent durable messages, or whom it watches, was
-    /// lost: what it had handled has come to nothing, and what comes next is handled by another
+    /// Somebody to whom this session has sent durable messages, or whom it watches, has lost its
+    /// state: what it had handled has come to nothing, and what comes next is handled by another
     /// life, if there is one. Comes once for each life, after the next message that goes there, or
     /// at once with [`Context::watch`]. By default nothing is done.
     fn peer_lost(

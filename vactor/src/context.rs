@@ -129,12 +129,12 @@ impl<V: VActor> Context<V> {
         }
     }
 
-    /// From the end of the turn on this VActor hears of the loss of another VActor or of a session at
-    /// once, within about a second: [`peer_lost`](VActor::peer_lost) says so, whether or not
-    /// anything was sent there. It travels with the VActor, and rests while that is swapped out.
-    /// Whoever has no state yet is watched from when it has. The end of a watched session ends the
-    /// watch; it is a loss only if it ended as lost. At most 32 are watched: one more fails the
-    /// turn.
+    /// From the end of the turn on this VActor hears at once when another VActor or a session has
+    /// lost its state, within about a second of when that is sure: in
+    /// [`peer_lost`](VActor::peer_lost), whether or not anything was sent there. The watch travels
+    /// with the VActor, and rests while that is swapped out. Whoever has no state yet is watched
+    /// from when it has. The end of a watched session ends the watch; it is a loss only if it ended
+    /// as lost. At most 32 are watched: one more fails the turn.
     pub fn watch(&mut self, peer: impl Into<throughline::Address>) {
         self.stage.watch(&peer.into(), true);
     }

@@ -110,8 +110,8 @@ pub trait VActor: Messages + Sized + 'static {
         async { Ok(()) }
     }
 
-    /// The state of somebody to whom this VActor has sent durable messages, or whom it watches, was
-    /// lost: what it had handled has come to nothing, and what comes next is handled by another
+    /// Somebody to whom this VActor has sent durable messages, or whom it watches, has lost its
+    /// state: what it had handled has come to nothing, and what comes next is handled by another
     /// life, if there is one. Comes once for each life, after the next message that goes there, or
     /// at once with [`Context::watch`]. Tried again as a reminder is. By default nothing is done.
     fn peer_lost(

@@ -35,7 +35,7 @@ impl<S: Session> SessionActor<S> {
     }
 
     /// The turn that was to hear of a loss was set aside: it does not come again.
-    pub(super) fn set_loss_aside(&mut self, loss: &Loss) {
+    pub(super) fn set_loss_aside(&self, loss: &Loss) {
         self.shared.effects.borrow_mut().peers.tell(loss);
         if !S::DURABILITY.is_every_turn() {
             self.keep_peers();
@@ -44,6 +44,9 @@ impl<S: Session> SessionActor<S> {
 
     /// Whom the turn sends to that is being written.
     pub(super) fn pokes(&self, queues: Vec<QueueName>) -> Vec<Poke> {
+        if queues.is_empty() {
+            return Vec::new();
+        }
         self.shared.effects.borrow().peers.pokes(&self.record(), queues)
     }
 

@@ -19,8 +19,8 @@ use crate::{
     vactor,
 };
 
-/// Between two looks: a poke that was lost delays a message by so long, and the loss of somebody who
-/// is watched is found so late.
+/// Between two looks: a poke that was lost delays a message by so long, and the loss of who is
+/// watched is found so late.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Pages of rows of non-empty queues in one look: 4,096 rows. Where there are more, a look goes on

@@ -120,7 +120,7 @@ async fn poke_owners(node: &Arc<Shared>, mut pokes: Vec<Poke>) {
                 continue;
             };
             if let Some(meeting) = &mut poke.meeting {
-                // What is not known now is looked at when this is tried again, or by the look.
+                // Where the store does not say, the next message is a meeting again.
                 let _ = reader.meet(node, &poke.queue, meeting).await;
             }
             match reader.owner() {

@@ -232,6 +232,9 @@ impl Peers {
 
     /// What of these queues `who` is to hear, to whom the turn that is being written sends.
     pub(crate) fn pokes(&self, who: &RecordId, queues: Vec<QueueName>) -> Vec<Poke> {
+        if queues.is_empty() {
+            return Vec::new();
+        }
         let peers = self.0.as_ref().map(|known| known.with_staged()).unwrap_or_default();
         let sends = |queue: &QueueName| self.0.as_ref().is_some_and(|known| known.sends(queue));
         let poke = |queue: QueueName| {

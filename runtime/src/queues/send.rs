@@ -39,10 +39,11 @@ pub(crate) async fn stage_reliable(
     let asks = meets && effects.borrow().peers.asks_who(&to);
     let found = if asks { cluster::life_of(node, &to).await } else { None };
     let mut effects = effects.borrow_mut();
+    effects.durable.push(Durable::Enqueue { to: to.clone(), payload, expires_ms })?;
     if meets {
         effects.peers.send(&to, found);
     }
-    effects.durable.push(Durable::Enqueue { to, payload, expires_ms })
+    Ok(())
 }
 
 /// Stages that an actor watches somebody from now on, or does no more.

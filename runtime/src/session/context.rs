@@ -244,11 +244,12 @@ impl<S: Session> Context<S> {
             .await
     }
 
-    /// From the end of the turn on this session hears of the loss of another session or of a VActor
-    /// at once, within about a second: [`peer_lost`](Session::peer_lost) says so, whether or not
-    /// anything was sent there. It travels with the session, and rests while that is parked. Whoever
-    /// has no state yet is watched from when it has. The end of a watched session ends the watch; it
-    /// is a loss only if it ended as lost. At most 32 are watched: one more fails the turn.
+    /// From the end of the turn on this session hears at once when another session or a VActor has
+    /// lost its state, within about a second of when that is sure: in
+    /// [`peer_lost`](Session::peer_lost), whether or not anything was sent there. The watch travels
+    /// with the session, and rests while that is parked. Whoever has no state yet is watched from
+    /// when it has. The end of a watched session ends the watch; it is a loss only if it ended as
+    /// lost. At most 32 are watched: one more fails the turn.
     pub fn watch(&mut self, peer: impl Into<Address>) {
         self.change_watch(&peer.into(), true);
     }

@@ -18,7 +18,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const TILL: &str = "VActor till/t";
 
 fn cluster() -> TestCluster {
-    TestCluster::new(3, |node| {
+    cluster_of(1)
+}
+
+fn cluster_of(seed: u64) -> TestCluster {
+    TestCluster::builder(3).seed(seed).start(|node| {
         node.sessions::<Ann>().vactors::<Till>().vactors::<Writer>().vactors::<Clerk>()
     })
 }
@@ -37,7 +41,6 @@ fn pay(cluster: &TestCluster, n: usize, by: i64) -> i64 {
     asked::<Till, _>(cluster, n, "t", Pay { by }).unwrap()
 }
 
-/// The writer is at node 1, and everybody can ask it.
 fn writes(cluster: &TestCluster, n: usize, to: To) {
     asked::<Writer, _>(cluster, n, "w", Write { to }).unwrap();
 }
@@ -158,18 +161,14 @@ fn a_message_to_a_peer_whose_node_has_just_died_is_a_meeting_too() {
 #[test]
 fn who_did_not_exist_when_it_was_sent_to_is_met_when_it_begins() {
     let cluster = cluster();
-    moves_writer_and_sends(&cluster);
+    writes(&cluster, 1, till());
+    cluster.advance(SECOND * 3);
+    assert_eq!(pay(&cluster, 1, 0), 1, "it has begun for its message");
     moves::<Till>(&cluster, "t", 0);
     is_killed(&cluster, 0);
     writes(&cluster, 1, till());
     cluster.advance(SECOND * 2);
     assert_eq!(heard(&cluster, 1).len(), 1);
-}
-
-fn moves_writer_and_sends(cluster: &TestCluster) {
-    writes(cluster, 1, till());
-    cluster.advance(SECOND * 3);
-    assert_eq!(pay(cluster, 1, 0), 1, "it has begun for its message");
 }
 
 #[test]
@@ -293,7 +292,7 @@ fn a_peer_that_only_moved_or_was_swapped_out_is_not_lost() {
 #[test]
 fn a_crash_proof_sender_hears_of_a_loss_once_through_the_kill_of_its_own_node() {
     for late in 0..12 {
-        let cluster = cluster();
+        let cluster = cluster_of(late);
         let clerk = |n: usize| asked::<Clerk, _>(&cluster, n, "c", Heard {});
         pay(&cluster, 0, 0);
         asked::<Clerk, _>(&cluster, 1, "c", Write { to: till() }).unwrap();
@@ -309,7 +308,12 @@ fn a_crash_proof_sender_hears_of_a_loss_once_through_the_kill_of_its_own_node() 
         let _ = clerk(2);
         cluster.advance(SECOND * 3);
         let after = clerk(2).unwrap();
-        assert_eq!(after.len(), 1, "killed {late} times 150 ms later, having heard {before:?}");
+        // Its till may have begun again at the same node.
+        let mut lives = after.clone();
+        lives.sort();
+        lives.dedup();
+        assert!(lives.len() == after.len(), "killed {late} times 150 ms later: {after:?}");
+        assert!(!after.is_empty() && after.starts_with(&before), "{before:?}, then {after:?}");
         asked::<Clerk, _>(&cluster, 2, "c", Write { to: till() }).unwrap();
         cluster.advance(SECOND * 3);
         assert_eq!(clerk(2).unwrap(), after);

@@ -46,7 +46,7 @@ impl VActorActor {
     }
 
     /// No turn can hear of it: it does not come again.
-    pub(super) fn set_loss_aside(&mut self, loss: &Loss) {
+    pub(super) fn set_loss_aside(&self, loss: &Loss) {
         let counts = &self.worker.node.vactors.counts;
         let count = counts.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
         if is_worth_a_line(count) {
