@@ -6,10 +6,11 @@
 //! # Layout
 //! `drive` is the loop; `turn` begins and ends turns, `commit` is what comes of them, `reminded`
 //! begins those of reminders; `own` is the driver of the record, `leave` how it leaves this node;
-//! `queued` takes durable messages out of its inbox; `work` is what it is asked, and how it
+//! `queued` takes durable messages out of its inbox, `dead` is for those that nobody handles; `work` is what it is asked, and how it
 //! answers.
 
 mod commit;
+mod dead;
 mod drive;
 mod leave;
 mod own;

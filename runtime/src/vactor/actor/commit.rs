@@ -1,6 +1,6 @@
 //! What comes of a turn that has ended well: its commit, if it needs one, and its effects.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use throughline_link::SessionId;
 use throughline_queue::{Pieces, QueueName};
@@ -8,7 +8,6 @@ use throughline_queue::{Pieces, QueueName};
 use super::{VActorActor, leave, turn::What, work::Replier};
 use crate::{
     cluster::send_to_group,
-    counters::is_worth_a_line,
     queues::QueuedMessage,
     session::Effect,
     vactor::{Deactivation, Payload, Rejection, reminders::Reminders},
@@ -63,28 +62,11 @@ impl VActorActor {
                 };
                 self.undo(finished);
                 // It counts as a turn that failed: it must not come for ever.
-                if let Some(queued) = queued.filter(|_| !self.is_over) {
-                    self.try_queued_again(*queued);
+                if let Some(queued) = queued {
+                    self.try_queued_again(*queued, &error.to_string());
                 }
             }
         }
-    }
-
-    /// A message of the inbox cannot be handled: it is taken out of it, and no more.
-    pub(super) fn set_aside(&mut self, used_up: Pieces) {
-        let counts = &self.worker.node.vactors.counts;
-        let count = counts.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
-        if is_worth_a_line(count) {
-            log::error!("{}: a message of its inbox was set aside; {count} so far", self.id);
-        }
-        if used_up.checks.is_empty() {
-            return;
-        }
-        let (replier, what) = (Replier::Nobody, What::SetAside);
-        let (reply, reminders, pokes) = (None, None, Vec::new());
-        let (forgets, deactivates) = (false, false);
-        let finished = Finished { replier, reply, what, reminders, forgets, deactivates, pokes };
-        self.commit_turn(finished, used_up);
     }
 
     /// The commit of the turn is in.
@@ -102,8 +84,15 @@ impl VActorActor {
         match self.committing.take() {
             Some(Committing::Turn(finished)) => {
                 let is_queued = matches!(finished.what, What::Queued(_) | What::SetAside);
+                let taken = match &finished.what {
+                    What::Queued(queued) if queued.used_up.is_none() => Some(queued.clone()),
+                    _ => None,
+                };
                 self.undo(finished);
-                if is_queued {
+                if let Some(taken) = taken {
+                    // It is out of the inbox, and nowhere else.
+                    self.try_queued_again(*taken, "what its turn sends was not written");
+                } else if is_queued {
                     self.inboxes.again();
                 }
             }
