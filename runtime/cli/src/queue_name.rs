@@ -30,6 +30,7 @@ pub(crate) fn parse(text: &str) -> Result<QueueName, String> {
 pub(crate) fn shown(name: &QueueName) -> String {
     match name.kind() {
         NameKind::Named => format!("name:{}", name.bare().escape_ascii()),
+        NameKind::Operators => String::from_utf8_lossy(name.bare()).into_owned(),
         NameKind::Key => format!("key:{}", name.bare().escape_ascii()),
         NameKind::Record => {
             let id = RecordId::from_bytes(name.bare());
