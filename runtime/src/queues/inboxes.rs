@@ -158,6 +158,12 @@ impl Inboxes {
         }
     }
 
+    /// Whether nothing waits, is being read, or is to be read.
+    #[inline]
+    pub(crate) const fn is_read(&self) -> bool {
+        self.wanted == 0 && self.work.is_none()
+    }
+
     /// Whether a message was read that waits.
     #[inline]
     pub(crate) fn has_next(&self) -> bool {

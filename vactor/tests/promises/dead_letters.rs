@@ -17,6 +17,8 @@ thread_local! {
     static TRIED: Cell<u32> = const { Cell::new(0) };
     /// Whether poison is none any more.
     static IS_CURED: Cell<bool> = const { Cell::new(false) };
+    /// Where the turn of a killer has just begun.
+    static KILLS: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +45,14 @@ struct Newer {
 }
 
 impl Message for Newer {
+    type Reply = ();
+}
+
+/// Its turn takes as long as it takes to kill its node.
+#[derive(Debug, Serialize, Deserialize)]
+struct Killer {}
+
+impl Message for Killer {
     type Reply = ();
 }
 
@@ -89,12 +99,21 @@ macro_rules! kind {
 
 kind!(Plain, "plain", OnSwapOut, true, "add" => Add, "poison" => Poison);
 kind!(Bare, "bare", OnSwapOut, false, "add" => Add, "poison" => Poison);
-kind!(Safe, "safe", EveryTurn, true, "add" => Add, "poison" => Poison);
+kind!(Safe, "safe", EveryTurn, true, "add" => Add, "poison" => Poison, "killer" => Killer);
 kind!(SafeNext, "safe", EveryTurn, true, "add" => Add, "poison" => Poison, "newer" => Newer);
 
 impl Handle<Newer> for SafeNext {
     async fn handle(&mut self, newer: Newer, _: &mut Context<Self>) -> Result<(), HandlerError> {
         self.0.0 += newer.by;
+        Ok(())
+    }
+}
+
+impl Handle<Killer> for Safe {
+    async fn handle(&mut self, _: Killer, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
+        self.0.0 += 1_000;
+        KILLS.set(Some(ctx.node()));
+        tokio::time::sleep(Duration::from_secs(5)).await;
         Ok(())
     }
 }
@@ -250,4 +269,53 @@ fn p9_of_too_many_dead_letters_the_oldest_make_room() {
     let last_ms = found[found.len() - 1].1.dead_ms;
     let old = found.iter().filter(|(_, letter)| letter.dead_ms < last_ms - 1_000).count();
     assert_eq!((found.len(), old), (5, 2), "the last three, and two of those before");
+}
+
+/// Kills every node where the turn of a killer begins, and starts it anew; how many that were.
+fn kill_whoever_begins(cluster: &TestCluster) -> u32 {
+    let (mut killed, mut quiet) = (0, 0);
+    while quiet < 30 && killed < 10 {
+        cluster.advance(Duration::from_secs(1));
+        quiet += 1;
+        if let Some(node) = KILLS.take() {
+            let n = usize::try_from(node).unwrap() - 1;
+            cluster.kill(n);
+            cluster.start(n);
+            (killed, quiet) = (killed + 1, 0);
+        }
+    }
+    killed
+}
+
+#[test]
+fn p7_a_message_whose_turn_kills_its_node_becomes_a_dead_letter_before_it_has_killed_four() {
+    let cluster = cluster(3);
+    tell::<Safe, _>(&cluster, 0, Add { by: 1 });
+    tell::<Safe, _>(&cluster, 0, Killer {});
+    tell::<Safe, _>(&cluster, 0, Add { by: 2 });
+    assert_eq!(kill_whoever_begins(&cluster), 3);
+    assert_eq!(total::<Safe>(&cluster, 1), 3, "what is behind it goes on");
+    let found = dead(&cluster, 1);
+    let [(_, letter)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((letter.tries, &letter.hook[..]), (3, "killer"));
+    assert!(letter.why.contains("have died"), "{letter:?}");
+}
+
+#[test]
+fn p7_a_message_whose_node_is_killed_during_its_turn_is_handled_at_the_next() {
+    let cluster = cluster(3);
+    tell::<Safe, _>(&cluster, 0, Killer {});
+    for _ in 0..2 {
+        let node = loop {
+            cluster.advance(Duration::from_millis(100));
+            if let Some(node) = KILLS.take() {
+                break usize::try_from(node).unwrap() - 1;
+            }
+        };
+        cluster.kill(node);
+        cluster.start(node);
+    }
+    cluster.advance(Duration::from_secs(30));
+    assert_eq!(total::<Safe>(&cluster, 1), 1_000);
+    assert_eq!(dead(&cluster, 1), []);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use throughline_link::SessionId;
 use throughline_queue::{Pieces, QueueName};
 
-use super::{VActorActor, leave, turn::What, work::Replier};
+use super::{VActorActor, leave, queued::QueuedTurn, turn::What, work::Replier};
 use crate::{
     cluster::send_to_group,
     queues::QueuedMessage,
@@ -19,6 +19,8 @@ pub(super) enum Committing {
     Turn(Finished),
     /// A message that is handled once it is out of the inbox.
     Taking(QueuedMessage),
+    /// That a message is about to be handled.
+    Noting(QueuedTurn),
     /// Nothing: a turn has ended that needs no commit, and this node may not act just now.
     Lease(Finished),
 }
@@ -75,6 +77,7 @@ impl VActorActor {
         match self.committing.take() {
             Some(Committing::Turn(finished)) => self.release(finished),
             Some(Committing::Taking(message)) => self.begin_queued(message, None, 1),
+            Some(Committing::Noting(queued)) => self.begin_noted(queued),
             waiting => self.committing = waiting,
         }
     }
@@ -97,7 +100,7 @@ impl VActorActor {
                 }
             }
             // Somebody else had it, or the store did not take it: what is behind it must wait.
-            Some(Committing::Taking(_)) => self.inboxes.again(),
+            Some(Committing::Taking(_) | Committing::Noting(_)) => self.inboxes.again(),
             waiting => self.committing = waiting,
         }
         self.forget_later();

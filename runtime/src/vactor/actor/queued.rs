@@ -48,6 +48,7 @@ impl VActorActor {
             && !self.is_suspended()
             && !self.has_not_begun();
         if !is_its_turn {
+            self.end_care();
             return false;
         }
         self.since_queued = 0;
@@ -57,7 +58,12 @@ impl VActorActor {
         let Some(Taking { message, used_up }) = next else { return false };
         self.used = now;
         if self.settings.durability == Durability::EveryTurn {
-            self.begin_queued(message, Some(used_up), 1);
+            if self.care.is_careful() {
+                let used_up = Some(used_up);
+                self.take_carefully(QueuedTurn { message, used_up, tries: 1 });
+            } else {
+                self.begin_queued(message, Some(used_up), 1);
+            }
         } else if self.commit(used_up).is_ok() {
             self.committing = Some(Committing::Taking(message));
         } else {
