@@ -76,13 +76,15 @@ fn ann(cluster: &TestCluster, kind: &str) -> Player {
 
 fn give(cluster: &TestCluster, gems: u64) {
     let node = cluster.node(0);
-    cluster.run(async move { node.send_reliable("ann", &gems, DAY).await }).unwrap();
+    cluster.run(async move { node.send_reliable("ann", &gems, DAY).await })
+        .expect("it is sent");
 }
 
 fn dead(cluster: &TestCluster) -> Vec<(String, DeadLetter)> {
     let node = cluster.node(1);
-    let page = cluster.run(async move { node.dead_letters(None, 1_000).await }).unwrap();
-    page.letters.iter().map(|filed| (filed.id(), filed.letter().unwrap().clone())).collect()
+    let page = cluster.run(async move { node.dead_letters(None, 1_000).await })
+        .expect("the store answers");
+    page.letters.iter().map(|filed| (filed.id(), filed.letter().expect("it is readable").clone())).collect()
 }
 
 fn retry(cluster: &TestCluster, id: &str) -> Result<(), DeadLetterError> {
@@ -113,7 +115,7 @@ fn poison_becomes_a_dead_letter(kind: &str) {
     cluster.advance(Duration::from_secs(1));
     let id = the_only(&cluster, kind, 3);
     IS_CURED.set(true);
-    retry(&cluster, &id).unwrap();
+    assert_eq!(retry(&cluster, &id), Ok(()));
     assert_eq!(ann.receive::<u64>(), 3 + POISON);
     assert_eq!(retry(&cluster, &id), Err(DeadLetterError::NoSuch { id }));
     give(&cluster, 1);
@@ -142,7 +144,7 @@ fn a_message_whose_turn_ends_its_session_is_a_dead_letter() {
     // Whoever registers the key next gets it.
     IS_CURED.set(true);
     let mut again = self::ann(&cluster, "bare");
-    retry(&cluster, &id).unwrap();
+    assert_eq!(retry(&cluster, &id), Ok(()));
     assert_eq!(again.receive::<u64>(), POISON);
 }
 
