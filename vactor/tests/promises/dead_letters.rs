@@ -81,14 +81,22 @@ macro_rules! kind {
         }
 
         impl Handle<Add> for $name {
-            async fn handle(&mut self, add: Add, _: &mut Context<Self>) -> Result<i64, HandlerError> {
+            async fn handle(
+                &mut self,
+                add: Add,
+                _: &mut Context<Self>,
+            ) -> Result<i64, HandlerError> {
                 self.0.0 += add.by;
                 Ok(self.0.0)
             }
         }
 
         impl Handle<Poison> for $name {
-            async fn handle(&mut self, _: Poison, _: &mut Context<Self>) -> Result<(), HandlerError> {
+            async fn handle(
+                &mut self,
+                _: Poison,
+                _: &mut Context<Self>,
+            ) -> Result<(), HandlerError> {
                 self.0.0 += 100;
                 TRIED.set(TRIED.get() + 1);
                 if IS_CURED.get() { Ok(()) } else { Err(HandlerError::new("it was to fail")) }

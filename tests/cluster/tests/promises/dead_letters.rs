@@ -76,15 +76,18 @@ fn ann(cluster: &TestCluster, kind: &str) -> Player {
 
 fn give(cluster: &TestCluster, gems: u64) {
     let node = cluster.node(0);
-    cluster.run(async move { node.send_reliable("ann", &gems, DAY).await })
-        .expect("it is sent");
+    cluster.run(async move { node.send_reliable("ann", &gems, DAY).await }).expect("it is sent");
 }
 
 fn dead(cluster: &TestCluster) -> Vec<(String, DeadLetter)> {
     let node = cluster.node(1);
-    let page = cluster.run(async move { node.dead_letters(None, 1_000).await })
+    let page = cluster
+        .run(async move { node.dead_letters(None, 1_000).await })
         .expect("the store answers");
-    page.letters.iter().map(|filed| (filed.id(), filed.letter().expect("it is readable").clone())).collect()
+    let read = |filed: &throughline::FiledLetter| {
+        (filed.id(), filed.letter().expect("it is readable").clone())
+    };
+    page.letters.iter().map(read).collect()
 }
 
 fn retry(cluster: &TestCluster, id: &str) -> Result<(), DeadLetterError> {
