@@ -241,7 +241,7 @@ pub(crate) enum QueueCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct QueueArgument {
-    /// The queue: session:ID, key:KEY, vactor:KIND/KEY or name:NAME.
+    /// The queue: session:ID, key:KEY, vactor:KIND/KEY, name:NAME or dead-letters.
     #[arg(value_name = "NAME", value_parser = crate::queue_name::parse)]
     pub(crate) name: QueueName,
     /// The store's directory.

@@ -16,6 +16,7 @@ thread_local! {
     /// Turns of poison, on the nodes of this test: they all run on its thread.
     static TRIED: Cell<u32> = const { Cell::new(0) };
     static IS_CURED: Cell<bool> = const { Cell::new(false) };
+    static IS_SLOW: Cell<bool> = const { Cell::new(false) };
 }
 
 macro_rules! kind {
@@ -47,6 +48,9 @@ macro_rules! kind {
                 self.gems += gems;
                 if gems == POISON {
                     TRIED.set(TRIED.get() + 1);
+                    if IS_SLOW.get() {
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
                     if !IS_CURED.get() {
                         return Err(HandlerError::new("it was to fail"));
                     }
@@ -156,10 +160,16 @@ fn a_dead_letter_is_written_when_the_store_is_back() {
     let cluster = cluster();
     let mut ann = ann(&cluster, "bare");
     let node = ann.node().expect("it is somewhere");
-    cluster.cut_store(1 - node);
+    IS_SLOW.set(true);
     give(&cluster, POISON);
+    while TRIED.get() == 0 {
+        cluster.advance(Duration::from_millis(1));
+    }
+    // It is out of its queue, and its turn fails while nothing can be written.
+    cluster.cut_store(node);
+    cluster.advance(Duration::from_millis(500));
+    cluster.heal_store(node);
     assert_eq!(ann.expect_end(), CloseCode::HandlerFailed);
-    cluster.heal_store(1 - node);
-    cluster.advance(Duration::from_secs(5));
+    cluster.advance(Duration::from_secs(1));
     the_only(&cluster, "bare", 1);
 }
