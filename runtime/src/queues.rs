@@ -8,6 +8,7 @@
 //! - `staged`, `send`: what a turn is to write, staged until its end; `beside`: the same as part of
 //!   a commit
 //! - `inboxes`: what an actor has not handled yet, read from the store
+//! - `dead`: what nobody could handle
 //! - `groups`: who of this node is in which group
 //! - `outside`: the producer of those who are no actors; `counts`: for operators
 //!
@@ -16,6 +17,7 @@
 mod address;
 mod beside;
 mod counts;
+mod dead;
 mod envelope;
 mod error;
 mod groups;
@@ -32,6 +34,7 @@ pub use queued::QueuedMessage;
 pub(crate) use address::{address_of, queue_of, record_of};
 pub(crate) use beside::{Beside, beside, member_row};
 pub(crate) use counts::{QueueCounts, QueueStatus};
+pub(crate) use dead::{Died, file_dead_letter, stage_dead_letter, trim_dead_letters};
 pub(crate) use envelope::seal;
 pub(crate) use groups::{GroupName, Groups};
 pub(crate) use inboxes::{Inboxes, Taking};

@@ -6,10 +6,12 @@
 //! # Layout
 //! `drive` is the loop; `turn` begins and ends turns, `commit` is what comes of them, `reminded`
 //! begins those of reminders; `own` is the driver of the record, `leave` how it leaves this node;
-//! `queued` takes durable messages out of its inbox; `work` is what it is asked, and how it
-//! answers.
+//! `queued` takes durable messages out of its inbox, `careful` is for those whose turns end their
+//! process, `dead` for those that nobody handles; `work` is what it is asked, and how it answers.
 
+mod careful;
 mod commit;
+mod dead;
 mod drive;
 mod leave;
 mod own;
@@ -37,6 +39,8 @@ use super::{
     Activation, Deactivation, Instance, Settings, Stage, reminders::Reminders, table::Usage,
 };
 use crate::{batch, cluster::Holding, queues::Inboxes, worker::Worker};
+use careful::Care;
+pub(super) use careful::Trying;
 use commit::Committing;
 use leave::Leaving;
 use turn::{ReadFuture, Turn};
@@ -64,6 +68,9 @@ pub(super) struct VActorSnapshot {
     /// The time of the last message that it enqueued, which never goes back within a life.
     #[serde(default)]
     pub(super) enqueued_ms: u64,
+    /// The message whose turn began when this was written, after a node of this VActor had died.
+    #[serde(default)]
+    pub(super) trying: Option<Trying>,
 }
 
 /// A VActor that begins on this worker.
@@ -109,6 +116,7 @@ pub(super) struct VActorActor {
     copy: (Vec<u8>, u32),
     reminders: Reminders,
     enqueued_ms: u64,
+    care: Care,
     /// As it stands in the store, until the first commit here.
     loaded: Option<Snapshot>,
     leaving: Leaving,
@@ -128,7 +136,7 @@ impl VActorActor {
         let Beginning { kind, id, stage, instance, holding, read, snapshot, why, first } =
             beginning;
         let node = Arc::clone(&worker.node);
-        let now = node.clock.now();
+        let (now, crashes) = (node.clock.now(), holding.held.header().crashes);
         let usage = Arc::new(Usage::default());
         usage.used.store(now.as_micros(), std::sync::atomic::Ordering::Relaxed);
         let mut inbox = VecDeque::from([Input::Activated(why)]);
@@ -157,6 +165,7 @@ impl VActorActor {
             copy: (Vec::new(), 0),
             reminders: read.reminders,
             enqueued_ms: read.enqueued_ms,
+            care: Care::new(crashes, read.trying),
             loaded: snapshot,
             leaving: Leaving::default(),
             used: now,

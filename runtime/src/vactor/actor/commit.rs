@@ -1,14 +1,13 @@
 //! What comes of a turn that has ended well: its commit, if it needs one, and its effects.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use throughline_link::SessionId;
 use throughline_queue::{Pieces, QueueName};
 
-use super::{VActorActor, leave, turn::What, work::Replier};
+use super::{VActorActor, leave, queued::QueuedTurn, turn::What, work::Replier};
 use crate::{
     cluster::send_to_group,
-    counters::is_worth_a_line,
     queues::QueuedMessage,
     session::Effect,
     vactor::{Deactivation, Payload, Rejection, reminders::Reminders},
@@ -20,6 +19,8 @@ pub(super) enum Committing {
     Turn(Finished),
     /// A message that is handled once it is out of the inbox.
     Taking(QueuedMessage),
+    /// That a message is about to be handled.
+    Noting(QueuedTurn),
     /// Nothing: a turn has ended that needs no commit, and this node may not act just now.
     Lease(Finished),
 }
@@ -63,28 +64,11 @@ impl VActorActor {
                 };
                 self.undo(finished);
                 // It counts as a turn that failed: it must not come for ever.
-                if let Some(queued) = queued.filter(|_| !self.is_over) {
-                    self.try_queued_again(*queued);
+                if let Some(queued) = queued {
+                    self.try_queued_again(*queued, &error.to_string());
                 }
             }
         }
-    }
-
-    /// A message of the inbox cannot be handled: it is taken out of it, and no more.
-    pub(super) fn set_aside(&mut self, used_up: Pieces) {
-        let counts = &self.worker.node.vactors.counts;
-        let count = counts.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
-        if is_worth_a_line(count) {
-            log::error!("{}: a message of its inbox was set aside; {count} so far", self.id);
-        }
-        if used_up.checks.is_empty() {
-            return;
-        }
-        let (replier, what) = (Replier::Nobody, What::SetAside);
-        let (reply, reminders, pokes) = (None, None, Vec::new());
-        let (forgets, deactivates) = (false, false);
-        let finished = Finished { replier, reply, what, reminders, forgets, deactivates, pokes };
-        self.commit_turn(finished, used_up);
     }
 
     /// The commit of the turn is in.
@@ -93,6 +77,7 @@ impl VActorActor {
         match self.committing.take() {
             Some(Committing::Turn(finished)) => self.release(finished),
             Some(Committing::Taking(message)) => self.begin_queued(message, None, 1),
+            Some(Committing::Noting(queued)) => self.begin_noted(queued),
             waiting => self.committing = waiting,
         }
     }
@@ -102,13 +87,20 @@ impl VActorActor {
         match self.committing.take() {
             Some(Committing::Turn(finished)) => {
                 let is_queued = matches!(finished.what, What::Queued(_) | What::SetAside);
+                let taken = match &finished.what {
+                    What::Queued(queued) if queued.used_up.is_none() => Some(queued.clone()),
+                    _ => None,
+                };
                 self.undo(finished);
-                if is_queued {
+                if let Some(taken) = taken {
+                    // It is out of the inbox, and nowhere else.
+                    self.try_queued_again(*taken, "what its turn sends was not written");
+                } else if is_queued {
                     self.inboxes.again();
                 }
             }
             // Somebody else had it, or the store did not take it: what is behind it must wait.
-            Some(Committing::Taking(_)) => self.inboxes.again(),
+            Some(Committing::Taking(_) | Committing::Noting(_)) => self.inboxes.again(),
             waiting => self.committing = waiting,
         }
         self.forget_later();

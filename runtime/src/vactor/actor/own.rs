@@ -97,6 +97,7 @@ impl VActorActor {
             state: state.into(),
             reminders: self.reminders.clone(),
             enqueued_ms: self.enqueued_ms,
+            trying: self.care.noted().cloned(),
         };
         let mut body = Vec::new();
         codec::encode(Codec::Cbor, &snapshot, &mut body)?;

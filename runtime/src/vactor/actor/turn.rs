@@ -369,12 +369,9 @@ impl VActorActor {
             }
             _ => self.restore(),
         }
-        if self.is_over {
-            return;
-        }
         match what {
-            What::Reminded(name) => self.try_again(name, tries, before, now),
-            What::Queued(queued) => self.try_queued_again(*queued),
+            What::Reminded(name) if !self.is_over => self.try_again(name, tries, before, now),
+            What::Queued(queued) => self.try_queued_again(*queued, why),
             _ => {}
         }
     }
