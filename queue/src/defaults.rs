@@ -16,6 +16,17 @@ pub const NAME_IN_KEY_BYTES_MAX: usize = 96;
 pub const PRODUCER_NAME_BYTES_MAX: usize = 64;
 /// Largest payload: a quarter of what one dequeue returns.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+/// What a dead letter has in front of the payload that could not be handled.
+pub const DEAD_LETTER_HEAD_BYTES_MAX: usize = 2 * 1024;
+/// Why a message could not be handled, in a dead letter: a few lines. The rest is in the log.
+pub const DEAD_LETTER_WHY_BYTES_MAX: usize = 1024;
+/// The kind that a dead letter was for, and the hook, each.
+pub const DEAD_LETTER_TEXT_BYTES_MAX: usize = 128;
+/// A dead letter is kept for so long: somebody has looked within a week, or never does.
+pub const DEAD_LETTER_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A message that is tried again has so long at least before it expires, however little was left:
+/// whoever handles it may have to be started for it.
+pub const DEAD_LETTER_LEFT_MIN: Duration = Duration::from_secs(60);
 /// Messages of one page, one dequeue, or one commit of enqueues.
 pub const MESSAGES_MAX: usize = 1024;
 /// Keys and values of one page or one dequeue, of which a token keeps a copy in one value, where
@@ -78,7 +89,15 @@ const _: () = assert!(
     KEY_BYTES_MAX >= 3 + NAME_IN_KEY_BYTES_MAX + 32 && KEY_BYTES_MAX >= PRODUCER_NAME_BYTES_MAX + 8,
     "every key fits"
 );
-const _: () = assert!(PAYLOAD_BYTES_MAX + KEY_BYTES_MAX + 64 <= BYTES_MAX, "a message fits a page");
+const _: () = assert!(
+    PAYLOAD_BYTES_MAX + DEAD_LETTER_HEAD_BYTES_MAX + KEY_BYTES_MAX + 64 <= BYTES_MAX,
+    "a message fits a page, and so does a dead one"
+);
+const _: () = assert!(
+    NAME_BYTES_MAX + DEAD_LETTER_WHY_BYTES_MAX + 2 * DEAD_LETTER_TEXT_BYTES_MAX + 64
+        <= DEAD_LETTER_HEAD_BYTES_MAX,
+    "what a dead letter says of its message fits"
+);
 const _: () = assert!(
     MESSAGES_MAX + 2 <= BATCH_CHECKS_MAX && 2 * MESSAGES_MAX + 2 <= BATCH_WRITES_MAX,
     "a dequeue and an enqueue fit a batch: messages, as many rows, and the producer's record"

@@ -11,7 +11,7 @@ use crate::defaults::{
     ALL_BYTES_MAX, ALL_MESSAGES_MAX, COUNT_AGAIN, COUNT_KEPT, COUNTS_MAX, ESTIMATES_MAX,
     QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX,
 };
-use crate::{Inbox, QueueName, ReadError, Totals};
+use crate::{Inbox, NameKind, QueueName, ReadError, Totals};
 
 #[cfg(test)]
 mod tests;
@@ -86,7 +86,7 @@ impl Size {
         Self { messages: self.messages + other.messages, bytes: self.bytes + other.bytes }
     }
 
-    const fn less(self, other: Self) -> Self {
+    pub(crate) const fn less(self, other: Self) -> Self {
         Self {
             messages: self.messages.saturating_sub(other.messages),
             bytes: self.bytes.saturating_sub(other.bytes),
@@ -97,7 +97,7 @@ impl Size {
         Self { messages: self.messages / 2, bytes: self.bytes / 2 }
     }
 
-    const fn exceeds(self, max: Self) -> bool {
+    pub(crate) const fn exceeds(self, max: Self) -> bool {
         self.messages > max.messages || self.bytes > max.bytes
     }
 }
@@ -203,6 +203,10 @@ impl Estimates {
     }
 
     fn admit(&self, state: &mut State, name: &QueueName, size: Size) -> Result<(), Full> {
+        if name.kind() == NameKind::Operators {
+            // What could not be handled must get there: the oldest make room for it.
+            return Ok(());
+        }
         let all = state.all.get_or_insert_with(|| Estimate::new(Size::default(), 0));
         let max = Size { messages: self.limits.all_messages, bytes: self.limits.all_bytes };
         let all_next = all.now.plus(size);
@@ -225,7 +229,8 @@ impl Estimates {
     /// The queues that are to be counted before these messages are admitted.
     fn uncounted<'a>(&self, wanted: &[(&'a QueueName, usize)], now_ms: u64) -> Vec<&'a QueueName> {
         let mut sizes: HashMap<&QueueName, Size> = HashMap::new();
-        for (name, bytes) in wanted {
+        let limited = |name: &QueueName| name.kind() != NameKind::Operators;
+        for (name, bytes) in wanted.iter().filter(|(name, _)| limited(name)) {
             let size = sizes.entry(name).or_default();
             *size = size.plus(Size::of_payload(*bytes));
         }

@@ -36,6 +36,7 @@
 //! - `name`, `position`: what a queue and a place in it are called
 //! - `producing`, `message`, `rows`, `pieces`: enqueues and their end, as parts of a commit
 //! - `inbox`, `nonempty`: reading without taking
+//! - `dead_letter`, `dead_letters`: what could not be handled, and what operators do with it
 //! - `sweep`, `totals`: the space of what has expired comes back
 //! - `record`, `token`: what a handle keeps in the store
 //! - `keys`, `form`: every key and its value; `defaults`: every limit, with its reason
@@ -43,6 +44,8 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod dead_letter;
+mod dead_letters;
 pub mod defaults;
 mod error;
 mod estimate;
@@ -71,6 +74,8 @@ mod token;
 mod totals;
 
 pub use clock::Clock;
+pub use dead_letter::DeadLetter;
+pub use dead_letters::{DeadLetterError, DeadLetterPage, DeadLetters, FiledLetter};
 pub use error::{DequeueError, EnqueueError, OpenError};
 pub use estimate::{AdmitError, Estimates, Full, Limits, Size};
 pub use form::FormError;

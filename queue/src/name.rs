@@ -7,11 +7,16 @@ use std::hash::{Hash, Hasher};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::defaults::{NAME_BYTES_MAX, NAME_IN_KEY_BYTES_MAX};
+use crate::defaults::{
+    DEAD_LETTER_HEAD_BYTES_MAX, NAME_BYTES_MAX, NAME_IN_KEY_BYTES_MAX, PAYLOAD_BYTES_MAX,
+};
 
 const NAMED: u8 = b'n';
 const RECORD: u8 = b'r';
 const KEY: u8 = b'k';
+const OPERATORS: u8 = b'o';
+/// The bare name of the dead letters.
+const DEAD_LETTERS: &[u8] = b"dead-letters";
 /// In front of a hash, where a name is too long for a key.
 const HASHED: u8 = b'h';
 
@@ -41,6 +46,8 @@ pub enum NameKind {
     Record,
     /// Of whoever holds a session key.
     Key,
+    /// Of the operators: Throughline itself fills it, and no program takes from it.
+    Operators,
 }
 
 impl QueueName {
@@ -68,6 +75,13 @@ impl QueueName {
         Self::tagged(KEY, key.as_bytes())
     }
 
+    /// The queue that has what could not be handled.
+    #[must_use]
+    pub fn dead_letters() -> Self {
+        let whole = Bytes::from([&[OPERATORS], DEAD_LETTERS].concat());
+        Self { in_key: whole.clone(), whole }
+    }
+
     fn tagged(tag: u8, name: &[u8]) -> Result<Self, NameError> {
         if name.len() >= NAME_BYTES_MAX {
             return Err(NameError { bytes: name.len() });
@@ -87,7 +101,7 @@ impl QueueName {
         let (&tag, name) = bytes.split_first()?;
         let is_text = || std::str::from_utf8(name).is_ok();
         let fits = match tag {
-            NAMED | KEY => is_text(),
+            NAMED | KEY | OPERATORS => is_text(),
             RECORD => true,
             _ => false,
         };
@@ -106,12 +120,21 @@ impl QueueName {
         &self.in_key
     }
 
+    /// The largest payload that this queue takes: a dead letter has a whole message in it.
+    pub(crate) fn payload_bytes_max(&self) -> usize {
+        match self.kind() {
+            NameKind::Operators => PAYLOAD_BYTES_MAX + DEAD_LETTER_HEAD_BYTES_MAX,
+            _ => PAYLOAD_BYTES_MAX,
+        }
+    }
+
     /// Whose queue it is.
     #[must_use]
     pub fn kind(&self) -> NameKind {
         match self.whole[0] {
             RECORD => NameKind::Record,
             KEY => NameKind::Key,
+            OPERATORS => NameKind::Operators,
             _ => NameKind::Named,
         }
     }
@@ -169,6 +192,7 @@ impl fmt::Display for QueueName {
             NameKind::Named => "name",
             NameKind::Record => "record",
             NameKind::Key => "key",
+            NameKind::Operators => "operators",
         };
         write!(f, "{kind}:{}", self.bare().escape_ascii())
     }
@@ -194,6 +218,9 @@ mod tests {
         assert_eq!(names[1].session_key(), Some("ann"));
         assert_eq!(names[2].record_id(), Some(&b"ann"[..]));
         assert_eq!(names[0].to_string(), "name:ann");
+        let dead = QueueName::dead_letters();
+        assert_ne!(QueueName::named("dead-letters").unwrap(), dead);
+        assert_eq!(QueueName::from_bytes(dead.as_bytes()), Some(dead));
     }
 
     proptest! {

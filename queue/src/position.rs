@@ -67,7 +67,7 @@ impl Position {
     }
 }
 
-/// The time and the last digits of the rest: enough to find it in a log.
+/// The time and the last digits of the rest: enough to find it in a log, and among dead letters.
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = u128::from_be_bytes(self.source.0) as u32;

@@ -48,7 +48,7 @@ impl Producing {
         number: u64,
         now_ms: u64,
     ) -> Result<Staged, PayloadError> {
-        if payload.len() > PAYLOAD_BYTES_MAX {
+        if payload.len() > name.payload_bytes_max() {
             return Err(PayloadError { bytes: payload.len() });
         }
         let position = self.position(number, now_ms);

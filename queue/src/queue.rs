@@ -7,7 +7,7 @@ use bytes::Bytes;
 use throughline_store::{Batch, CommitError, Store};
 
 use crate::defaults::{
-    COMMITS_MAX, LENGTH_BYTES_MAX, LENGTH_MESSAGES_MAX, PAYLOAD_BYTES_MAX, PRODUCER_NAME_BYTES_MAX,
+    COMMITS_MAX, LENGTH_BYTES_MAX, LENGTH_MESSAGES_MAX, PRODUCER_NAME_BYTES_MAX,
 };
 use crate::lane::Lane;
 use crate::lanes::Lanes;
@@ -151,7 +151,7 @@ impl Queue {
         if now_ms >= expires_ms {
             return Err(EnqueueError::Expired { expires_ms, now_ms });
         }
-        if payload.len() > PAYLOAD_BYTES_MAX {
+        if payload.len() > name.payload_bytes_max() {
             return Err(PayloadError { bytes: payload.len() }.into());
         }
         self.shared.sender.enqueue(name, payload, expires_ms, number).await

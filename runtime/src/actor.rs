@@ -7,11 +7,12 @@
 //! `drive` is the loop; `intake` takes bytes to turns, `outlet` what is due to the socket; `mail`
 //! takes what other parts of the node say; `inbox` holds what waits; `run` begins and ends turns;
 //! `commit` writes what must last before anything of a turn leaves, and takes messages out of
-//! queues; `life` ends connections and sessions; `own` is the driver of the session's record,
-//! `leave` how it goes to another node; `peers` whom it has met; `turn` owns the game's state;
-//! `timers`, `meter`, `delay` are small machines.
+//! queues; `dead` is for those of them that nobody handles; `life` ends connections and sessions;
+//! `own` is the driver of the session's record, `leave` how it goes to another node; `peers` whom it
+//! has met; `turn` owns the game's state; `timers`, `meter`, `delay` are small machines.
 
 mod commit;
+mod dead;
 mod delay;
 mod drive;
 mod inbox;

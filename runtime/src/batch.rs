@@ -34,8 +34,9 @@ struct State<T> {
     is_closed: bool,
 }
 
-/// So many messages are a batch, whether more would come or not.
-const BATCH: usize = 32;
+/// So many messages are a batch, whether more would come or not: a wake-up of another thread costs
+/// as much as some ten of them.
+const BATCH: usize = 64;
 
 impl<T> State<T> {
     fn give(&mut self, taken: &mut Vec<T>) -> bool {

@@ -101,6 +101,7 @@ pub use session::{
     ServerMessage, Session, Undelivered,
 };
 pub use throughline_link::{CloseCode, SessionId};
+pub use throughline_queue::{DeadLetter, DeadLetterError, DeadLetterPage, FiledLetter};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -3,6 +3,7 @@
 mod args;
 mod attached;
 mod builder;
+mod dead_letters;
 mod error;
 mod here;
 mod joining;

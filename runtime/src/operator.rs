@@ -1,6 +1,7 @@
 //! What operators may ask of a node, and what it answers: for the admin listener, the terminal
 //! and whatever else speaks for them. No transport here, and nothing that waits for an actor.
 
+mod dead_letters;
 mod drain;
 mod sessions;
 mod status;

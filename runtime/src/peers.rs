@@ -81,6 +81,9 @@ pub(crate) trait Serve: Send + Sync + 'static {
     /// which the caller concludes that it may ask again.
     fn handle_call(&self, now: Instant, from: Member, payload: Bytes, answer: Answerer);
 
+    /// All calls that came together were handed over: what waited for more of them goes on.
+    fn handle_end_of_batch(&self) {}
+
     /// A one-way message of another node.
     fn handle_tell(&self, from: Member, payload: Bytes);
 

@@ -8,6 +8,7 @@
 //! - `staged`, `send`: what a turn is to write, staged until its end; `beside`: the same as part of
 //!   a commit
 //! - `inboxes`: what an actor has not handled yet, read from the store
+//! - `dead`: what nobody could handle
 //! - `groups`: who of this node is in which group
 //! - `peers`: whom an actor has met; `meetings`: whom those of this node ask after
 //! - `outside`: the producer of those who are no actors; `counts`: for operators
@@ -17,6 +18,7 @@
 mod address;
 mod beside;
 mod counts;
+mod dead;
 mod envelope;
 mod error;
 mod groups;
@@ -36,6 +38,7 @@ pub use queued::QueuedMessage;
 pub(crate) use address::{address_of, queue_of, record_of};
 pub(crate) use beside::{Beside, beside, member_row};
 pub(crate) use counts::{QueueCounts, QueueStatus};
+pub(crate) use dead::{Died, file_dead_letter, stage_dead_letter, trim_dead_letters};
 pub(crate) use envelope::seal;
 pub(crate) use groups::{GroupName, Groups};
 pub(crate) use inboxes::{Inboxes, Taking};

@@ -7,7 +7,7 @@
 //! # Layout
 //! - `kind`: what the typed side gives; `parcel`: a message that may stay in this process
 //! - `caller`, `route`: an ask or a tell finds its VActor; `place`: where a new one is to be
-//! - `wire`: the same between nodes; `serve`: what other nodes ask
+//! - `wire`: the same between nodes; `serve`: what other nodes ask; `gathered`: many of them in a row
 //! - `table`: the VActors of this node; `activate`: how one begins here
 //! - `actor`, `actor/*`: one VActor; `stage`: what a turn of it does; `reminders`: its timers
 //! - `due`: reminders of those that are parked; `balance`: who moves when a node has joined
@@ -18,6 +18,7 @@ mod balance;
 mod caller;
 mod due;
 mod error;
+mod gathered;
 mod kind;
 mod parcel;
 mod place;
@@ -39,6 +40,6 @@ pub use stage::Stage;
 
 pub(crate) use balance::Balancer;
 pub(crate) use due::DueSoon;
-pub(crate) use serve::{handle_call, release, send_to_node, start, wake};
+pub(crate) use serve::{handle_call, push_gathered, release, send_to_node, start, wake};
 pub(crate) use table::VActors;
 pub(crate) use wire::is_invocation;

@@ -54,7 +54,7 @@ pub trait TellReliable {
     ///
     /// With `Durability::EveryTurn` it leaves the inbox in the commit of its turn. With `OnSwapOut`
     /// it is taken out before its turn, and is lost if the node is killed in between. One whose
-    /// turn fails three times (`session.poison-tries`) is set aside.
+    /// turn fails three times (`session.poison-tries`) becomes a dead letter.
     ///
     /// A read, whose reply nobody would get, does not compile:
     ///

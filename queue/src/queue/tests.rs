@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use throughline_store::MemoryStore;
 
 use super::*;
-use crate::defaults::MESSAGES_MAX;
+use crate::defaults::{MESSAGES_MAX, PAYLOAD_BYTES_MAX};
 use crate::{Full, Limits, NameError};
 
 #[derive(Debug, Clone)]

@@ -31,6 +31,9 @@ pub(crate) struct Queues {
     pub(crate) full: u64,
     pub(crate) handled: u64,
     pub(crate) pokes_lost: u64,
+    pub(crate) dead_letters: u64,
+    pub(crate) dead_letters_dropped: u64,
+    pub(crate) dead_letters_lost: u64,
     pub(crate) swept: u64,
     pub(crate) swept_bytes: u64,
 }

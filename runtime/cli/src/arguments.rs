@@ -34,6 +34,10 @@ pub(crate) enum Command {
     /// The sessions of the nodes.
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Messages that nobody could handle: looks at them, tries them again, drops them. Asks a node,
+    /// which does so for its cluster, or, with --store, a store on disk that nobody has open.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
     /// Says something to every session: the game decides how its players see it.
     Announce {
         /// What is said, 4 KiB at most.
@@ -73,6 +77,73 @@ pub(crate) enum SessionsCommand {
         #[arg(value_name = "REASON", default_value = "kicked", value_parser = ["kicked", "ended"])]
         reason: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// The dead letters, the oldest first: where each was to go, how often it was tried, and why
+    /// it was given up.
+    List {
+        /// Begins behind this one.
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+        /// Dead letters, at most.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        limit: u32,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// All of one dead letter, its payload included.
+    Show {
+        /// The dead letter, as `list` has it.
+        id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Puts messages back into the queues that they came from, as they were, and behind what waits
+    /// there. Each goes back once.
+    Retry {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Removes dead letters for good, and their messages with them.
+    Drop {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+impl DeadLettersCommand {
+    /// Where the dead letters are, if not at a node.
+    pub(crate) fn store(&self) -> Option<&PathBuf> {
+        let (Self::List { place, .. }
+        | Self::Show { place, .. }
+        | Self::Retry { place, .. }
+        | Self::Drop { place, .. }) = self;
+        place.store.as_ref()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// The store's directory, instead of a node.
+    #[arg(long, value_name = "PATH")]
+    store: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// The dead letter, as `list` has it.
+    pub(crate) id: Option<String>,
+    /// All that are there now, 10,000 at most.
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -170,7 +241,7 @@ pub(crate) enum QueueCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct QueueArgument {
-    /// The queue: session:ID, key:KEY, vactor:KIND/KEY or name:NAME.
+    /// The queue: session:ID, key:KEY, vactor:KIND/KEY, name:NAME or dead-letters.
     #[arg(value_name = "NAME", value_parser = crate::queue_name::parse)]
     pub(crate) name: QueueName,
     /// The store's directory.
@@ -223,6 +294,10 @@ mod tests {
             &["maintenance", "on", "--retry-after", "soon"],
             &["drain", "start", "--deadline", "7"],
             &["store", "backup", "only-one"],
+            &["dead-letters", "show"],
+            &["dead-letters", "retry"],
+            &["dead-letters", "drop", "17.0badcafe.1", "--all"],
+            &["dead-letters", "list", "--limit", "0"],
             &["queue", "list"],
             &["queue", "length", "ann", "--store", "data"],
             &["queue", "peek", "session:1234", "--store", "data"],

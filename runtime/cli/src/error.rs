@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use throughline_queue::ReadError;
+use throughline_queue::{DeadLetterError, ReadError};
 use throughline_store::CloseError;
 use throughline_store_sled::{OpenError, tools::ToolError};
 
@@ -18,6 +18,9 @@ pub(crate) enum Error {
     /// A queue could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Nothing was done with a dead letter.
+    #[error(transparent)]
+    DeadLetter(#[from] DeadLetterError),
     /// The store did not close cleanly; nothing was changed.
     #[error(transparent)]
     Close(#[from] CloseError),

@@ -12,6 +12,7 @@
 //! - `arguments`: the command line
 //! - `store`, `queue`: the commands for stores and the queues in them; `queue_name`: how a queue is
 //!   called on the command line; `spinner`: what shows that they go on
+//! - `dead_letters`: what nobody could handle, at a node or in a store
 //! - `admin`: the HTTP client; `answer`: what nodes answer; `nodes`: asking several
 //! - `status`, `sessions`, `orders`, `drain`: the commands for nodes
 //! - `output`: lines, tables and JSON; `error`: what goes wrong
@@ -21,6 +22,7 @@
 mod admin;
 mod answer;
 mod arguments;
+mod dead_letters;
 mod drain;
 mod error;
 mod nodes;
@@ -76,6 +78,9 @@ fn run(arguments: Arguments) -> Result<Ending, Error> {
     let command = match arguments.command {
         Command::Store(command) => return store::run(command, is_json),
         Command::Queue(command) => return queue::run(command, is_json),
+        Command::DeadLetters(command) if command.store().is_some() => {
+            return dead_letters::in_store(command, is_json);
+        }
         command => command,
     };
     let nodes = Nodes::new(arguments.admin, is_json);
@@ -85,6 +90,7 @@ fn run(arguments: Arguments) -> Result<Ending, Error> {
             Command::Store(_) | Command::Queue(_) => Ok(Ending::Well),
             Command::Status => status::run(&nodes).await,
             Command::Sessions(command) => sessions::run(command, &nodes).await,
+            Command::DeadLetters(command) => dead_letters::at_node(command, &nodes).await,
             Command::Announce { text } => orders::announce(&nodes, &text).await,
             Command::Maintenance(command) => orders::maintenance(command, &nodes).await,
             Command::Drain(command) => drain::run(command, &nodes).await,

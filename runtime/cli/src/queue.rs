@@ -39,7 +39,7 @@ pub(crate) fn run(command: QueueCommand, is_json: bool) -> Result<Ending, Error>
 }
 
 /// Opens the store for a while, beside a sign of life: a large one takes its time.
-fn with_store<T: Send + 'static>(
+pub(crate) fn with_store<T: Send + 'static>(
     path: PathBuf,
     work: impl AsyncFnOnce(&SledStore) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
@@ -199,7 +199,7 @@ fn document(name: &QueueName, length: &Length) -> Value {
     })
 }
 
-fn age(ms: u64) -> String {
+pub(crate) fn age(ms: u64) -> String {
     HumanDuration(Duration::from_millis(ms)).to_string()
 }
 

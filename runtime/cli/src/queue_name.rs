@@ -4,10 +4,15 @@ use throughline_cluster::RecordId;
 use throughline_link::SessionId;
 use throughline_queue::{NameKind, QueueName};
 
-const EXPECTED: &str = "session:ID, key:KEY, vactor:KIND/KEY or name:NAME was expected";
+const EXPECTED: &str =
+    "session:ID, key:KEY, vactor:KIND/KEY, name:NAME or dead-letters was expected";
+const DEAD_LETTERS: &str = "dead-letters";
 
 /// The queue of this name.
 pub(crate) fn parse(text: &str) -> Result<QueueName, String> {
+    if text == DEAD_LETTERS {
+        return Ok(QueueName::dead_letters());
+    }
     let (kind, rest) = text.split_once(':').ok_or(EXPECTED)?;
     let name = match kind {
         "session" => {
@@ -30,6 +35,7 @@ pub(crate) fn parse(text: &str) -> Result<QueueName, String> {
 pub(crate) fn shown(name: &QueueName) -> String {
     match name.kind() {
         NameKind::Named => format!("name:{}", name.bare().escape_ascii()),
+        NameKind::Operators => DEAD_LETTERS.to_owned(),
         NameKind::Key => format!("key:{}", name.bare().escape_ascii()),
         NameKind::Record => {
             let id = RecordId::from_bytes(name.bare());
@@ -65,6 +71,7 @@ mod tests {
             "key:a:b",
             "vactor:match/m1/x",
             "name:mail",
+            "dead-letters",
         ] {
             assert_eq!(shown(&parse(text).unwrap()), text);
         }

@@ -76,7 +76,7 @@ fn row(address: &str, status: &Status) -> [String; HEAD.len()] {
 
 /// What became of durable messages.
 fn messages(queues: &Queues) -> String {
-    let Queues { enqueued, full, handled, pokes_lost, swept, swept_bytes } = queues;
+    let Queues { enqueued, full, handled, pokes_lost, swept, swept_bytes, .. } = queues;
     let mut text = format!("messages: {enqueued} enqueued, {handled} handled");
     let mut also = |count: u64, what: &str| {
         if count > 0 {
@@ -85,6 +85,9 @@ fn messages(queues: &Queues) -> String {
     };
     also(*full, "refused at a limit");
     also(*pokes_lost, "pokes lost");
+    also(queues.dead_letters, "dead letters");
+    also(queues.dead_letters_dropped, "dead letters dropped to make room");
+    also(queues.dead_letters_lost, "dead letters lost");
     also(*swept, &format!("expired and removed ({swept_bytes} bytes)"));
     text
 }
@@ -129,8 +132,9 @@ mod tests {
         let queues: Queues = serde_json::from_str(text).unwrap();
         let line = "messages: 7 enqueued, 5 handled, 2 expired and removed (300 bytes)";
         assert_eq!(messages(&queues), line);
-        let lost = Queues { full: 3, pokes_lost: 1, ..Queues::default() };
-        let line = "messages: 0 enqueued, 0 handled, 3 refused at a limit, 1 pokes lost";
+        let lost = Queues { full: 3, pokes_lost: 1, dead_letters: 2, ..Queues::default() };
+        let line = "messages: 0 enqueued, 0 handled, 3 refused at a limit, 1 pokes lost, 2 dead \
+                    letters";
         assert_eq!(messages(&lost), line);
     }
 }

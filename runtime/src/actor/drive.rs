@@ -117,7 +117,8 @@ impl<S: Session> SessionActor<S> {
         }
         if self.link.poll_timeout().is_some_and(|at| at <= now) {
             self.link.handle_timeout(now);
-            // A heartbeat at most, in one that is quiet: what it keeps for busy times is others'.
+            // A heartbeat at most, in one that is quiet: what it keeps for busy times is for
+            // others.
             self.inbox.give_back();
             if self.mail.is_empty() {
                 self.mail = VecDeque::new();

@@ -62,6 +62,10 @@ pub(crate) struct TravellingTimer {
     pub(crate) every: Option<u64>,
 }
 
+/// A node that asks for a session while a commit is under way waits so long at most. Beyond that
+/// its client may be elsewhere, and must not be waited for by a record that is handed over.
+const ASK_WAITS: Duration = Duration::from_millis(500);
+
 /// How far a session is from leaving.
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
@@ -71,6 +75,8 @@ pub(super) struct Leaving {
     pub(super) begun: bool,
     /// It has run: if the session stays, `restored` follows.
     ran: bool,
+    /// Who asked while a commit was under way, and when: of several, the last one.
+    waiting: Option<Box<(Asked, Instant)>>,
     /// Who asked, and how they are answered.
     pub(super) asked: Vec<(Member, u64, Option<Answerer>)>,
     /// A resume that came meanwhile: of several, the last one.
@@ -87,7 +93,15 @@ pub(super) struct Leaving {
 
 impl<S: Session> SessionActor<S> {
     /// Another node wants the session.
-    pub(super) fn asked(&mut self, asked: Asked) {
+    pub(super) fn asked(&mut self, asked: Asked, now: Instant) {
+        if self.committing.is_some() {
+            // A kind that commits every turn is hardly ever without one.
+            let waiting = self.leaving.waiting.replace(Box::new((asked, now)));
+            if let Some((asked, _)) = waiting.map(|waiting| *waiting) {
+                Asked::say(asked.answer, Reply::Refused(throughline_cluster::Refusal::NOT_YET));
+            }
+            return;
+        }
         let Asked { ask, to, answer } = asked;
         let is_busy = self.keying.is_some() || self.ending != Ending::No || self.link.is_ended();
         let Some(holding) = &mut self.holding else {
@@ -100,6 +114,21 @@ impl<S: Session> SessionActor<S> {
         let elsewhere = self.worker.node.cluster.others(Some(holding.held.header()));
         self.leaving.asked.push((ask.from, ask.request, answer));
         holding.held.handle_ask(ask, to, &elsewhere);
+    }
+
+    /// The commit is over: who asked meanwhile is heard. True if somebody was.
+    pub(super) fn hear_waiting(&mut self, now: Instant) -> bool {
+        if self.committing.is_some() {
+            return false;
+        }
+        let Some(waiting) = self.leaving.waiting.take() else { return false };
+        let (asked, since) = *waiting;
+        if now.since(since) > ASK_WAITS {
+            Asked::say(asked.answer, Reply::Refused(throughline_cluster::Refusal::NOT_YET));
+        } else {
+            self.asked(asked, now);
+        }
+        true
     }
 
     pub(super) fn say(&mut self, from: Member, request: u64, reply: Reply) {

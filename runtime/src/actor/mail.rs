@@ -121,7 +121,7 @@ impl<S: Session> SessionActor<S> {
                         self.queue(Input::Announced(text));
                     }
                 }
-                ToSession::Asked(asked) => self.asked(*asked),
+                ToSession::Asked(asked) => self.asked(*asked, now),
                 ToSession::Release(release) => self.release(release, now),
                 ToSession::Fenced => self.fence(now),
                 ToSession::Heard(news) => self.hear(*news),

@@ -85,7 +85,7 @@ impl<S: Session> SessionActor<S> {
                 _ => {}
             }
         }
-        any | self.swap_out(now)
+        any | self.hear_waiting(now) | self.swap_out(now)
     }
 
     /// The turn under way goes on while nothing else does. True if it ended.
@@ -227,7 +227,7 @@ impl<S: Session> SessionActor<S> {
         let mut any = false;
         for message in std::mem::take(&mut self.mail) {
             match message {
-                ToSession::Asked(asked) => self.asked(*asked),
+                ToSession::Asked(asked) => self.asked(*asked, now),
                 ToSession::Fenced => self.fence(now),
                 ToSession::End(code) if self.only_waits_for_key() => self.end_without_key(code),
                 ToSession::EndForKey(key) if self.only_waits_for_key() => {

@@ -106,7 +106,9 @@ impl<S: Session> SessionActor<S> {
             Input::Message(seq, _) => Some(seq),
             _ => None,
         };
-        let kept = keeps_copy::<S>().then(|| Box::new(input.clone()));
+        // A message of a queue is nowhere else once it is out of it.
+        let is_kept = keeps_copy::<S>() || matches!(input, Input::Queued(_));
+        let kept = is_kept.then(|| Box::new(input.clone()));
         if S::DURABILITY.is_every_turn() {
             turns.write_as(self.version());
         }
@@ -258,16 +260,17 @@ impl<S: Session> SessionActor<S> {
         }
         let restored = self.turns.as_mut().map(Turns::restore);
         match (restored, turn.input.take()) {
-            (Some(Ok(())), Some(input)) => self.try_again(turn, *input, now),
-            (Some(Err(text)), Some(_)) => {
+            (Some(Ok(())), Some(input)) => self.try_again(turn, *input, why, now),
+            (Some(Err(text)), Some(input)) => {
                 log::error!("session {id}: cannot go on after a failed turn: {text}");
+                self.file_lost(&turn, &input, why);
                 self.give_up(now);
             }
             _ => self.give_up(now),
         }
     }
 
-    fn try_again(&mut self, mut turn: Turn, input: Input, now: Instant) {
+    fn try_again(&mut self, mut turn: Turn, input: Input, why: &str, now: Instant) {
         if turn.tries < self.worker.node.config.session.poison_tries {
             turn.tries += 1;
             turn.began = now;
@@ -289,6 +292,7 @@ impl<S: Session> SessionActor<S> {
         if let Input::PeerLost(loss) = &input {
             self.set_loss_aside(loss);
         }
+        self.file(&turn, &input, why);
         if S::DURABILITY.is_every_turn() && !matches!(turn.hook, Hook::SwapOut | Hook::Destroyed) {
             // That it was set aside is committed as a turn is; its effects were dropped.
             return self.commit_turn(turn, now);

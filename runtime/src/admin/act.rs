@@ -1,11 +1,13 @@
 //! Doing what was asked.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::{Request, StatusCode, body::Incoming};
+use serde::Serialize;
 use serde_json::json;
+use throughline_queue::DeadLetterError;
 
 use super::{
     READ_TIME,
@@ -23,7 +25,7 @@ use crate::{
 const ANNOUNCEMENT_BYTES_MAX: usize = 4 * 1024;
 
 /// Answers one request.
-pub(super) async fn answer(node: &Shared, request: Request<Incoming>) -> Answer {
+pub(super) async fn answer(node: &Arc<Shared>, request: Request<Incoming>) -> Answer {
     if let Some(why) = guard::page(request.uri(), request.headers()) {
         return answer::failure(StatusCode::FORBIDDEN, why);
     }
@@ -33,7 +35,7 @@ pub(super) async fn answer(node: &Shared, request: Request<Incoming>) -> Answer 
     }
 }
 
-async fn act(node: &Shared, order: Order, body: Incoming) -> Answer {
+async fn act(node: &Arc<Shared>, order: Order, body: Incoming) -> Answer {
     match order {
         Order::Health => well(node.health()),
         Order::Readiness => well(node.readiness()),
@@ -45,6 +47,19 @@ async fn act(node: &Shared, order: Order, body: Incoming) -> Answer {
             }
             let why = format!("no session {id} lives on this node");
             answer::failure(StatusCode::NOT_FOUND, &why)
+        }
+        Order::DeadLetters { after, limit } => {
+            let page = node.dead_letters(after.as_deref(), limit).await;
+            lettered(page.map_err(DeadLetterError::Read))
+        }
+        Order::DeadLetter { id } => lettered(node.dead_letter(&id).await),
+        Order::DropDeadLetter { id } => {
+            let dropped = node.drop_dead_letter(&id).await;
+            lettered(dropped.map(|()| json!({ "id": id, "dropped": true })))
+        }
+        Order::RetryDeadLetter { id } => {
+            let to = node.retry_dead_letter(&id).await;
+            lettered(to.map(|to| json!({ "id": id, "to": to })))
         }
         Order::Announce => match announcement(body).await {
             Ok(text) => answer::ok(&json!({ "told": node.announce(&text).await })),
@@ -86,6 +101,20 @@ fn drained(order: Result<DrainStatus, DrainNo>) -> Answer {
     match order {
         Ok(status) => answer::ok(&status),
         Err(no) => answer::failure(StatusCode::CONFLICT, &no.to_string()),
+    }
+}
+
+fn lettered<T: Serialize>(done: Result<T, DeadLetterError>) -> Answer {
+    match done {
+        Ok(value) => answer::ok(&value),
+        Err(error) => {
+            let status = match error {
+                DeadLetterError::NoSuch { .. } => StatusCode::NOT_FOUND,
+                DeadLetterError::Unreadable(_) => StatusCode::CONFLICT,
+                _ => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            answer::failure(status, &error.to_string())
+        }
     }
 }
 

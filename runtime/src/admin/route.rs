@@ -14,6 +14,10 @@ pub(super) const PLACES: &[(&str, &str)] = &[
     ("GET", "/status"),
     ("GET", "/sessions?after=ID&limit=N"),
     ("POST", "/sessions/ID/kick?reason=kicked|ended"),
+    ("GET", "/dead-letters?after=ID&limit=N"),
+    ("GET", "/dead-letters/ID"),
+    ("DELETE", "/dead-letters/ID"),
+    ("POST", "/dead-letters/ID/retry"),
     ("POST", "/announce"),
     ("POST", "/maintenance?retry-after=30s"),
     ("DELETE", "/maintenance"),
@@ -27,6 +31,9 @@ pub(super) const PLACES: &[(&str, &str)] = &[
 /// Sessions of one page: by default, and at most. An answer stays below 200 KiB or so.
 const PAGE: usize = 100;
 const PAGE_MAX: usize = 1_000;
+
+/// Longest id of a dead letter: two numbers and eight digits.
+const LETTER_ID_MAX: usize = 64;
 
 /// When clients come again that maintenance refused.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -55,6 +62,19 @@ pub(super) enum Order {
     Kick {
         id: SessionId,
         reason: KickReason,
+    },
+    DeadLetters {
+        after: Option<String>,
+        limit: usize,
+    },
+    DeadLetter {
+        id: String,
+    },
+    DropDeadLetter {
+        id: String,
+    },
+    RetryDeadLetter {
+        id: String,
     },
     /// The body is the text.
     Announce,
@@ -102,6 +122,15 @@ pub(super) fn read(method: &Method, path: &str, query: Option<&str>) -> Result<O
         ["sessions", text, "kick"] => post(method, Query::read(query, &["reason"]), |query| {
             Ok(Order::Kick { id: id(text)?, reason: reason(query.find("reason"))? })
         }),
+        ["dead-letters"] => get(method, Query::read(query, &["after", "limit"]), |query| {
+            let after = query.find("after").map(letter).transpose()?;
+            let limit = query.number("limit", 1, PAGE_MAX as u32)?;
+            Ok(Order::DeadLetters { after, limit: limit.map_or(PAGE, |limit| limit as usize) })
+        }),
+        ["dead-letters", id] => dead_letter(method, query, letter(id)?),
+        ["dead-letters", id, "retry"] => post(method, Query::read(query, &[]), |_| {
+            Ok(Order::RetryDeadLetter { id: letter(id)? })
+        }),
         ["announce"] => post(method, Query::read(query, &[]), |_| Ok(Order::Announce)),
         ["maintenance"] => maintenance(method, query),
         ["drain"] => drain(method, query),
@@ -116,6 +145,23 @@ pub(super) fn read(method: &Method, path: &str, query: Option<&str>) -> Result<O
         }
         _ => Err(No::Unknown),
     }
+}
+
+fn dead_letter(method: &Method, query: Option<&str>, id: String) -> Result<Order, No> {
+    match *method {
+        Method::GET => Query::read(query, &[]).map(|_| Order::DeadLetter { id }),
+        Method::DELETE => Query::read(query, &[]).map(|_| Order::DropDeadLetter { id }),
+        _ => Err(No::Method("GET, DELETE")),
+    }
+}
+
+/// The id of a dead letter.
+fn letter(text: &str) -> Result<String, No> {
+    let is_part = |c: char| c.is_ascii_hexdigit() || c == '.';
+    if text.len() <= LETTER_ID_MAX && text.chars().all(is_part) {
+        return Ok(text.to_owned());
+    }
+    Err(No::Bad(format!("`{}` is no id of a dead letter", text.escape_debug())))
 }
 
 fn maintenance(method: &Method, query: Option<&str>) -> Result<Order, No> {

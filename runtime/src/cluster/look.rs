@@ -15,7 +15,7 @@ use throughline_queue::{Inbox, NameKind, Nonempty, SweepCursor, sweep};
 use super::{meet, poke::poke_here};
 use crate::{
     node::Shared,
-    queues::{Inboxes, record_of},
+    queues::{Inboxes, record_of, trim_dead_letters},
     vactor,
 };
 
@@ -68,6 +68,7 @@ impl QueueLook {
             nonempty(&node, &cursors).await;
             meet::look(&node).await;
             expired(&node, &cursors).await;
+            trim_dead_letters(&node).await;
             running.store(false, Ordering::Release);
         });
     }
@@ -101,7 +102,8 @@ async fn nonempty(node: &Arc<Shared>, cursors: &Mutex<Cursors>) {
 
 /// A queue may have messages.
 fn found(node: &Arc<Shared>, row: &Nonempty, wakes: &mut Vec<RecordId>) {
-    if row.name().kind() == NameKind::Named || poke_here(node, row.name(), Inboxes::HAS_ROW) {
+    let is_nobodys = matches!(row.name().kind(), NameKind::Named | NameKind::Operators);
+    if is_nobodys || poke_here(node, row.name(), Inboxes::HAS_ROW) {
         return;
     }
     // A VActor that is nowhere begins for what was sent to it: each node wakes its share.

@@ -96,6 +96,10 @@ impl Serve for Server {
         }
     }
 
+    fn handle_end_of_batch(&self) {
+        vactor::push_gathered(&self.0);
+    }
+
     fn handle_tell(&self, from: Member, payload: Bytes) {
         match message::decode(&payload) {
             Some(Tell::LookAgain) => look_again(&self.0, from),

@@ -328,7 +328,7 @@ settings! {
         snapshot_max: usize = "256KiB", Kind::bytes("1KiB", "1MiB");
 
         /// For kinds that keep a copy before each turn: a message whose turn fails is tried so
-        /// often in all, then set aside with a report.
+        /// often in all, then set aside with a report; a durable one becomes a dead letter.
         poison_tries: u32 = "3", Kind::count(1, 100);
     }
 

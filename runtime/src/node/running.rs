@@ -294,7 +294,7 @@ impl RunningNode {
     }
 
     /// Runs it on the thread that the store and the other nodes are spoken to from.
-    async fn on_cluster<T: Send + 'static>(
+    pub(super) async fn on_cluster<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> T {

@@ -260,8 +260,14 @@ impl Connection {
 
     /// Begins what has come, as far as there is room.
     fn begin(&mut self) -> Result<bool, End> {
-        let mut begun = 0_u32;
         self.is_full = false;
+        let begun = self.begin_all();
+        self.serve.handle_end_of_batch();
+        begun
+    }
+
+    fn begin_all(&mut self) -> Result<bool, End> {
+        let mut begun = 0_u32;
         // Once for all that has come by now.
         let (now, is_refused) = (self.shared.clock.now(), self.serve.refuses(self.from));
         while let Some(bytes) = front(&self.stream.input, FRAME_BYTES_MAX)? {

@@ -255,9 +255,11 @@ impl Driver {
     }
 
     fn handle_taken(&mut self) {
+        let mut calls = 0;
         for asked in self.taken.drain(..) {
             match asked {
                 Asked::Call { payload, deadline, caller } => {
+                    calls += 1;
                     self.units += caller.units;
                     self.link.handle_call(payload, deadline, caller);
                 }
@@ -265,6 +267,9 @@ impl Driver {
                     self.link.handle_tell(self.shared.clock.now(), payload, caller);
                 }
             }
+        }
+        if calls > 0 {
+            self.shared.counters.calls.fetch_add(calls, Relaxed);
         }
     }
 
@@ -274,7 +279,10 @@ impl Driver {
     }
 
     fn answer(&mut self) {
-        self.shared.counters.dropped.fetch_add(self.link.poll_dropped(), Relaxed);
+        let dropped = self.link.poll_dropped();
+        if dropped > 0 {
+            self.shared.counters.dropped.fetch_add(dropped, Relaxed);
+        }
         let mut units = 0;
         while let Some((caller, answer)) = self.link.poll_answer() {
             units += caller.units;

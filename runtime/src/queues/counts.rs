@@ -22,6 +22,12 @@ pub(crate) struct QueueCounts {
     pub(crate) pokes_lost: AtomicU64,
     /// Messages to members of groups that were not delivered.
     pub(crate) group_lost: AtomicU64,
+    /// Messages that nobody could handle, and that are dead letters now.
+    pub(crate) dead_letters: AtomicU64,
+    /// Dead letters that made room for others.
+    pub(crate) dead_letters_dropped: AtomicU64,
+    /// Messages that nobody could handle, and that could not be written as dead letters either.
+    pub(crate) dead_letters_lost: AtomicU64,
     swept_rows: AtomicU64,
     swept: AtomicU64,
     swept_bytes: AtomicU64,
@@ -37,6 +43,9 @@ pub(crate) struct QueueStatus {
     poked: u64,
     pokes_lost: u64,
     group_lost: u64,
+    dead_letters: u64,
+    dead_letters_dropped: u64,
+    dead_letters_lost: u64,
     swept_rows: u64,
     swept: u64,
     swept_bytes: u64,
@@ -58,6 +67,9 @@ impl QueueCounts {
             poked: self.poked.load(Relaxed),
             pokes_lost: self.pokes_lost.load(Relaxed),
             group_lost: self.group_lost.load(Relaxed),
+            dead_letters: self.dead_letters.load(Relaxed),
+            dead_letters_dropped: self.dead_letters_dropped.load(Relaxed),
+            dead_letters_lost: self.dead_letters_lost.load(Relaxed),
             swept_rows: self.swept_rows.load(Relaxed),
             swept: self.swept.load(Relaxed),
             swept_bytes: self.swept_bytes.load(Relaxed),

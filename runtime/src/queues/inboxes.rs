@@ -147,14 +147,21 @@ impl Inboxes {
             if message.is_expired(now_ms) {
                 continue;
             }
+            let Ok(name) = name_of(header, work.queue.as_ref()) else { continue };
             let mut used_up = message.used_up();
             if let Some(key) = &work.queue {
                 let holder = Holder { id: header.id.clone(), life: header.life };
                 let (key, value) = (Row::Key(key.clone()).key(), Value::Holder(holder).encode());
                 used_up.checks.push(Check::Equals { key, value });
             }
-            return Some(Taking { message: QueuedMessage::new(&message), used_up });
+            return Some(Taking { message: QueuedMessage::new(&message, name), used_up });
         }
+    }
+
+    /// Whether nothing waits, is being read, or is to be read.
+    #[inline]
+    pub(crate) const fn is_read(&self) -> bool {
+        self.wanted == 0 && self.work.is_none()
     }
 
     /// Whether a message was read that waits.

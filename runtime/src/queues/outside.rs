@@ -1,6 +1,6 @@
 //! The queues of a node: its limits and counts, and the producer of those who are no actors.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 use std::time::Duration;
 
 use throughline_queue::{Clock, Estimates, Limits, Position, Queue, QueueName, QueueOptions};
@@ -19,12 +19,14 @@ const POKES_MAX: usize = 1024;
 /// What a node knows of queues and groups.
 pub(crate) struct Queues {
     pub(crate) estimates: Estimates,
-    limits: Limits,
+    pub(super) limits: Limits,
     outside: OnceCell<Queue>,
     pub(crate) groups: Groups,
     pub(crate) meetings: Meetings,
     pub(crate) counts: QueueCounts,
     pub(crate) pokes: Arc<Semaphore>,
+    /// Dead letters were written here since the last look at how many there are.
+    pub(super) has_new_dead: AtomicBool,
 }
 
 impl Queues {
@@ -42,11 +44,12 @@ impl Queues {
             meetings: Meetings::default(),
             counts: QueueCounts::default(),
             pokes: Arc::new(Semaphore::new(POKES_MAX)),
+            has_new_dead: AtomicBool::default(),
         }
     }
 
     /// The producer of messages from outside any actor: one for each incarnation of the node.
-    async fn outside(&self, node: &Arc<Shared>) -> Result<&Queue, SendReliableError> {
+    pub(super) async fn outside(&self, node: &Arc<Shared>) -> Result<&Queue, SendReliableError> {
         let open = || async {
             let member = node.cluster.member();
             let producer = format!("node-{}-{:016x}", member.node.0, member.incarnation);
@@ -103,7 +106,8 @@ impl Queues {
     }
 
     /// A commit that enqueued to these is in.
-    pub(crate) fn is_enqueued(&self, node: &Arc<Shared>, to: Vec<Poke>) {
+    pub(crate) fn is_enqueued(&self, node: &Arc<Shared>, mut to: Vec<Poke>) {
+        self.take_out_dead(&mut to);
         if to.is_empty() {
             return;
         }

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use throughline_queue::{Message, Position};
+use throughline_queue::{DeadLetter, Message, Position, QueueName};
 
-use super::{Address, address_of, envelope};
+use super::{Address, Died, address_of, envelope};
 use crate::codec::{self, Codec, DecodeError};
 
 /// A message out of a queue: of this session, or of its key.
@@ -14,13 +14,26 @@ pub struct QueuedMessage {
     body: Bytes,
     position: Position,
     expires_ms: u64,
+    /// Where it stood, and as what: so it goes to the dead letters, should nobody handle it.
+    queue: QueueName,
+    payload: Bytes,
 }
 
 impl QueuedMessage {
-    pub(crate) fn new(message: &Message) -> Self {
-        let (from, body) = envelope::open(&message.payload());
+    pub(crate) fn new(message: &Message, queue: QueueName) -> Self {
+        let payload = message.payload();
+        let (from, body) = envelope::open(&payload);
         let from = from.as_ref().and_then(address_of);
-        Self { from, body, position: message.position(), expires_ms: message.expires_ms() }
+        let (position, expires_ms) = (message.position(), message.expires_ms());
+        Self { from, body, position, expires_ms, queue, payload }
+    }
+
+    /// The dead letter that it becomes when it is given up.
+    pub(crate) fn dead_letter(&self, died: Died<'_>, now_ms: u64) -> DeadLetter {
+        let Died { kind, hook, tries, why } = died;
+        let [kind, hook, why] = [kind, hook, why].map(str::to_owned);
+        let (to, payload, expires_ms) = (self.queue.clone(), self.payload.clone(), self.expires_ms);
+        DeadLetter { to, payload, expires_ms, dead_ms: now_ms, tries, kind, hook, why }
     }
 
     /// Its content.

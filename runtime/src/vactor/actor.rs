@@ -6,10 +6,13 @@
 //! # Layout
 //! `drive` is the loop; `turn` begins and ends turns, `commit` is what comes of them, `reminded`
 //! begins those of reminders; `own` is the driver of the record, `leave` how it leaves this node;
-//! `queued` takes durable messages out of its inbox; `peers` is whom it has met; `work` is what it
-//! is asked, and how it answers.
+//! `queued` takes durable messages out of its inbox, `careful` is for those whose turns end their
+//! process, `dead` for those that nobody handles; `peers` is whom it has met; `work` is what it is
+//! asked, and how it answers.
 
+mod careful;
 mod commit;
+mod dead;
 mod drive;
 mod leave;
 mod own;
@@ -43,6 +46,8 @@ use crate::{
     queues::{Inboxes, News, Peers, TravellingPeer},
     worker::Worker,
 };
+use careful::Care;
+pub(super) use careful::Trying;
 use commit::Committing;
 use leave::Leaving;
 use turn::{ReadFuture, Turn};
@@ -75,6 +80,9 @@ pub(super) struct VActorSnapshot {
     /// Whom it has met.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) peers: Vec<TravellingPeer>,
+    /// The message whose turn began when this was written, after a node of this VActor had died.
+    #[serde(default)]
+    pub(super) trying: Option<Trying>,
 }
 
 /// A VActor that begins on this worker.
@@ -120,6 +128,7 @@ pub(super) struct VActorActor {
     copy: (Vec<u8>, u32),
     reminders: Reminders,
     enqueued_ms: u64,
+    care: Care,
     /// As it stands in the store, until the first commit here.
     loaded: Option<Snapshot>,
     leaving: Leaving,
@@ -139,7 +148,7 @@ impl VActorActor {
         let Beginning { kind, id, stage, instance, holding, read, snapshot, why, first } =
             beginning;
         let node = Arc::clone(&worker.node);
-        let now = node.clock.now();
+        let (now, crashes) = (node.clock.now(), holding.held.header().crashes);
         let life = holding.held.header().life;
         let usage = Arc::new(Usage { life, ..Usage::default() });
         usage.used.store(now.as_micros(), std::sync::atomic::Ordering::Relaxed);
@@ -169,6 +178,7 @@ impl VActorActor {
             copy: (Vec::new(), 0),
             reminders: read.reminders,
             enqueued_ms: read.enqueued_ms,
+            care: Care::new(crashes, read.trying),
             loaded: snapshot,
             leaving: Leaving::default(),
             used: now,

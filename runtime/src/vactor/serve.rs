@@ -9,6 +9,7 @@ use throughline_link::Instant;
 use super::{
     AskError, Deactivation, Payload, Rejection, activate,
     actor::{Failure, Replier, ToVActor, Work},
+    gathered::{Gathered, Of},
     place,
     table::NotPushed,
     wire::Invoked,
@@ -28,26 +29,62 @@ pub(crate) fn handle_call(
 ) {
     // Dropped unanswered: not handled.
     let Some(call) = Invoked::decode(&bytes) else { return };
-    let (answer, tells) = match call.is_tell {
+    let mut gathered = node.vactors.gathered();
+    let known = gathered.message(call.id, call.message).filter(|_| !call.is_tell);
+    if let Some(message) = known {
+        let Invoked { left, chain, payload_at, .. } = call;
+        bytes.advance(payload_at);
+        let (payload, replier) = (Payload::Bytes(bytes), Replier::There(answer));
+        let work = Work { message, payload, replier, until: now + left, chain };
+        return gather(node, &mut gathered, work);
+    }
+    let is_again = gathered.break_off(call.id) && !call.is_tell;
+    drop(gathered);
+    let Some(id) = RecordId::from_bytes(call.id) else { return };
+    let (replier, tells) = match call.is_tell {
         true => (Replier::Nobody, Some(answer)),
         false => (Replier::There(answer), None),
     };
+    let name = std::str::from_utf8(call.message).unwrap_or_default();
+    let kind = id.vactor_name().map(|(kind, _)| kind).unwrap_or_default();
+    let Some((kind, message)) = node.vactors.message(kind, name) else {
+        let known = node.vactors.kind_named(kind).is_some();
+        let no = if known { Rejection::NoSuchMessage } else { Rejection::NoSuchKind };
+        return refuse(replier, tells, no.into());
+    };
+    let until = now + call.left;
+    let Invoked { chain, payload_at, .. } = call;
+    let name = if is_again { call.message.to_vec() } else { Vec::new() };
+    bytes.advance(payload_at);
+    let work = Work { message, payload: Payload::Bytes(bytes), replier, until, chain };
+    match is_again.then(|| node.vactors.find_used(&id)).flatten() {
+        Some((actor, usage)) => {
+            let mut gathered = node.vactors.gathered();
+            gathered.begin(Of { id, name, message, actor, usage });
+            gather(node, &mut gathered, work);
+        }
+        None => push(node, id, kind, work, tells),
+    }
+}
+
+fn gather(node: &Shared, gathered: &mut Gathered, work: Work) {
+    if let Err((work, retry_after)) = gathered.push(node.config.vactor.mailbox, work) {
+        refuse(work.replier, None, AskError::Overloaded { retry_after });
+    }
+}
+
+/// The calls that came together were handed over.
+pub(crate) fn push_gathered(node: &Shared) {
+    node.vactors.gathered().end();
+}
+
+/// Gives work to a VActor that is here, or begins here. `tells`: who told, and is answered.
+fn push(node: &Arc<Shared>, id: RecordId, kind: usize, work: Work, tells: Option<Answerer>) {
     let taken = |tells: Option<Answerer>| {
         if let Some(answer) = tells {
             Replier::There(answer).reply(Ok(Payload::Bytes(bytes::Bytes::new())));
         }
     };
-    let name = std::str::from_utf8(call.message).unwrap_or_default();
-    let kind = call.id.vactor_name().map(|(kind, _)| kind).unwrap_or_default();
-    let Some((kind, message)) = node.vactors.message(kind, name) else {
-        let known = node.vactors.kind_named(kind).is_some();
-        let no = if known { Rejection::NoSuchMessage } else { Rejection::NoSuchKind };
-        return refuse(answer, tells, no.into());
-    };
-    let until = now + call.left;
-    let Invoked { id, chain, payload_at, .. } = call;
-    bytes.advance(payload_at);
-    let work = Work { message, payload: Payload::Bytes(bytes), replier: answer, until, chain };
     match node.vactors.push(&id, node.config.vactor.mailbox, work) {
         Ok(()) => taken(tells),
         Err(NotPushed::Full(work, retry_after)) => {

@@ -12,6 +12,7 @@ use throughline_cluster::{Member, Readable, RecordId};
 use super::{
     Kind, Mode,
     actor::{ToVActor, Work},
+    gathered::Gathered,
 };
 use crate::{batch::Sender, queues::News};
 
@@ -36,6 +37,8 @@ pub(crate) struct VActors {
     places: Mutex<HashMap<RecordId, Member>>,
     /// How many VActors the other nodes have, as they last told.
     loads: Mutex<HashMap<Member, u32>>,
+    /// What other nodes ask of one VActor, in a row.
+    gathered: Mutex<Gathered>,
     pub(crate) counts: Counts,
 }
 
@@ -96,6 +99,14 @@ pub(super) enum NotPushed {
     Full(Work, Duration),
 }
 
+/// About how long that takes which waits there.
+pub(super) fn retry_after(usage: &Usage) -> Duration {
+    let turn = Duration::from_micros(usage.turn_us.load(Ordering::Relaxed));
+    let waiting = usage.waiting.load(Ordering::Relaxed);
+    let wait = turn * u32::try_from(waiting).unwrap_or(u32::MAX);
+    wait.clamp(RETRY.0, RETRY.1)
+}
+
 impl VActors {
     pub(crate) fn new(kinds: Vec<Box<dyn Kind>>) -> Self {
         let active = Active { of_kind: vec![0; kinds.len()], ..Active::default() };
@@ -104,6 +115,7 @@ impl VActors {
             active: Mutex::new(active),
             places: Mutex::default(),
             loads: Mutex::default(),
+            gathered: Mutex::default(),
             counts: Counts::default(),
         }
     }
@@ -148,11 +160,8 @@ impl VActors {
     pub(super) fn push(&self, id: &RecordId, limit: usize, work: Work) -> Result<(), NotPushed> {
         let active = self.lock();
         let Some(entry) = active.entries.get(id) else { return Err(NotPushed::Absent(work)) };
-        let waiting = entry.usage.waiting.load(Ordering::Relaxed);
-        if waiting >= limit {
-            let turn = Duration::from_micros(entry.usage.turn_us.load(Ordering::Relaxed));
-            let wait = turn * u32::try_from(waiting).unwrap_or(u32::MAX);
-            return Err(NotPushed::Full(work, wait.clamp(RETRY.0, RETRY.1)));
+        if entry.usage.waiting.load(Ordering::Relaxed) >= limit {
+            return Err(NotPushed::Full(work, retry_after(&entry.usage)));
         }
         entry.usage.waiting.fetch_add(1, Ordering::Relaxed);
         match entry.actor.send(ToVActor::Work(work)) {
@@ -191,7 +200,18 @@ impl VActors {
     }
 
     pub(super) fn find(&self, id: &RecordId) -> Option<Sender<ToVActor>> {
-        self.lock().entries.get(id).map(|entry| entry.actor.clone())
+        self.find_used(id).map(|(actor, _)| actor)
+    }
+
+    pub(super) fn find_used(&self, id: &RecordId) -> Option<(Sender<ToVActor>, Arc<Usage>)> {
+        let active = self.lock();
+        active.entries.get(id).map(|entry| (entry.actor.clone(), Arc::clone(&entry.usage)))
+    }
+
+    /// What other nodes ask of one VActor in a row; for the thread that serves them.
+    pub(super) fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        // Its code does not panic.
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is in memory here.

@@ -41,7 +41,8 @@ pub(super) struct Invocation<'a> {
 /// The same, read.
 #[derive(Debug)]
 pub(super) struct Invoked<'a> {
-    pub(super) id: RecordId,
+    /// Of the record that is asked.
+    pub(super) id: &'a [u8],
     pub(super) message: &'a [u8],
     pub(super) left: Duration,
     pub(super) is_tell: bool,
@@ -114,7 +115,7 @@ impl<'a> Invoked<'a> {
         let (head, mut rest) = call.split_first_chunk::<7>()?;
         let [INVOCATION, FORM, flags, left @ ..] = *head else { return None };
         let left = Duration::from_millis(u64::from(u32::from_be_bytes(left)));
-        let id = RecordId::from_bytes(take(&mut rest)?)?;
+        let id = take(&mut rest)?;
         let message = take(&mut rest)?;
         let (&count, behind) = rest.split_first()?;
         rest = behind;

@@ -115,11 +115,15 @@ impl World {
     pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(async {
             let mut future = pin!(future);
-            poll_fn(|cx| {
+            let found = poll_fn(|cx| {
                 self.poll_nodes(cx.waker());
                 future.as_mut().poll(cx)
             })
-            .await
+            .await;
+            // A task that has yielded in this round is woken when the runtime looks round next. One
+            // that ends before would forget it for ever.
+            tokio::task::yield_now().await;
+            found
         })
     }
 

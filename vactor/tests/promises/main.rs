@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod cluster;
+mod dead_letters;
 mod kinds;
 mod one_node;
 mod peers;

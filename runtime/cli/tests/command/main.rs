@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod dead_letters;
 mod live;
 mod nodes;
 mod queue;
@@ -49,7 +50,8 @@ fn a_wrong_command_line_is_refused_with_status_2() {
 #[test]
 fn the_help_names_every_command() {
     let help = succeeds(&["--help"]);
-    for command in ["status", "sessions", "announce", "maintenance", "drain", "store", "queue"] {
+    let commands = ["status", "sessions", "dead-letters", "announce", "maintenance", "drain"];
+    for command in commands.into_iter().chain(["store", "queue"]) {
         assert!(help.contains(command), "{command} is missing in: {help}");
     }
 }

@@ -12,7 +12,7 @@ fn everything_that_is_listed_can_be_asked() {
     for (method, place) in PLACES {
         let target = place
             .replace("after=ID", &format!("after={ID}"))
-            .replace("/ID/", &format!("/{ID}/"))
+            .replace("/ID", &format!("/{ID}"))
             .replace("kicked|ended", "ended")
             .replace("=N", "=7")
             .replace("TIME", "1s");

@@ -1,14 +1,13 @@
 //! What comes of a turn that has ended well: its commit, if it needs one, and its effects.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use throughline_link::SessionId;
 use throughline_queue::{Pieces, QueueName};
 
-use super::{VActorActor, leave, turn::What, work::Input, work::Replier};
+use super::{VActorActor, leave, queued::QueuedTurn, turn::What, work::Input, work::Replier};
 use crate::{
     cluster::send_to_group,
-    counters::is_worth_a_line,
     queues::QueuedMessage,
     session::Effect,
     vactor::{Deactivation, Payload, Rejection, reminders::Reminders},
@@ -20,6 +19,8 @@ pub(super) enum Committing {
     Turn(Finished),
     /// A message that is handled once it is out of the inbox.
     Taking(QueuedMessage),
+    /// That a message is about to be handled.
+    Noting(QueuedTurn),
     /// Nothing: a turn has ended that needs no commit, and this node may not act just now.
     Lease(Finished),
 }
@@ -61,30 +62,12 @@ impl VActorActor {
                 self.undo(finished);
                 // It counts as a turn that failed: it must not come for ever.
                 match what {
-                    _ if self.is_over => {}
-                    What::Queued(queued) => self.try_queued_again(*queued),
-                    What::PeerLost(loss) => self.set_loss_aside(&loss),
+                    What::Queued(queued) => self.try_queued_again(*queued, &error.to_string()),
+                    What::PeerLost(loss) if !self.is_over => self.set_loss_aside(&loss),
                     _ => {}
                 }
             }
         }
-    }
-
-    /// A message of the inbox cannot be handled: it is taken out of it, and no more.
-    pub(super) fn set_aside(&mut self, used_up: Pieces) {
-        let counts = &self.worker.node.vactors.counts;
-        let count = counts.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
-        if is_worth_a_line(count) {
-            log::error!("{}: a message of its inbox was set aside; {count} so far", self.id);
-        }
-        if used_up.checks.is_empty() {
-            return;
-        }
-        let (replier, what) = (Replier::Nobody, What::SetAside);
-        let (reply, reminders, pokes) = (None, None, Vec::new());
-        let (forgets, deactivates) = (false, false);
-        let finished = Finished { replier, reply, what, reminders, forgets, deactivates, pokes };
-        self.commit_turn(finished, used_up);
     }
 
     /// The commit of the turn is in.
@@ -93,6 +76,7 @@ impl VActorActor {
         match self.committing.take() {
             Some(Committing::Turn(finished)) => self.release(finished),
             Some(Committing::Taking(message)) => self.begin_queued(message, None, 1),
+            Some(Committing::Noting(queued)) => self.begin_noted(queued),
             waiting => self.committing = waiting,
         }
     }
@@ -104,13 +88,17 @@ impl VActorActor {
                 let what = finished.what.clone();
                 self.undo(finished);
                 match what {
+                    // It is out of the inbox, and nowhere else.
+                    What::Queued(queued) if queued.used_up.is_none() => {
+                        self.try_queued_again(*queued, "what its turn sends was not written");
+                    }
                     What::Queued(_) | What::SetAside => self.inboxes.again(),
                     What::PeerLost(loss) => self.inbox.push_back(Input::PeerLost(loss)),
                     _ => {}
                 }
             }
             // Somebody else had it, or the store did not take it: what is behind it must wait.
-            Some(Committing::Taking(_)) => self.inboxes.again(),
+            Some(Committing::Taking(_) | Committing::Noting(_)) => self.inboxes.again(),
             waiting => self.committing = waiting,
         }
         self.forget_later();

@@ -98,6 +98,7 @@ impl VActorActor {
             reminders: self.reminders.clone(),
             enqueued_ms: self.enqueued_ms,
             peers: self.stage.effects().borrow().peers.export(),
+            trying: self.care.noted().cloned(),
         };
         let mut body = Vec::new();
         codec::encode(Codec::Cbor, &snapshot, &mut body)?;

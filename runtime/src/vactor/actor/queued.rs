@@ -22,10 +22,11 @@ pub(super) const TURNS_BETWEEN: u32 = 16;
 /// A message of the inbox whose turn runs.
 #[derive(Debug, Clone)]
 pub(super) struct QueuedTurn {
-    message: QueuedMessage,
+    pub(super) message: QueuedMessage,
     /// What the commit of the turn takes out of the inbox; `None`: it is out already.
     pub(super) used_up: Option<Pieces>,
-    tries: u32,
+    /// How often it was tried, this time included; 0: nobody knows how.
+    pub(super) tries: u32,
 }
 
 impl VActorActor {
@@ -47,6 +48,7 @@ impl VActorActor {
             && !self.is_suspended()
             && !self.has_not_begun();
         if !is_its_turn {
+            self.end_care();
             return false;
         }
         self.since_queued = 0;
@@ -56,7 +58,12 @@ impl VActorActor {
         let Some(Taking { message, used_up }) = next else { return false };
         self.used = now;
         if self.settings.durability == Durability::EveryTurn {
-            self.begin_queued(message, Some(used_up), 1);
+            if self.care.is_careful() {
+                let used_up = Some(used_up);
+                self.take_carefully(QueuedTurn { message, used_up, tries: 1 });
+            } else {
+                self.begin_queued(message, Some(used_up), 1);
+            }
         } else if self.commit(used_up).is_ok() {
             self.committing = Some(Committing::Taking(message));
         } else {
@@ -80,26 +87,40 @@ impl VActorActor {
             index.map(|index| (index, payload))
         });
         let Some((index, payload)) = named else {
-            return self.set_aside(used_up.unwrap_or_default());
+            // It may be of a node with a newer build.
+            let name = name_of(&message);
+            let why = format!("its kind has no message `{}` here", name.escape_debug());
+            return self.set_aside(QueuedTurn { message, used_up, tries: 0 }, &why);
         };
         let job = Job::Message(index, Payload::Bytes(payload));
-        let what = What::Queued(Box::new(QueuedTurn { message, used_up, tries }));
+        let queued = QueuedTurn { message, used_up, tries };
+        let what = What::Queued(Box::new(queued.clone()));
         self.begin_turn(job, what, Replier::Nobody, node.clock.now());
+        if self.turn.is_none() {
+            self.file_lost(&queued, "the state before its turn could not be written");
+        }
     }
 
     /// The turn of a message has failed.
-    pub(super) fn try_queued_again(&mut self, queued: QueuedTurn) {
-        let QueuedTurn { message, used_up, tries } = queued;
-        if tries < self.worker.node.config.session.poison_tries {
+    pub(super) fn try_queued_again(&mut self, queued: QueuedTurn, why: &str) {
+        if self.is_over {
+            self.file_lost(&queued, why);
+        } else if queued.tries < self.worker.node.config.session.poison_tries {
+            let QueuedTurn { message, used_up, tries } = queued;
             self.begin_queued(message, used_up, tries + 1);
         } else {
-            self.set_aside(used_up.unwrap_or_default());
+            self.set_aside(queued, why);
         }
     }
 }
 
 /// Longest name that is looked at: those of messages are shorter.
 const NAME_MAX: usize = 64;
+
+/// The name of a message, as far as it has one.
+pub(super) fn name_of(message: &QueuedMessage) -> String {
+    named(message.bytes()).map(|(name, _)| name).unwrap_or_default()
+}
 
 /// The name of a message and its bytes, out of a pair in CBOR.
 fn named(body: &Bytes) -> Option<(String, Bytes)> {

@@ -372,13 +372,10 @@ impl VActorActor {
             }
             _ => self.restore(),
         }
-        if self.is_over {
-            return;
-        }
         match what {
-            What::Reminded(name) => self.try_again(name, tries, before, now),
-            What::PeerLost(loss) => self.try_loss_again(loss, tries, now),
-            What::Queued(queued) => self.try_queued_again(*queued),
+            What::Reminded(name) if !self.is_over => self.try_again(name, tries, before, now),
+            What::PeerLost(loss) if !self.is_over => self.try_loss_again(loss, tries, now),
+            What::Queued(queued) => self.try_queued_again(*queued, why),
             _ => {}
         }
     }

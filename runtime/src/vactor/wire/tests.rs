@@ -17,7 +17,7 @@ fn an_ask_is_read_as_it_was_written() {
     let bytes = ask(b"payload", &chain);
     assert!(is_invocation(&bytes));
     let read = Invoked::decode(&bytes).unwrap();
-    assert_eq!((&read.id, read.message, read.is_tell), (&id("m1"), &b"place"[..], false));
+    assert_eq!((read.id, read.message, read.is_tell), (id("m1").as_bytes(), &b"place"[..], false));
     assert_eq!((read.left.as_millis(), &bytes[read.payload_at..]), (1_500, &b"payload"[..]));
     assert_eq!(read.chain, chain);
 }

@@ -144,6 +144,22 @@ fn p7_a_session_is_handed_over_and_then_its_new_node_is_killed() {
 }
 
 #[test]
+fn p7_a_session_is_handed_over_in_the_midst_of_its_commits() {
+    let cluster = cluster();
+    let mut ann = Careful::new(&cluster, "ann");
+    for round in 0..10 {
+        // One commit after the other, while it comes to another node.
+        (0..30).for_each(|_| ann.player.send(&Ask::Add(1)));
+        cluster.advance(Duration::from_millis(3));
+        ann.player.move_to(round % 3);
+        for _ in 0..30 {
+            ann.hear();
+        }
+    }
+    assert_eq!(ann.last.sum, 300);
+}
+
+#[test]
 fn p7_durable_messages_between_crash_proof_sessions_are_handled_once_through_kills() {
     let cluster = cluster();
     let (mut ann, mut ben) = (Careful::new(&cluster, "ann"), Careful::new(&cluster, "ben"));

@@ -5,6 +5,7 @@
 //! - `seeds`: the same again, and in other orders
 
 mod crash_proof;
+mod dead_letters;
 mod expiry;
 mod faults;
 mod game;
