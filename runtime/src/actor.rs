@@ -8,8 +8,8 @@
 //! takes what other parts of the node say; `inbox` holds what waits; `run` begins and ends turns;
 //! `commit` writes what must last before anything of a turn leaves, and takes messages out of
 //! queues; `dead` is for those of them that nobody handles; `life` ends connections and sessions;
-//! `own` is the driver of the session's record, `leave` how it goes to another node; `peers` whom it
-//! has met; `turn` owns the game's state; `timers`, `meter`, `delay` are small machines.
+//! `own` is the driver of the session's record, `leave` how it goes to another node; `peers` is
+//! whom it has met; `turn` owns the game's state; `timers`, `meter`, `delay` are small machines.
 
 mod commit;
 mod dead;

@@ -7,7 +7,7 @@
 //! # Layout
 //! - `kind`: what the typed side gives; `parcel`: a message that may stay in this process
 //! - `caller`, `route`: an ask or a tell finds its VActor; `place`: where a new one is to be
-//! - `wire`: the same between nodes; `serve`: what other nodes ask; `gathered`: many of them in a row
+//! - `wire`: the same between nodes; `serve`: what other nodes ask; `gathered`: many in a row
 //! - `table`: the VActors of this node; `activate`: how one begins here
 //! - `actor`, `actor/*`: one VActor; `stage`: what a turn of it does; `reminders`: its timers
 //! - `due`: reminders of those that are parked; `balance`: who moves when a node has joined
