@@ -251,10 +251,7 @@ impl<S: Session> SessionActor<S> {
     fn new(worker: Rc<Worker>, beginning: Beginning<S>, is_known: bool) -> Self {
         let node = std::sync::Arc::clone(&worker.node);
         let now = node.clock.now();
-        let mut inbox = Inbox::default();
-        for input in beginning.inputs {
-            inbox.push(input);
-        }
+        let inbox = Inbox::new(beginning.inputs);
         let connection = beginning.connection.map(|(transport, peer, permit)| {
             Connection::new(transport, peer, (permit, node.admission.link()))
         });

@@ -164,7 +164,7 @@ impl<S: Session> SessionActor<S> {
                 self.worker.node.queues.counts.handled.fetch_add(1, Relaxed);
                 // At once: it is nowhere but here.
                 self.since_queued = 0;
-                self.begin_turn(Input::Queued(message), now);
+                self.begin_turn(Input::Queued(Box::new(message)), now);
             }
             Some(Committing::Resume) | None => {}
         }
@@ -228,7 +228,7 @@ impl<S: Session> SessionActor<S> {
         if S::DURABILITY.is_every_turn() {
             // It leaves its queue in the commit of its turn.
             self.since_queued = 0;
-            self.begin_turn(Input::Queued(message), now);
+            self.begin_turn(Input::Queued(Box::new(message)), now);
             if let Some(turn) = &mut self.turn {
                 turn.used_up = Some(Box::new(used_up));
             }

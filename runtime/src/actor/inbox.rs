@@ -17,6 +17,13 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
+    /// With these, none of which is a message of the client. They take no more room than they need:
+    /// most sessions begin with one, and then wait.
+    pub(super) fn new(inputs: Vec<Input>) -> Self {
+        debug_assert!(!inputs.iter().any(|i| matches!(i, Input::Message(..))), "counted apart");
+        Self { inputs: inputs.into(), messages: 0, message_bytes: 0 }
+    }
+
     pub(super) fn push_message(&mut self, seq: u64, payload: Bytes) {
         self.messages += 1;
         self.message_bytes += payload.len();

@@ -31,7 +31,7 @@ pub(crate) enum Input {
     Message(u64, Bytes),
     Server(ServerMessage),
     /// A message of a queue, which is out of it.
-    Queued(QueuedMessage),
+    Queued(Box<QueuedMessage>),
     Undelivered(Recipient, Undelivered),
     ConnectionLost,
     Repaired,
@@ -366,7 +366,7 @@ async fn run<S: Session>(
         Task::Unread(why) => Err(HandlerError::new(why)),
         Task::Other(Input::Started) => state.started(ctx).await,
         Task::Other(Input::Server(message)) => state.server_message(message, ctx).await,
-        Task::Other(Input::Queued(message)) => state.queued(message, ctx).await,
+        Task::Other(Input::Queued(message)) => state.queued(*message, ctx).await,
         Task::Other(Input::Undelivered(to, why)) => state.undelivered(to, why, ctx).await,
         Task::Other(Input::ConnectionLost) => state.connection_lost(ctx).await,
         Task::Other(Input::Repaired) => state.repaired(ctx).await,
