@@ -1,6 +1,6 @@
 //! Asks and tells in the name of a session, a VActor, or somebody outside.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,15 +48,20 @@ pub struct Caller {
     /// Who waits for the turn under way, the first one first.
     waiting: RefCell<Vec<RecordId>>,
     /// Where tells go, in order; made when first needed.
-    courier: RefCell<Option<mpsc::Sender<Held>>>,
+    courier: OnceCell<mpsc::Sender<Held>>,
     /// The same for messages to sessions, of a VActor.
-    sendings: RefCell<Option<mpsc::Sender<Sending>>>,
+    sendings: OnceCell<mpsc::Sender<Sending>>,
 }
 
 impl Caller {
     pub(crate) fn new(node: Arc<Shared>, who: Option<RecordId>) -> Self {
-        let (courier, sendings) = (RefCell::new(None), RefCell::new(None));
-        Self { node, who, waiting: RefCell::default(), courier, sendings }
+        Self {
+            node,
+            who,
+            waiting: RefCell::default(),
+            courier: OnceCell::new(),
+            sendings: OnceCell::new(),
+        }
     }
 
     pub(crate) const fn node(&self) -> &Arc<Shared> {
@@ -106,8 +111,7 @@ impl Caller {
         let errand = Errand { to, message, payload, chain, until, left, is_tell: true };
         // Held while it is under way: a node that stops waits for it.
         let errand = (errand, self.node.cluster.errand());
-        let mut courier = self.courier.borrow_mut();
-        let courier = courier.get_or_insert_with(|| start_courier(&self.node));
+        let courier = self.courier.get_or_init(|| start_courier(&self.node));
         if courier.try_send(errand).is_err() {
             self.node.vactors.counts.lost_tell();
         }
@@ -115,8 +119,7 @@ impl Caller {
 
     /// Sends to a session, from outside any session: nobody is told if it is not delivered.
     pub(super) fn send_to_session(&self, to: Recipient, payload: bytes::Bytes) {
-        let mut sendings = self.sendings.borrow_mut();
-        let sendings = sendings.get_or_insert_with(|| cluster::start_courier(&self.node));
+        let sendings = self.sendings.get_or_init(|| cluster::start_courier(&self.node));
         let from = SessionId([0; 16]);
         let errand = self.node.cluster.errand();
         if sendings.try_send(Sending { from, to, payload, _errand: errand }).is_err() {
