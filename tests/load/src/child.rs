@@ -14,7 +14,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+use crate::echo::Slice;
 use crate::error::Error;
+use crate::options::SLICE;
+use crate::parent::Question;
 
 /// How long a child may take to be ready: thousands of clients log in before they say so.
 const READY_MAX: Duration = Duration::from_secs(120);
@@ -116,4 +119,11 @@ impl Child {
             source,
         })
     }
+}
+
+/// One slice of a side; what it handled per second.
+pub(crate) async fn slice(side: &mut Child) -> Result<f64, Error> {
+    let millis = u64::try_from(SLICE.as_millis()).unwrap_or(u64::MAX);
+    let slice: Slice = side.ask(&Question::Slice { millis }, SLICE).await?;
+    Ok(slice.handled as f64 * 1e3 / slice.millis as f64)
 }

@@ -7,7 +7,7 @@ mod ports;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -142,11 +142,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts the processes; all clients are connected when it returns.
     pub(crate) async fn start(options: &ClusterOptions, shape: Shape) -> Result<Self, Error> {
-        let folder = match &options.data {
-            Some(data) => TempDir::new_in(data),
-            None => TempDir::new(),
-        };
-        let folder = folder.map_err(Error::io("making a folder for the store"))?;
+        let folder = store_folder(options.data.as_deref())?;
         let secret = folder.path().join("secret");
         write_secret(&secret)?;
         let (sled, socket) = (folder.path().join("sled"), folder.path().join("hub"));
@@ -305,8 +301,17 @@ pub(crate) fn report(scenario: &str, seconds: u64, clients: u64) -> Report {
     Report::new(scenario, seconds, NODES, clients).on_store("sled")
 }
 
+/// A folder for the store of this run.
+pub(crate) fn store_folder(within: Option<&Path>) -> Result<TempDir, Error> {
+    let folder = match within {
+        Some(data) => TempDir::new_in(data),
+        None => TempDir::new(),
+    };
+    folder.map_err(Error::io("making a folder for the store"))
+}
+
 /// A secret of this run, which only this user can read.
-pub(crate) fn write_secret(path: &std::path::Path) -> Result<(), Error> {
+pub(crate) fn write_secret(path: &Path) -> Result<(), Error> {
     use std::hash::{BuildHasher, RandomState};
     let word = || format!("{:016x}", RandomState::new().hash_one(std::process::id()));
     let secret: String = (0..4).map(|_| word()).collect();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::child::Child;
+use crate::child::{Child, slice};
 use crate::error::Error;
 use crate::latency::{Latency, Recorded, median};
 use crate::limits;
@@ -72,14 +72,14 @@ pub(crate) struct Slice {
 pub(crate) struct Totals {
     pub(crate) counts: Counts,
     pub(crate) service: Recorded,
+    /// From the times that were meant, of those that were sent at a pace.
+    pub(crate) paced: Recorded,
 }
 
 impl Totals {
     pub(crate) fn add(&mut self, other: &Self) {
-        let mut latency = Latency::new();
-        latency.add(&self.service);
-        latency.add(&other.service);
-        self.service = latency.recorded();
+        self.service = Latency::sum(&self.service, &other.service);
+        self.paced = Latency::sum(&self.paced, &other.paced);
         self.counts += other.counts;
     }
 }
@@ -93,9 +93,7 @@ struct Side {
 
 impl Side {
     async fn slice(&mut self) -> Result<f64, Error> {
-        let millis = u64::try_from(SLICE.as_millis()).unwrap_or(u64::MAX);
-        let slice: Slice = self.clients.ask(&Question::Slice { millis }, SLICE).await?;
-        Ok(slice.handled as f64 * 1e3 / slice.millis as f64)
+        slice(&mut self.clients).await
     }
 
     async fn totals(&mut self) -> Result<Totals, Error> {

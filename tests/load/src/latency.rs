@@ -21,6 +21,14 @@ pub(crate) struct Latency(Histogram<u64>);
 pub(crate) struct Recorded(Vec<(u64, u64)>);
 
 impl Latency {
+    /// Both together.
+    pub(crate) fn sum(one: &Recorded, other: &Recorded) -> Recorded {
+        let mut sum = Self::new();
+        sum.add(one);
+        sum.add(other);
+        sum.recorded()
+    }
+
     pub(crate) fn new() -> Self {
         let longest = u64::try_from(LONGEST.as_micros()).unwrap_or(u64::MAX);
         let histogram = Histogram::new_with_max(longest, DIGITS);

@@ -7,7 +7,7 @@
 //! # Layout
 //! - `echo`, `idle`, `cut`: the scenarios of one node. `handover`, `drain`, `rolling`, `storm`,
 //!   `freeze`: those of a cluster; `cluster`, `roam`: what these have in common. `queue`: that of a
-//!   store alone. `vactor`: asks.
+//!   store alone. `vactor`: asks. `turns`: sessions whose every turn is a commit.
 //! - `roles`: the processes of a run. `child`, `parent`: how both ends talk.
 //! - `report`, `bar`: what comes out, and what is expected of it.
 //! - `latency`, `numbers`: what is counted.
@@ -38,6 +38,7 @@ mod roam;
 mod roles;
 mod rolling;
 mod storm;
+mod turns;
 mod vactor;
 
 use std::process::ExitCode;
@@ -70,6 +71,7 @@ enum Scenario {
     Storm(storm::Options),
     Vactor(vactor::Options),
     Queue(queue::Options),
+    Turns(turns::Options),
     #[command(hide = true)]
     Freeze(freeze::Options),
     #[command(flatten)]
@@ -103,6 +105,7 @@ fn run(scenario: Scenario) -> Result<ExitCode, Error> {
             Scenario::Storm(options) => storm::run(&options).await,
             Scenario::Vactor(options) => vactor::run(&options).await,
             Scenario::Queue(options) => queue::run(&options).await,
+            Scenario::Turns(options) => turns::run(&options).await,
             Scenario::Freeze(options) => freeze::run(&options).await,
             Scenario::Role(_) => Ok(ExitCode::SUCCESS),
         }

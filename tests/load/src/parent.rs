@@ -16,6 +16,8 @@ const QUESTIONS_MAX: usize = 4;
 pub(crate) enum Question {
     /// Echo clients: load the server for so long. Answered with [`Slice`](crate::echo::Slice).
     Slice { millis: u64 },
+    /// The same, with so many messages a second, whatever comes back when.
+    Pace { millis: u64, per_s: u64 },
     /// What was counted so far.
     Report,
     /// The proxy: no more faults. Clients and node: send no more.

@@ -8,9 +8,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::child::Child;
-use crate::cluster::{StoreKind, write_secret};
-use crate::echo::Slice;
+use crate::child::{Child, slice};
+use crate::cluster::{StoreKind, store_folder, write_secret};
 use crate::error::Error;
 use crate::latency::{Latency, Recorded, median};
 use crate::numbers::Counts;
@@ -102,11 +101,7 @@ struct Measured {
 
 impl Sides {
     async fn start(options: &Options) -> Result<Self, Error> {
-        let folder = match &options.data {
-            Some(data) => TempDir::new_in(data),
-            None => TempDir::new(),
-        };
-        let folder = folder.map_err(Error::io("making a folder for the store"))?;
+        let folder = store_folder(options.data.as_deref())?;
         let secret = folder.path().join("secret");
         write_secret(&secret)?;
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -167,12 +162,6 @@ impl Sides {
         let sent = produced.sent;
         Ok((produced, Counts { sent, ..counts }))
     }
-}
-
-async fn slice(side: &mut Child) -> Result<f64, Error> {
-    let millis = u64::try_from(SLICE.as_millis()).unwrap_or(u64::MAX);
-    let slice: Slice = side.ask(&Question::Slice { millis }, SLICE).await?;
-    Ok(slice.handled as f64 * 1e3 / slice.millis as f64)
 }
 
 /// Runs the scenario.

@@ -11,6 +11,7 @@
 //! - `vactors`: a node that hosts VActors, or asks them. `counter`: their kinds. `actix_asker`,
 //!   `records`: the limits; `hop`: the bare echo with two threads on each side. `asks`: what the
 //!   askers of both sides have in common.
+//! - `saver`: the session kind whose every turn is a commit.
 //! - `queue_producer`, `queue_consumer`: what goes through queues. `engine`: the limit of that.
 //! - `bots`: clients that play a whole game of `samples`.
 //! - `drive`: what the echo clients of both sides have in common.
@@ -37,6 +38,7 @@ pub(crate) mod queue_consumer;
 pub(crate) mod queue_producer;
 pub(crate) mod records;
 pub(crate) mod roamer;
+pub(crate) mod saver;
 pub(crate) mod store_client;
 pub(crate) mod traveller;
 pub(crate) mod vactors;
@@ -45,6 +47,9 @@ mod worker;
 use clap::Subcommand;
 
 use crate::error::Error;
+use echo_client::EchoClient;
+use node::Echo;
+use saver::Saver;
 
 /// A process of a run.
 #[derive(Debug, Subcommand)]
@@ -92,6 +97,8 @@ pub(crate) enum Role {
     #[command(hide = true)]
     DriveEcho(drive::Options),
     #[command(hide = true)]
+    DriveTurns(drive::Options),
+    #[command(hide = true)]
     DriveIdle(idle_client::Options),
     #[command(hide = true)]
     DriveCut(cut_client::Options),
@@ -121,8 +128,9 @@ impl Role {
             Self::DriveBots(options) => bots::drive(options),
             Self::DriveBare(options) => drive::drive::<bare_client::BareClient>(&options),
             Self::DriveBareIdle(options) => idle_client::drive::<bare_client::BareClient>(options),
-            Self::DriveEcho(options) => drive::drive::<echo_client::EchoClient>(&options),
-            Self::DriveIdle(options) => idle_client::drive::<echo_client::EchoClient>(options),
+            Self::DriveEcho(options) => drive::drive::<EchoClient<Echo>>(&options),
+            Self::DriveTurns(options) => drive::drive::<EchoClient<Saver>>(&options),
+            Self::DriveIdle(options) => idle_client::drive::<EchoClient<Echo>>(options),
             Self::DriveCut(options) => cut_client::drive(options),
         }
     }

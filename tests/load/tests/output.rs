@@ -171,6 +171,17 @@ fn queue_delivers_everything_once_and_in_order() {
 }
 
 #[test]
+fn turns_are_answered_once_and_in_order() {
+    let found = report(&["turns", "--seconds", "2", "--sessions", "20", "--json"]);
+    assert_nothing_wrong(&found);
+    // Each is a commit of its own.
+    assert!(count(&found, "commits") >= count(&found, "sent"), "{found}");
+    for field in ["turns_per_s", "disk_limit", "ratio", "paced_per_s", "turn_p50_ms"] {
+        assert!(found[field].as_f64().unwrap() > 0.0, "{field}: {found}");
+    }
+}
+
+#[test]
 fn too_few_open_files_are_named_before_anything_starts() {
     let few = "ulimit -n 250 && exec \"$0\" echo --clients 100 --json";
     let output = Command::new("sh").args(["-c", few, LOAD]).output().unwrap();

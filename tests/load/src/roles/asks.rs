@@ -117,7 +117,11 @@ pub(crate) async fn work<A: Asked>(
             settle(&asked, &tally).await?;
             let tally = tally.borrow();
             let service = tally.latency.recorded();
-            desk.say(Answer::Totals(Totals { counts: tally.counts, service }))?;
+            desk.say(Answer::Totals(Totals {
+                counts: tally.counts,
+                service,
+                ..Totals::default()
+            }))?;
         }
     }
     Ok(())

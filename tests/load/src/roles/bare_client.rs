@@ -95,6 +95,11 @@ impl EchoEnd for BareClient {
         Ok(())
     }
 
+    async fn paced(&mut self, _: &mut Talk) -> Result<(), Error> {
+        let why = "the bare echo is measured as fast as it goes".to_owned();
+        Err(Error::Client { what: "be paced", why })
+    }
+
     async fn idle(&mut self) -> bool {
         let mut end = [0];
         // Nothing is ever sent to an idle client: whatever comes is the end.

@@ -44,6 +44,10 @@ pub(crate) trait EchoEnd: Sized + 'static {
     /// answers.
     async fn slice(&mut self, talk: &mut Talk) -> Result<(), Error>;
 
+    /// Sends at the times that the talk says, whatever comes back when, then takes the last
+    /// answers.
+    async fn paced(&mut self, talk: &mut Talk) -> Result<(), Error>;
+
     /// Waits until the connection ends, which it should not; does what a client must do meanwhile.
     /// Returns whether it ended for good (false: it came back by itself).
     async fn idle(&mut self) -> bool;
@@ -59,6 +63,15 @@ pub(crate) struct Talk {
     pub(crate) window: u64,
     pub(crate) in_flight: u64,
     until: Instant,
+    pace: Option<Pace>,
+}
+
+/// When messages are sent that wait for no answer.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// When the next one is due.
+    next: Instant,
+    every: Duration,
 }
 
 /// What the clients of one thread count together.
@@ -69,6 +82,8 @@ struct Shared {
     /// Answers within slices.
     handled: u64,
     latency: Latency,
+    /// From the times that were meant, of those that were sent at a pace.
+    paced: Latency,
 }
 
 impl Talk {
@@ -82,6 +97,7 @@ impl Talk {
             window: options.window,
             in_flight: 0,
             until: Instant::now(),
+            pace: None,
         }
     }
 
@@ -105,14 +121,36 @@ impl Talk {
         };
         shared.counts += self.checker.handle(u64::from_be_bytes(number));
         shared.counts.corrupted += u64::from(answer.len() != self.payload.len());
+        let took = Duration::from_nanos(nanos.saturating_sub(u64::from_be_bytes(sent_at)));
+        if self.pace.is_some() {
+            // Also what comes late: it was sent.
+            shared.paced.record(took);
+            shared.handled += 1;
+            return None;
+        }
         if over {
             return None;
         }
-        let took = nanos.saturating_sub(u64::from_be_bytes(sent_at));
-        shared.latency.record(Duration::from_nanos(took));
+        shared.latency.record(took);
         shared.handled += 1;
         drop(shared);
         Some(self.message(nanos))
+    }
+
+    /// When the next message is to be sent; `None`: no more.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.pace.map(|pace| pace.next).filter(|next| *next < self.until)
+    }
+
+    /// The message that is due, with the time at which it was.
+    pub(crate) fn say(&mut self) -> &[u8] {
+        let mut nanos = self.nanos(Instant::now());
+        if let Some(pace) = &mut self.pace {
+            let due = pace.next;
+            pace.next += pace.every;
+            nanos = self.nanos(due);
+        }
+        self.message(nanos)
     }
 
     fn nanos(&self, now: Instant) -> u64 {
@@ -159,7 +197,9 @@ pub(crate) fn drive<E: EchoEnd>(options: &Options) -> Result<(), Error> {
             }
         }
         Ok(match question {
-            Question::Slice { millis } => json(&Slice { millis, handled }),
+            Question::Slice { millis } | Question::Pace { millis, .. } => {
+                json(&Slice { millis, handled })
+            }
             _ => json(&totals),
         })
     })
@@ -175,6 +215,7 @@ async fn work<E: EchoEnd>(
         counts: Counts::default(),
         handled: 0,
         latency: Latency::new(),
+        paced: Latency::new(),
     };
     let shared = Rc::new(RefCell::new(shared));
     let mut ends = Vec::new();
@@ -184,18 +225,40 @@ async fn work<E: EchoEnd>(
     }
     desk.say(Answer::Ready)?;
     while let Some(question) = desk.next().await {
-        if let Question::Slice { millis } = question {
+        let loads = match question {
+            Question::Slice { millis } => Some((millis, 0)),
+            Question::Pace { millis, per_s } => Some((millis, per_s)),
+            _ => None,
+        };
+        if let Some((millis, per_s)) = loads {
             shared.borrow_mut().handled = 0;
-            ends = slice(ends, Instant::now() + Duration::from_millis(millis)).await?;
+            let until = Instant::now() + Duration::from_millis(millis);
+            set_pace(&mut ends, per_s / options.threads);
+            ends = slice(ends, until).await?;
             desk.say(Answer::Slice(shared.borrow().handled))?;
         } else {
             let sent = ends.iter().map(|(_, talk)| talk.sent).sum();
             let shared = shared.borrow();
             let counts = Counts { sent, ..shared.counts };
-            desk.say(Answer::Totals(Totals { counts, service: shared.latency.recorded() }))?;
+            desk.say(Answer::Totals(Totals {
+                counts,
+                service: shared.latency.recorded(),
+                paced: shared.paced.recorded(),
+            }))?;
         }
     }
     Ok(())
+}
+
+/// So many messages a second of all of them, evenly; 0: as many as are answered.
+fn set_pace<E>(ends: &mut [(E, Talk)], per_s: u64) {
+    let (now, count) = (Instant::now(), ends.len());
+    for (index, (_, talk)) in ends.iter_mut().enumerate() {
+        talk.pace = (per_s > 0).then(|| {
+            let every = Duration::from_secs_f64(count as f64 / per_s as f64);
+            Pace { next: now + every.mul_f64(index as f64 / count as f64), every }
+        });
+    }
 }
 
 /// All clients at once, each in a task of its own.
@@ -204,7 +267,10 @@ async fn slice<E: EchoEnd>(ends: Vec<(E, Talk)>, until: Instant) -> Result<Vec<(
     for (mut end, mut talk) in ends {
         talk.until = until;
         tasks.spawn_local(async move {
-            end.slice(&mut talk).await?;
+            match talk.pace {
+                None => end.slice(&mut talk).await?,
+                Some(_) => end.paced(&mut talk).await?,
+            }
             Ok((end, talk))
         });
     }

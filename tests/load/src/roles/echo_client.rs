@@ -1,19 +1,23 @@
 //! A client of the echo session, as a game would write it: `throughline-client` and nothing below
 //! it.
 
+use std::marker::PhantomData;
+
+use throughline::Session;
 use throughline_client::{Client, Event, Options};
+use tokio::time::sleep_until;
 
 use crate::error::Error;
 use crate::roles::drive::{EchoEnd, Talk};
-use crate::roles::node::ECHO;
 
-/// One session of the echo.
+/// One session of a kind that answers with what it is told.
 #[derive(Debug)]
-pub(crate) struct EchoClient {
+pub(crate) struct EchoClient<S> {
     client: Client,
+    kind: PhantomData<fn() -> S>,
 }
 
-impl EchoClient {
+impl<S> EchoClient<S> {
     async fn send(&mut self, message: &[u8]) -> Result<(), Error> {
         let sent = self.client.send(message).await;
         sent.map_err(|error| Error::Client { what: "send", why: error.to_string() })
@@ -37,15 +41,15 @@ impl EchoClient {
     }
 }
 
-impl EchoEnd for EchoClient {
+impl<S: Session> EchoEnd for EchoClient<S> {
     async fn connect(target: &str) -> Result<Self, Error> {
-        let options = Options::new([target]).kind(ECHO);
+        let options = Options::new([target]).kind(S::KIND);
         let connected = Client::connect(options).await;
         let failed = |error: throughline_client::ConnectError| Error::Client {
             what: "connect",
             why: error.to_string(),
         };
-        Ok(Self { client: connected.map_err(failed)? })
+        Ok(Self { client: connected.map_err(failed)?, kind: PhantomData })
     }
 
     async fn slice(&mut self, talk: &mut Talk) -> Result<(), Error> {
@@ -62,6 +66,27 @@ impl EchoEnd for EchoClient {
             }
         }
         Ok(())
+    }
+
+    async fn paced(&mut self, talk: &mut Talk) -> Result<(), Error> {
+        loop {
+            let due = talk.due();
+            if due.is_none() && talk.in_flight == 0 {
+                return Ok(());
+            }
+            tokio::select! {
+                event = self.client.next() => {
+                    let mut event = Some(event);
+                    while let Some(happened) = event {
+                        self.handle(talk, happened).await?;
+                        event = self.client.try_next();
+                    }
+                }
+                () = sleep_until(due.unwrap_or_else(std::time::Instant::now).into()), if due.is_some() => {
+                    self.send(talk.say()).await?;
+                }
+            }
+        }
     }
 
     async fn idle(&mut self) -> bool {

@@ -1,11 +1,15 @@
-//! The limit of queues: the same records put straight into the engine, and appended to a file.
+//! The limit of queues and of turns: the same records put straight into the engine, and appended
+//! to a file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use clap::{Args, ValueEnum};
+use throughline_cluster::RecordId;
+use throughline_link::SessionId;
 use throughline_queue::{Producing, QueueName, Source};
 use throughline_store::Write as Put;
 
@@ -14,7 +18,7 @@ use crate::error::Error;
 use crate::parent::{self, Question, json};
 use crate::roles::queue_producer::{message, queue_of};
 
-/// Records of one write.
+/// Messages of one write.
 const AT_ONCE: u64 = 1_024;
 /// That of the store.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
@@ -37,9 +41,12 @@ pub(crate) struct Options {
     #[arg(long, value_enum)]
     what: What,
     /// Queues whose messages they would be.
-    #[arg(long)]
+    #[arg(long, default_value_t = 0)]
     producers: u64,
-    /// Bytes of each message.
+    /// Sessions whose states they would be, instead.
+    #[arg(long, conflicts_with = "producers")]
+    sessions: Option<u64>,
+    /// Bytes of each message, or of each state.
     #[arg(long)]
     payload: usize,
 }
@@ -47,28 +54,72 @@ pub(crate) struct Options {
 /// Writes when asked, until the parent is gone.
 pub(crate) fn drive(options: &Options) -> Result<(), Error> {
     fs::create_dir_all(&options.path).map_err(Error::io("making a folder"))?;
-    let mut records = Records::new(options)?;
+    let mut records: Box<dyn Records> = match options.sessions {
+        Some(sessions) => Box::new(States::new(sessions, options.payload)),
+        None => Box::new(Messages::new(options)?),
+    };
+    let mut slices = 0_u64;
     parent::answer(&(), |question| {
         let Question::Slice { millis } = question else { return Ok(json(&())) };
         // What grows gets slower; so each slice begins with nothing.
-        let path = options.path.join(records.number.to_string());
+        slices += 1;
+        let path = options.path.join(slices.to_string());
         let handled = match options.what {
-            What::Engine => engine(&path, &mut records, Duration::from_millis(millis)),
-            What::Disk => disk(&path, &mut records, Duration::from_millis(millis)),
+            What::Engine => engine(&path, &mut *records, Duration::from_millis(millis)),
+            What::Disk => disk(&path, &mut *records, Duration::from_millis(millis)),
         };
         Ok(json(&Slice { millis, handled: handled? }))
     })
 }
 
+/// What is written: other bytes each time.
+trait Records {
+    /// So many in one write.
+    fn at_once(&self) -> u64;
+
+    /// The next one: key and value.
+    fn next(&mut self) -> Result<(Bytes, Bytes), Error>;
+}
+
+/// The states that so many sessions would write, each as often as the others.
+struct States {
+    sessions: u64,
+    state: Vec<u8>,
+    number: u64,
+}
+
+impl States {
+    fn new(sessions: u64, bytes: usize) -> Self {
+        Self { sessions, state: vec![0; bytes], number: 0 }
+    }
+}
+
+impl Records for States {
+    fn at_once(&self) -> u64 {
+        self.sessions
+    }
+
+    fn next(&mut self) -> Result<(Bytes, Bytes), Error> {
+        self.number += 1;
+        let session = self.number % self.sessions;
+        for word in self.state.chunks_exact_mut(8) {
+            word.copy_from_slice(&self.number.to_be_bytes());
+        }
+        let id = SessionId(u128::from(session).to_be_bytes());
+        let key = RecordId::session(id);
+        Ok((Bytes::copy_from_slice(key.as_bytes()), Bytes::copy_from_slice(&self.state)))
+    }
+}
+
 /// The messages that the producers would enqueue: 16 of one, 16 of the next.
-struct Records {
+struct Messages {
     names: Vec<QueueName>,
     producing: Vec<Producing>,
     payload: usize,
     number: u64,
 }
 
-impl Records {
+impl Messages {
     fn new(options: &Options) -> Result<Self, Error> {
         let names = (0..options.producers).map(|n| queue_of(n, false)).collect::<Result<_, _>>()?;
         let source = |producer: u64| Source::of(&producer.to_be_bytes(), 1);
@@ -76,9 +127,15 @@ impl Records {
         let producing = (0..options.producers).map(producing).collect();
         Ok(Self { names, producing, payload: options.payload, number: 0 })
     }
+}
 
-    /// The next message, as its queue would have it: key and value.
-    fn next(&mut self) -> Result<(bytes::Bytes, bytes::Bytes), Error> {
+impl Records for Messages {
+    fn at_once(&self) -> u64 {
+        AT_ONCE
+    }
+
+    /// As its queue would have it.
+    fn next(&mut self) -> Result<(Bytes, Bytes), Error> {
         self.number += 1;
         let producer = self.number / 16 % self.names.len() as u64;
         let index = usize::try_from(producer).unwrap_or(0);
@@ -95,7 +152,7 @@ impl Records {
     }
 }
 
-fn engine(path: &Path, records: &mut Records, lasting: Duration) -> Result<u64, Error> {
+fn engine(path: &Path, records: &mut dyn Records, lasting: Duration) -> Result<u64, Error> {
     let failed = |error: sled::Error| Error::Store(error.to_string());
     let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
     let db = config.open().map_err(failed)?;
@@ -105,7 +162,7 @@ fn engine(path: &Path, records: &mut Records, lasting: Duration) -> Result<u64, 
     let mut handled = 0;
     loop {
         let mut batch = sled::Batch::default();
-        for _ in 0..AT_ONCE {
+        for _ in 0..records.at_once() {
             let (key, value) = records.next()?;
             batch.insert(&*key, &*value);
         }
@@ -115,20 +172,20 @@ fn engine(path: &Path, records: &mut Records, lasting: Duration) -> Result<u64, 
         if Instant::now() >= until {
             break;
         }
-        handled += AT_ONCE;
+        handled += records.at_once();
     }
     drop((db, log));
     fs::remove_dir_all(path).map_err(Error::io("removing a slice"))?;
     Ok(handled)
 }
 
-fn disk(path: &Path, records: &mut Records, lasting: Duration) -> Result<u64, Error> {
+fn disk(path: &Path, records: &mut dyn Records, lasting: Duration) -> Result<u64, Error> {
     let mut file = File::create(path).map_err(Error::io("making a file"))?;
     let until = Instant::now() + lasting;
     let (mut handled, mut bytes) = (0, Vec::new());
     loop {
         bytes.clear();
-        for _ in 0..AT_ONCE {
+        for _ in 0..records.at_once() {
             let (key, value) = records.next()?;
             bytes.extend_from_slice(&key);
             bytes.extend_from_slice(&value);
@@ -138,7 +195,7 @@ fn disk(path: &Path, records: &mut Records, lasting: Duration) -> Result<u64, Er
         if Instant::now() >= until {
             break;
         }
-        handled += AT_ONCE;
+        handled += records.at_once();
     }
     drop(file);
     fs::remove_file(path).map_err(Error::io("removing a slice"))?;

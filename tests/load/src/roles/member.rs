@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::error::Error;
 use crate::parent::{self, json, say};
 use crate::roles::proxy::micros;
+use crate::roles::saver::Saver;
 use crate::roles::traveller::{Traveller, ended};
 use crate::rolling::Game;
 
@@ -86,7 +87,7 @@ pub(crate) fn serve(options: &Options) -> Result<(), Error> {
     start_log();
     let node = Node::builder(config(options)?);
     let node = match options.game {
-        None => node.sessions::<Traveller>(),
+        None => node.sessions::<Traveller>().sessions::<Saver>(),
         Some(Game::Omok) => node.omok(),
     };
     let node = node.start().map_err(|error| Error::Node(error.to_string()))?;

@@ -12,9 +12,6 @@ use crate::error::Error;
 use crate::numbers::{Checker, Counts, Numbered};
 use crate::parent::{self, Question, json};
 
-/// The session kind of `echo` and `idle`.
-pub(crate) const ECHO: &str = Echo::KIND;
-
 /// The session kind of `cut`.
 pub(crate) const CUT: &str = Cut::KIND;
 
@@ -97,7 +94,7 @@ fn config(options: &Options) -> Result<Config, Error> {
 
 /// Sends back what comes.
 #[derive(Debug, Serialize, Deserialize)]
-struct Echo;
+pub(crate) struct Echo;
 
 impl Session for Echo {
     const KIND: &'static str = "echo";

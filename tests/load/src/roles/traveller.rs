@@ -41,8 +41,8 @@ pub(crate) struct Traveller {
     checker: Checker,
     totals: Totals,
     own_ms: u64,
-    /// What makes it as large as asked for; its bytes change with every message.
-    notes: String,
+    /// What makes it as large as asked for.
+    notes: Notes,
 }
 
 impl Traveller {
@@ -50,11 +50,21 @@ impl Traveller {
         self.totals.sent += 1;
         ctx.send(Raw::from(Numbered::message(self.totals.sent)));
     }
+}
+
+/// So many letters of state, which change with every message.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Notes(String);
+
+impl Notes {
+    pub(crate) fn new(letters: usize) -> Self {
+        Self("a".repeat(letters))
+    }
 
     /// Another letter in front: whoever writes the state writes other bytes.
-    fn turn_over(&mut self) {
-        if let Some(last) = self.notes.pop() {
-            self.notes.insert(0, if last == 'z' { 'a' } else { 'z' });
+    pub(crate) fn turn_over(&mut self) {
+        if let Some(last) = self.0.pop() {
+            self.0.insert(0, if last == 'z' { 'a' } else { 'z' });
         }
     }
 }
@@ -70,7 +80,7 @@ impl Session for Traveller {
             checker: Checker::default(),
             totals: Totals::default(),
             own_ms: wishes.own_ms,
-            notes: "a".repeat(wishes.state.min(STATE_MAX)),
+            notes: Notes::new(wishes.state.min(STATE_MAX)),
         })
     }
 
@@ -85,7 +95,7 @@ impl Session for Traveller {
             // Only a client that was welcomed sends; a login whose answer was lost has none.
             ctx.repeat_timer(OWN, Duration::from_millis(self.own_ms));
         }
-        self.turn_over();
+        self.notes.turn_over();
         self.totals.up += match Numbered::number(&message) {
             Some(number) => self.checker.handle(number),
             None => Counts { corrupted: 1, ..Counts::default() },

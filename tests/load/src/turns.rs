@@ -1,0 +1,199 @@
+//! `turns`: turns of crash-proof sessions, each of them a commit, against the same bytes put straight
+//! into the engine.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use tempfile::TempDir;
+
+use crate::child::{Child, slice};
+use crate::cluster::{StoreKind, store_folder, write_secret};
+use crate::echo::{PAYLOAD_MIN, Slice, Totals};
+use crate::error::Error;
+use crate::latency::{Latency, median};
+use crate::limits;
+use crate::options::{Common, SLICE, pass, within};
+use crate::parent::Question;
+use crate::report::Report;
+use crate::roles::hub::StoreCounts;
+use crate::roles::member::Ready;
+use crate::roles::saver::STATE;
+
+/// Sessions of one run: as for `echo`, they stand still while the limits have their slices.
+const SESSIONS_MAX: u64 = 2_000;
+/// The link's window by default: more cannot be in flight.
+const WINDOW_MAX: u64 = 256;
+/// What a message has: its number, and the time it was sent.
+const PAYLOAD: usize = PAYLOAD_MIN;
+
+/// Measure turns per second of sessions that survive the death of their node
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    common: Common,
+
+    /// The store that the turns are committed to
+    #[arg(long, value_enum, default_value = "sled")]
+    store: StoreKind,
+
+    /// Where the store's files go for the run: a disk, since memory would flatter
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// Sessions, each with a client
+    #[arg(long, default_value_t = 1_000)]
+    sessions: u64,
+
+    /// Messages in flight per session, of which one has its turn
+    #[arg(long, default_value_t = 4)]
+    window: u64,
+}
+
+impl Options {
+    fn check(&self) -> Result<(), Error> {
+        self.common.check()?;
+        within("--sessions", self.sessions, 1, SESSIONS_MAX)?;
+        within("--window", self.window, 1, WINDOW_MAX)?;
+        limits::check("the node and its clients", self.sessions, "--sessions")
+    }
+}
+
+/// The processes of a run.
+struct Sides {
+    // Dropped first to last: the clients go before what they are connected to.
+    clients: Child,
+    _node: Child,
+    hub: Child,
+    engine: Child,
+    disk: Child,
+    /// Removed last.
+    _folder: TempDir,
+}
+
+/// Per second, slice by slice.
+#[derive(Default)]
+struct Measured {
+    turns: Vec<f64>,
+    engine: Vec<f64>,
+    disk: Vec<f64>,
+    /// Turns a second that were asked for, and that were answered, for the latency.
+    paced: (u64, f64),
+}
+
+impl Sides {
+    async fn start(options: &Options) -> Result<Self, Error> {
+        let folder = store_folder(options.data.as_deref())?;
+        let secret = folder.path().join("secret");
+        write_secret(&secret)?;
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let at = format!("unix:{}", path("hub"));
+        let secret_file = secret.display();
+        let lends = pass(&[("path", &path("sled")), ("at", &at), ("secret-file", &secret_file)]);
+        let (hub, ()) =
+            Child::start("serve-hub", &[lends, vec!["--unaudited".to_owned()]].concat()).await?;
+        let node = pass(&[
+            ("number", &1),
+            ("link", &"127.0.0.1:0"),
+            ("store", &format!("hub:{at}")),
+            ("secret-file", &secret_file),
+            ("workers", &1),
+        ]);
+        let (node, ready): (_, Ready) = Child::start("serve-member", &node).await?;
+        let drive = pass(&[
+            ("target", &ready.link),
+            ("clients", &options.sessions),
+            ("window", &options.window),
+            ("payload", &PAYLOAD),
+            ("threads", &1),
+            ("seed", &options.common.seed),
+        ]);
+        let (clients, ()) = Child::start("drive-turns", &drive).await?;
+        let limit = |name: &str| {
+            let (what, sessions) = (name, options.sessions);
+            pass(&[
+                ("path", &path(name)),
+                ("what", &what),
+                ("sessions", &sessions),
+                ("payload", &STATE),
+            ])
+        };
+        let (engine, ()) = Child::start("drive-engine", &limit("engine")).await?;
+        let (disk, ()) = Child::start("drive-engine", &limit("disk")).await?;
+        Ok(Self { clients, _node: node, hub, engine, disk, _folder: folder })
+    }
+
+    /// One slice of each side, in turn.
+    async fn slices(&mut self, measured: &mut Measured) -> Result<(), Error> {
+        measured.turns.push(slice(&mut self.clients).await?);
+        measured.engine.push(slice(&mut self.engine).await?);
+        measured.disk.push(slice(&mut self.disk).await?);
+        Ok(())
+    }
+
+    /// Half of the rate that was reached, whatever is answered when; how many were answered.
+    async fn pace(&mut self, per_s: u64, lasting: Duration) -> Result<f64, Error> {
+        let millis = u64::try_from(lasting.as_millis()).unwrap_or(u64::MAX);
+        let question = Question::Pace { millis, per_s };
+        let slice: Slice = self.clients.ask(&question, lasting).await?;
+        Ok(slice.handled as f64 * 1e3 / slice.millis as f64)
+    }
+}
+
+/// Runs the scenario.
+pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
+    options.check()?;
+    let seconds = options.common.seconds;
+    let progress = options.common.progress(seconds);
+    let mut sides = Sides::start(options).await?;
+    // Warms up; it is counted as delivered, but not as measured.
+    sides.slices(&mut Measured::default()).await?;
+    let mut measured = Measured::default();
+    for _ in 0..seconds.div_ceil(2) {
+        sides.slices(&mut measured).await?;
+        let Measured { turns, engine, .. } = &mut measured;
+        let (ours, limit) = (median(turns), median(engine));
+        progress.set_message(format!("{ours:.0} turns/s, the engine {limit:.0}"));
+        progress.inc(1);
+    }
+    let half = (median(&mut measured.turns) / 2.0).max(1.0) as u64;
+    progress.set_message(format!("{half} turns/s, for the latency"));
+    let lasting = SLICE * u32::try_from((seconds / 2).max(1)).unwrap_or(u32::MAX);
+    measured.paced = (half, sides.pace(half, lasting).await?);
+    progress.finish_and_clear();
+    let totals: Totals = sides.clients.ask(&Question::Report, SLICE).await?;
+    let store: StoreCounts = sides.hub.ask(&Question::Report, SLICE).await?;
+    let report = report(options, &mut measured, &totals, &store);
+    report.finish(&options.common).map_err(Error::io("printing the report"))
+}
+
+fn report(
+    options: &Options,
+    measured: &mut Measured,
+    totals: &Totals,
+    store: &StoreCounts,
+) -> Report {
+    let report = Report::new("turns", options.common.seconds, 1, options.sessions);
+    let mut report = report.on_store("sled");
+    report.add("sessions", options.sessions);
+    report.add("window", options.window);
+    report.add("state", STATE);
+    let turns = median(&mut measured.turns);
+    report.add_number("turns_per_s", turns);
+    report.add_number("disk_limit", median(&mut measured.disk));
+    report.add_ratio(turns, median(&mut measured.engine));
+    report.add_counts("", &totals.counts);
+    let (mut service, mut paced) = (Latency::new(), Latency::new());
+    service.add(&totals.service);
+    paced.add(&totals.paced);
+    report.add_latency("service", &service);
+    // Open loop: from the time at which each message was to be sent.
+    report.add("rate", measured.paced.0);
+    report.add_number("paced_per_s", measured.paced.1);
+    report.add_latency("turn", &paced);
+    report.add("commits", store.commits);
+    report.add("syncs", store.groups);
+    report.add("refused_commits", store.refused);
+    report
+}
