@@ -232,6 +232,6 @@ fn roles_are_hidden_from_help() {
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     assert!(help.contains("echo") && help.contains("idle") && help.contains("cut"));
     assert!(help.contains("handover") && help.contains("rolling") && help.contains("storm"));
-    assert!(help.contains("queue"));
+    assert!(help.contains("queue") && help.contains("turns"));
     assert!(!help.contains("serve-") && !help.contains("drive-"), "{help}");
 }

@@ -1,7 +1,7 @@
 //! The limit of queues and of turns: the same records put straight into the engine, and appended
 //! to a file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,12 +17,10 @@ use crate::echo::Slice;
 use crate::error::Error;
 use crate::parent::{self, Question, json};
 use crate::roles::queue_producer::{message, queue_of};
+use crate::roles::raw_sled::RawSled;
 
 /// Messages of one write.
 const AT_ONCE: u64 = 1_024;
-/// That of the store.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
-
 /// What the records are put into.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum What {
@@ -153,11 +151,7 @@ impl Records for Messages {
 }
 
 fn engine(path: &Path, records: &mut dyn Records, lasting: Duration) -> Result<u64, Error> {
-    let failed = |error: sled::Error| Error::Store(error.to_string());
-    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-    let db = config.open().map_err(failed)?;
-    let log = OpenOptions::new().write(true).open(path.join("db"));
-    let log = log.map_err(Error::io("opening sled's log"))?;
+    let sled = RawSled::open(path)?;
     let until = Instant::now() + lasting;
     let mut handled = 0;
     loop {
@@ -166,15 +160,13 @@ fn engine(path: &Path, records: &mut dyn Records, lasting: Duration) -> Result<u
             let (key, value) = records.next()?;
             batch.insert(&*key, &*value);
         }
-        db.apply_batch(batch).map_err(failed)?;
-        db.flush().map_err(failed)?;
-        log.sync_data().map_err(Error::io("syncing sled's log"))?;
+        sled.write(batch)?;
         if Instant::now() >= until {
             break;
         }
         handled += records.at_once();
     }
-    drop((db, log));
+    drop(sled);
     fs::remove_dir_all(path).map_err(Error::io("removing a slice"))?;
     Ok(handled)
 }

@@ -1,8 +1,5 @@
 //! The limit of beginnings: the records that they make, put straight into the engine.
-//!
-//! sled with nothing around it: a batch, its flush, and the sync that sled leaves out.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +16,7 @@ use crate::error::Error;
 use crate::parent::{self, Question, json};
 use crate::roles::asks::Answer;
 use crate::roles::counter::Counter;
+use crate::roles::raw_sled::RawSled;
 use crate::roles::vactors::key;
 
 /// What the engine is told.
@@ -34,9 +32,7 @@ pub(crate) struct Options {
 
 /// The engine, and whose records it takes.
 struct Engine {
-    db: sled::Db,
-    /// Its file, for the sync.
-    log: File,
+    sled: RawSled,
     me: Entry,
     identity: Arc<Identity>,
     records: u64,
@@ -59,16 +55,12 @@ fn failed(error: impl std::fmt::Display) -> Error {
 
 impl Engine {
     fn open(options: &Options) -> Result<Self, Error> {
-        let config = sled::Config::new().path(&options.path).flush_every_ms(None);
-        let db = config.open().map_err(failed)?;
-        let log = File::options().write(true).open(options.path.join("db"));
         let member = Member { node: NodeId(1), incarnation: 1 };
         let info = Arc::new(NodeInfo::new("", Vec::new()).map_err(failed)?);
         let standing = Some(Standing { state: NodeState::Alive, info });
         let identity = Identity::new(Counter::<false>::KIND, &[], Secret([0; 32]));
         Ok(Self {
-            db,
-            log: log.map_err(Error::io("opening sled's file"))?,
+            sled: RawSled::open(&options.path)?,
             me: Entry { member, standing },
             identity: Arc::new(identity.map_err(failed)?),
             records: 0,
@@ -84,9 +76,7 @@ impl Engine {
                 self.records += 1;
                 self.put(&mut batch)?;
             }
-            self.db.apply_batch(batch).map_err(failed)?;
-            self.db.flush().map_err(failed)?;
-            self.log.sync_data().map_err(Error::io("syncing sled's file"))?;
+            self.sled.write(batch)?;
             if Instant::now() >= until {
                 return Ok(Slice { millis, handled });
             }
