@@ -25,6 +25,9 @@ use crate::roles::saver::STATE;
 const SESSIONS_MAX: u64 = 2_000;
 /// The link's window by default: more cannot be in flight.
 const WINDOW_MAX: u64 = 256;
+/// Slices between those of the limits and the measuring of the latency: what the limits have written
+/// goes to the disk meanwhile, and is not ours.
+const SETTLING: u32 = 2;
 /// What a message has: its number, and the time it was sent.
 const PAYLOAD: usize = PAYLOAD_MIN;
 
@@ -156,6 +159,9 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
         let (ours, limit) = (median(turns), median(engine));
         progress.set_message(format!("{ours:.0} turns/s, the engine {limit:.0}"));
         progress.inc(1);
+    }
+    for _ in 0..SETTLING {
+        slice(&mut sides.clients).await?;
     }
     let half = (median(&mut measured.turns) / 2.0).max(1.0) as u64;
     progress.set_message(format!("{half} turns/s, for the latency"));
