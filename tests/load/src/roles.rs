@@ -12,8 +12,8 @@
 //!   `records`: the limits; `hop`: the bare echo with two threads on each side. `asks`: what the
 //!   askers of both sides have in common.
 //! - `saver`: the session kind whose every turn is a commit.
-//! - `queue_producer`, `queue_consumer`: what goes through queues. `engine`: the limit of that, and of
-//!   turns; `raw_sled`: what it is made of.
+//! - `queue_producer`, `queue_consumer`: what goes through queues. `engine`: the limit of that, and
+//!   of turns; `raw_sled`: what it is made of.
 //! - `bots`: clients that play a whole game of `samples`.
 //! - `drive`: what the echo clients of both sides have in common.
 //! - `worker`: a thread with a runtime of its own, as the clients and the proxy use it.

@@ -1,5 +1,5 @@
-//! `turns`: turns of crash-proof sessions, each of them a commit, against the same bytes put straight
-//! into the engine.
+//! `turns`: turns of crash-proof sessions, each of them a commit, against the same bytes put
+//! straight into the engine.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,8 +25,8 @@ use crate::roles::saver::STATE;
 const SESSIONS_MAX: u64 = 2_000;
 /// The link's window by default: more cannot be in flight.
 const WINDOW_MAX: u64 = 256;
-/// Slices between those of the limits and the measuring of the latency: what the limits have written
-/// goes to the disk meanwhile, and is not ours.
+/// Slices between those of the limits and the measuring of the latency: what the limits have
+/// written goes to the disk meanwhile, and is not ours.
 const SETTLING: u32 = 2;
 /// What a message has: its number, and the time it was sent.
 const PAYLOAD: usize = PAYLOAD_MIN;

@@ -74,6 +74,7 @@ impl<S: Session> EchoEnd for EchoClient<S> {
             if due.is_none() && talk.in_flight == 0 {
                 return Ok(());
             }
+            let at = due.unwrap_or_else(std::time::Instant::now).into();
             tokio::select! {
                 event = self.client.next() => {
                     let mut event = Some(event);
@@ -82,7 +83,7 @@ impl<S: Session> EchoEnd for EchoClient<S> {
                         event = self.client.try_next();
                     }
                 }
-                () = sleep_until(due.unwrap_or_else(std::time::Instant::now).into()), if due.is_some() => {
+                () = sleep_until(at), if due.is_some() => {
                     self.send(talk.say()).await?;
                 }
             }
