@@ -128,27 +128,36 @@ async fn list(store: &dyn Store, after: Option<&str>, limit: usize) -> Result<Li
     Ok(Listed { dead_letters: letters.collect(), next })
 }
 
+/// Does it with all that are there now, since one that is tried again may come back. How many there
+/// were: some may go meanwhile.
+async fn all<E>(
+    page: impl AsyncFn(Option<String>) -> Result<Listed, E>,
+    one: impl AsyncFn(&str) -> Result<bool, E>,
+) -> Result<usize, E> {
+    let (mut ids, mut after) = (Vec::new(), None);
+    while ids.len() < ALL_MAX {
+        let listed = page(after).await?;
+        ids.extend(listed.dead_letters.into_iter().map(|letter| letter.id));
+        after = listed.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let mut count = 0;
+    for id in &ids {
+        count += usize::from(one(id).await?);
+    }
+    Ok(count)
+}
+
 async fn deal(store: &dyn Store, which: Which, deed: Deed) -> Result<usize, Error> {
     let Some(id) = which.id else {
-        // Those that are there now: one that is tried again may come back.
-        let (mut ids, mut after) = (Vec::new(), None::<String>);
-        while ids.len() < ALL_MAX {
-            let listed = list(store, after.as_deref(), PAGE).await?;
-            ids.extend(listed.dead_letters.into_iter().map(|letter| letter.id));
-            after = listed.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        let mut count = 0;
-        for id in &ids {
-            match deal_one(store, id, deed).await {
-                Ok(()) => count += 1,
-                Err(DeadLetterError::NoSuch { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        return Ok(count);
+        let page = async |after: Option<String>| list(store, after.as_deref(), PAGE).await;
+        let one = async |id: &str| match deal_one(store, id, deed).await {
+            Err(DeadLetterError::NoSuch { .. }) => Ok(false),
+            done => Ok(done.map(|()| true)?),
+        };
+        return all(page, one).await;
     };
     deal_one(store, &id, deed).await?;
     Ok(1)
@@ -196,24 +205,12 @@ async fn page(address: &str, after: Option<&str>, limit: usize) -> Result<Listed
 
 async fn order(address: &str, which: Which, deed: Deed) -> Result<usize, AskError> {
     let Some(id) = which.id else {
-        let (mut ids, mut after) = (Vec::new(), None::<String>);
-        while ids.len() < ALL_MAX {
-            let listed = page(address, after.as_deref(), PAGE).await?;
-            ids.extend(listed.dead_letters.into_iter().map(|letter| letter.id));
-            after = listed.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        let mut count = 0;
-        for id in &ids {
-            match order_one(address, id, deed).await {
-                Ok(()) => count += 1,
-                Err(error) if error.is_not_found() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        return Ok(count);
+        let page = async |after: Option<String>| page(address, after.as_deref(), PAGE).await;
+        let one = async |id: &str| match order_one(address, id, deed).await {
+            Err(error) if error.is_not_found() => Ok(false),
+            done => done.map(|()| true),
+        };
+        return all(page, one).await;
     };
     order_one(address, &id, deed).await?;
     Ok(1)

@@ -98,7 +98,7 @@ impl<S: Session> SessionActor<S> {
             // A kind that commits every turn is hardly ever without one.
             let waiting = self.leaving.waiting.replace(Box::new((asked, now)));
             if let Some((asked, _)) = waiting.map(|waiting| *waiting) {
-                Asked::say(asked.answer, Reply::Refused(throughline_cluster::Refusal::NOT_YET));
+                Asked::say_not_yet(asked.answer);
             }
             return;
         }
@@ -108,8 +108,7 @@ impl<S: Session> SessionActor<S> {
             return Asked::say(answer, Reply::ReadAgain);
         };
         if is_busy {
-            let not_yet = throughline_cluster::Refusal::NOT_YET;
-            return Asked::say(answer, Reply::Refused(not_yet));
+            return Asked::say_not_yet(answer);
         }
         let elsewhere = self.worker.node.cluster.others(Some(holding.held.header()));
         self.leaving.asked.push((ask.from, ask.request, answer));
@@ -124,7 +123,7 @@ impl<S: Session> SessionActor<S> {
         let Some(waiting) = self.leaving.waiting.take() else { return false };
         let (asked, since) = *waiting;
         if now.since(since) > ASK_WAITS {
-            Asked::say(asked.answer, Reply::Refused(throughline_cluster::Refusal::NOT_YET));
+            Asked::say_not_yet(asked.answer);
         } else {
             self.asked(asked, now);
         }

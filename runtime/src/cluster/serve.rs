@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use throughline_cluster::{Ask, Entry, Law, Member, RecordId, Reply, Request};
+use throughline_cluster::{Ask, Entry, Law, Member, RecordId, Refusal, Reply, Request};
 use throughline_link::Instant;
 
 use super::{group, message, message::Answer, message::Call, message::Tell, poke, rows, unheld};
@@ -32,6 +32,11 @@ impl Asked {
         if let Some(answerer) = answer {
             answerer.answer(message::encode(&message::answer(reply)));
         }
+    }
+
+    /// Who asks comes again later.
+    pub(crate) fn say_not_yet(answer: Option<Answerer>) {
+        Self::say(answer, Reply::Refused(Refusal::NOT_YET));
     }
 }
 

@@ -85,6 +85,7 @@ pub(crate) async fn trim_dead_letters(node: &Arc<Shared>) {
     }
     let max = Size { messages: queues.limits.queue_messages, bytes: queues.limits.queue_bytes };
     match DeadLetters::trim(&*node.cluster.store, max, node.cluster.wall_ms()).await {
+        Ok(0) => {}
         Ok(dropped) => {
             let count = queues.counts.dead_letters_dropped.fetch_add(dropped, Relaxed) + dropped;
             log::error!("{dropped} dead letters were dropped: there are too many; {count} so far");

@@ -11,48 +11,33 @@ use super::{
 };
 use crate::batch::Sender;
 
-/// The calls of one batch for one VActor; between batches nothing.
+/// The calls of one batch: those in a row for one VActor wait until the row ends.
 #[derive(Default)]
 pub(super) struct Gathered {
-    of: Option<Of>,
-    works: Vec<ToVActor>,
+    row: Option<Row>,
     /// Who was asked last: two in a row are the beginning of more.
     last: Vec<u8>,
 }
 
-/// Of whom, and what.
-pub(super) struct Of {
-    pub(super) id: RecordId,
-    pub(super) name: Vec<u8>,
+/// Calls of one message of one VActor, which has it in its mailbox when this is dropped.
+pub(super) struct Row {
+    id: RecordId,
+    name: Vec<u8>,
     pub(super) message: MessageOf,
-    pub(super) actor: Sender<ToVActor>,
-    pub(super) usage: Arc<Usage>,
+    actor: Sender<ToVActor>,
+    usage: Arc<Usage>,
+    works: Vec<ToVActor>,
 }
 
 impl Gathered {
-    /// The message, if this is what is being gathered.
-    pub(super) fn message(&self, id: &[u8], name: &[u8]) -> Option<MessageOf> {
-        let of = self.of.as_ref()?;
-        (of.name == name && of.id.as_bytes() == id).then_some(of.message)
+    /// The row that this call goes on with, if it does.
+    pub(super) fn row(&mut self, id: &[u8], name: &[u8]) -> Option<&mut Row> {
+        self.row.as_mut().filter(|row| row.name == name && row.id.as_bytes() == id)
     }
 
-    /// Adds work for it. It comes back if as much waits there as is taken, with how long that is.
-    pub(super) fn push(&mut self, limit: usize, work: Work) -> Result<(), (Work, Duration)> {
-        if let Some(of) = &self.of {
-            if of.usage.waiting.load(Ordering::Relaxed) >= limit {
-                return Err((work, retry_after(&of.usage)));
-            }
-            of.usage.waiting.fetch_add(1, Ordering::Relaxed);
-        }
-        self.works.push(ToVActor::Work(work));
-        Ok(())
-    }
-
-    /// This is none of what is being gathered, which is handed over. Whether the call before was
-    /// for the same one.
+    /// The row has ended. Whether the call before was for this one, too.
     pub(super) fn break_off(&mut self, id: &[u8]) -> bool {
-        self.flush();
-        self.of = None;
+        self.row = None;
         if self.last == id {
             return true;
         }
@@ -61,27 +46,47 @@ impl Gathered {
         false
     }
 
-    /// What comes next for it is gathered.
-    pub(super) fn begin(&mut self, of: Of) {
-        self.of = Some(of);
+    pub(super) fn begin(&mut self, row: Row) -> &mut Row {
+        self.row.insert(row)
     }
 
-    /// Hands over what was gathered, and gathers no more.
+    /// The batch has ended.
     pub(super) fn end(&mut self) {
-        self.flush();
-        self.of = None;
+        self.row = None;
         self.last.clear();
     }
+}
 
-    fn flush(&mut self) {
-        let Self { of: Some(of), works, .. } = self else { return };
-        if works.is_empty() || of.actor.send_all(works).is_ok() {
+impl Row {
+    pub(super) fn new(
+        id: RecordId,
+        name: Vec<u8>,
+        message: MessageOf,
+        (actor, usage): (Sender<ToVActor>, Arc<Usage>),
+    ) -> Self {
+        Self { id, name, message, actor, usage, works: Vec::new() }
+    }
+
+    /// Adds work. It comes back if as much waits there as is taken, with how long that is.
+    pub(super) fn push(&mut self, limit: usize, work: Work) -> Result<(), (Work, Duration)> {
+        if self.usage.waiting.load(Ordering::Relaxed) >= limit {
+            return Err((work, retry_after(&self.usage)));
+        }
+        self.usage.waiting.fetch_add(1, Ordering::Relaxed);
+        self.works.push(ToVActor::Work(work));
+        Ok(())
+    }
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        if self.works.is_empty() || self.actor.send_all(&mut self.works).is_ok() {
             return;
         }
         // It has just ended: who asks looks for it again.
-        for work in works.drain(..) {
+        for work in self.works.drain(..) {
             if let ToVActor::Work(work) = work {
-                of.usage.waiting.fetch_sub(1, Ordering::Relaxed);
+                self.usage.waiting.fetch_sub(1, Ordering::Relaxed);
                 work.replier.reply(Err(Failure::NotHere(work.payload)));
             }
         }
@@ -109,10 +114,9 @@ mod tests {
         let (actor, mailbox) = batch::queue();
         let usage = Arc::new(Usage::default());
         usage.waiting.store(limit, Ordering::Relaxed);
-        let name = b"place".to_vec();
         let mut gathered = Gathered::default();
-        let usage_of = Arc::clone(&usage);
-        gathered.begin(Of { id: id("a"), name, message: MESSAGE, actor, usage: usage_of });
+        let found = (actor, Arc::clone(&usage));
+        gathered.begin(Row::new(id("a"), b"place".to_vec(), MESSAGE, found));
         (gathered, mailbox, usage)
     }
 
@@ -126,11 +130,11 @@ mod tests {
     #[test]
     fn what_is_asked_in_a_row_comes_together_and_in_order() {
         let (mut gathered, mailbox, usage) = gathering(0);
-        assert_eq!(gathered.message(id("a").as_bytes(), b"place"), Some(MESSAGE));
-        assert_eq!(gathered.message(id("a").as_bytes(), b"leave"), None);
-        assert_eq!(gathered.message(id("b").as_bytes(), b"place"), None);
+        assert!(gathered.row(id("a").as_bytes(), b"leave").is_none());
+        assert!(gathered.row(id("b").as_bytes(), b"place").is_none());
         for chain in [vec![id("x")], vec![id("y")]] {
-            gathered.push(10, Work { chain, ..work().0 }).unwrap();
+            let row = gathered.row(id("a").as_bytes(), b"place").unwrap();
+            row.push(10, Work { chain, ..work().0 }).unwrap();
         }
         let mut taken = Vec::new();
         assert!(!mailbox.take(&mut taken));
@@ -142,21 +146,22 @@ mod tests {
         });
         assert_eq!(chains.collect::<Vec<_>>(), [[id("x")], [id("y")]]);
         assert_eq!(usage.waiting.load(Ordering::Relaxed), 2);
-        assert_eq!(gathered.message(id("a").as_bytes(), b"place"), None);
+        assert!(gathered.row(id("a").as_bytes(), b"place").is_none());
     }
 
     #[test]
     fn more_than_the_mailbox_takes_comes_back() {
         let (mut gathered, _mailbox, _) = gathering(3);
-        assert!(gathered.push(4, work().0).is_ok());
-        assert!(gathered.push(4, work().0).is_err());
+        let row = gathered.row(id("a").as_bytes(), b"place").unwrap();
+        assert!(row.push(4, work().0).is_ok());
+        assert!(row.push(4, work().0).is_err());
     }
 
     #[test]
     fn what_is_gathered_for_one_that_ends_was_surely_not_run() {
         let (mut gathered, mailbox, usage) = gathering(0);
         let (work, mut answer) = work();
-        gathered.push(10, work).unwrap();
+        gathered.row(id("a").as_bytes(), b"place").unwrap().push(10, work).unwrap();
         drop(mailbox);
         gathered.end();
         assert!(matches!(answer.try_recv(), Ok(Err(Failure::NotHere(_)))));

@@ -9,7 +9,7 @@ use throughline_link::Instant;
 use super::{
     AskError, Deactivation, Payload, Rejection, activate,
     actor::{Failure, Replier, ToVActor, Work},
-    gathered::{Gathered, Of},
+    gathered::Row,
     place,
     table::NotPushed,
     wire::Invoked,
@@ -30,13 +30,14 @@ pub(crate) fn handle_call(
     // Dropped unanswered: not handled.
     let Some(call) = Invoked::decode(&bytes) else { return };
     let mut gathered = node.vactors.gathered();
-    let known = gathered.message(call.id, call.message).filter(|_| !call.is_tell);
-    if let Some(message) = known {
+    if !call.is_tell
+        && let Some(row) = gathered.row(call.id, call.message)
+    {
         let Invoked { left, chain, payload_at, .. } = call;
         bytes.advance(payload_at);
         let (payload, replier) = (Payload::Bytes(bytes), Replier::There(answer));
-        let work = Work { message, payload, replier, until: now + left, chain };
-        return gather(node, &mut gathered, work);
+        let work = Work { message: row.message, payload, replier, until: now + left, chain };
+        return gather(node, row, work);
     }
     let is_again = gathered.break_off(call.id) && !call.is_tell;
     drop(gathered);
@@ -58,17 +59,16 @@ pub(crate) fn handle_call(
     bytes.advance(payload_at);
     let work = Work { message, payload: Payload::Bytes(bytes), replier, until, chain };
     match is_again.then(|| node.vactors.find_used(&id)).flatten() {
-        Some((actor, usage)) => {
+        Some(found) => {
             let mut gathered = node.vactors.gathered();
-            gathered.begin(Of { id, name, message, actor, usage });
-            gather(node, &mut gathered, work);
+            gather(node, gathered.begin(Row::new(id, name, message, found)), work);
         }
         None => push(node, id, kind, work, tells),
     }
 }
 
-fn gather(node: &Shared, gathered: &mut Gathered, work: Work) {
-    if let Err((work, retry_after)) = gathered.push(node.config.vactor.mailbox, work) {
+fn gather(node: &Shared, row: &mut Row, work: Work) {
+    if let Err((work, retry_after)) = row.push(node.config.vactor.mailbox, work) {
         refuse(work.replier, None, AskError::Overloaded { retry_after });
     }
 }

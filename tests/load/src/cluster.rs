@@ -1,17 +1,17 @@
 //! The processes of a run over a cluster: a hub, three nodes, and what stands in front of them.
 
 mod admin;
+mod lent;
 mod member;
 mod ports;
 
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use tempfile::TempDir;
+use clap::Args;
 
 use crate::child::Child;
 use crate::cut::Faulted;
@@ -26,6 +26,7 @@ use crate::roles::hub::StoreCounts;
 use crate::roles::traveller::STATE_MAX;
 use crate::rolling::Game;
 
+pub(crate) use lent::{Lent, StoreOptions};
 pub(crate) use member::Member;
 
 /// Nodes of every run.
@@ -53,23 +54,11 @@ const WORKERS_MAX: u64 = 64;
 /// How long a question may take beyond what it was asked to last.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// The store that the nodes share.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum StoreKind {
-    /// sled, lent by a hub
-    Sled,
-}
-
 /// Options of every scenario over a cluster.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClusterOptions {
-    /// The store that the nodes share
-    #[arg(long, value_enum, default_value = "sled")]
-    pub(crate) store: StoreKind,
-
-    /// Where the store's files go for the run: a disk, since memory would flatter
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreOptions,
 
     /// Bytes of state of each session, beside its counters
     #[arg(long, default_value_t = 1_024)]
@@ -132,33 +121,22 @@ pub(crate) struct Cluster {
     gate: Option<Child>,
     proxies: Vec<Child>,
     pub(crate) members: Vec<Member>,
-    hub: Child,
-    /// What `drive-store` is told.
-    store: Vec<String>,
-    /// Removed last.
-    _folder: TempDir,
+    store: Lent,
+    /// Bytes of each session's state.
+    state: usize,
 }
 
 impl Cluster {
     /// Starts the processes; all clients are connected when it returns.
     pub(crate) async fn start(options: &ClusterOptions, shape: Shape) -> Result<Self, Error> {
-        let folder = store_folder(options.data.as_deref())?;
-        let secret = folder.path().join("secret");
-        write_secret(&secret)?;
-        let (sled, socket) = (folder.path().join("sled"), folder.path().join("hub"));
-        let at = format!("unix:{}", socket.display());
-        let (sled, secret) = (sled.display(), secret.display());
-        let shared = pass(&[("at", &at), ("secret-file", &secret)]);
-        let mut hub = [pass(&[("path", &sled)]), shared.clone()].concat();
-        hub.extend(shape.unaudited.then(|| "--unaudited".to_owned()));
-        let (hub, ()) = Child::start("serve-hub", &hub).await?;
+        let store = Lent::start(&options.store, shape.unaudited).await?;
         let mut members = Vec::new();
         for (number, link) in (1..).zip(ports::free(NODES)?) {
             let node = member::Plan {
                 number,
                 link: ([127, 0, 0, 1], link).into(),
-                store: format!("hub:{at}"),
-                secret_file: secret.to_string(),
+                store: store.store_at(),
+                secret_file: store.secret_file(),
                 workers: options.workers,
                 drain: shape.drain,
                 game: shape.game,
@@ -182,9 +160,7 @@ impl Cluster {
             }
         }
         let clients = start_clients(options, &shape, &doors).await?;
-        let state = pass(&[("state", &options.state)]);
-        let store = [shared, state].concat();
-        Ok(Self { clients, gate, proxies, members, hub, store, _folder: folder })
+        Ok(Self { clients, gate, proxies, members, store, state: options.state })
     }
 
     /// Asks the clients.
@@ -247,12 +223,13 @@ impl Cluster {
     }
 
     pub(crate) async fn store_counts(&mut self) -> Result<StoreCounts, Error> {
-        self.hub.ask(&Question::Report, SLACK).await
+        self.store.counts().await
     }
 
     /// A process that commits to the same store, so many at a time.
     pub(crate) async fn store_client(&self, window: u64) -> Result<Child, Error> {
-        let options = [self.store.clone(), pass(&[("window", &window)])].concat();
+        let own = pass(&[("state", &self.state), ("window", &window)]);
+        let options = [self.store.client(), own].concat();
         let (child, ()) = Child::start("drive-store", &options).await?;
         Ok(child)
     }
@@ -301,17 +278,8 @@ pub(crate) fn report(scenario: &str, seconds: u64, clients: u64) -> Report {
     Report::new(scenario, seconds, NODES, clients).on_store("sled")
 }
 
-/// A folder for the store of this run.
-pub(crate) fn store_folder(within: Option<&Path>) -> Result<TempDir, Error> {
-    let folder = match within {
-        Some(data) => TempDir::new_in(data),
-        None => TempDir::new(),
-    };
-    folder.map_err(Error::io("making a folder for the store"))
-}
-
 /// A secret of this run, which only this user can read.
-pub(crate) fn write_secret(path: &Path) -> Result<(), Error> {
+fn write_secret(path: &Path) -> Result<(), Error> {
     use std::hash::{BuildHasher, RandomState};
     let word = || format!("{:016x}", RandomState::new().hash_one(std::process::id()));
     let secret: String = (0..4).map(|_| word()).collect();

@@ -1,15 +1,13 @@
 //! `queue`: durable messages per second through queues, against the same records put straight into
 //! the engine.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
 
 use crate::child::{Child, slice};
-use crate::cluster::{StoreKind, store_folder, write_secret};
+use crate::cluster::{Lent, StoreOptions};
 use crate::error::Error;
 use crate::latency::{Latency, Recorded, median};
 use crate::numbers::Counts;
@@ -33,13 +31,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     common: Common,
 
-    /// The store that producers and consumers share
-    #[arg(long, value_enum, default_value = "sled")]
-    store: StoreKind,
-
-    /// Where the store's files go for the run: a disk, since memory would flatter
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreOptions,
 
     /// Producers, each with a queue of its own
     #[arg(long, default_value_t = 64)]
@@ -82,11 +75,10 @@ struct Sides {
     /// The same with one enqueue in flight each, to queues of their own.
     single: Child,
     consumers: Child,
-    hub: Child,
     engine: Child,
     disk: Child,
     /// Removed last.
-    _folder: TempDir,
+    store: Lent,
 }
 
 /// Per second, slice by slice.
@@ -101,15 +93,8 @@ struct Measured {
 
 impl Sides {
     async fn start(options: &Options) -> Result<Self, Error> {
-        let folder = store_folder(options.data.as_deref())?;
-        let secret = folder.path().join("secret");
-        write_secret(&secret)?;
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        let at = format!("unix:{}", path("hub"));
-        let shared = pass(&[("at", &at), ("secret-file", &secret.display())]);
-        let hub = [pass(&[("path", &path("sled"))]), shared.clone()].concat();
-        let (hub, ()) =
-            Child::start("serve-hub", &[hub, vec!["--unaudited".to_owned()]].concat()).await?;
+        let store = Lent::start(&options.store, true).await?;
+        let shared = store.client();
         let apart: Vec<_> = options.apart.then(|| "--apart".to_owned()).into_iter().collect();
         let produce = |first: u64, window: u64| {
             let own = pass(&[
@@ -129,7 +114,7 @@ impl Sides {
         let (consumers, ()) = Child::start("drive-consumers", &consume).await?;
         let limit = |name: &str| {
             pass(&[
-                ("path", &path(name)),
+                ("path", &store.path(name)),
                 ("what", &name),
                 ("producers", &options.producers),
                 ("payload", &options.payload),
@@ -137,7 +122,7 @@ impl Sides {
         };
         let (engine, ()) = Child::start("drive-engine", &limit("engine")).await?;
         let (disk, ()) = Child::start("drive-engine", &limit("disk")).await?;
-        Ok(Self { producers, single, consumers, hub, engine, disk, _folder: folder })
+        Ok(Self { producers, single, consumers, engine, disk, store })
     }
 
     /// One slice of each side, in turn.
@@ -181,7 +166,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     }
     progress.finish_and_clear();
     let (produced, counts) = sides.settle().await?;
-    let store: StoreCounts = sides.hub.ask(&Question::Report, SLICE).await?;
+    let store = sides.store.counts().await?;
     let report = report(options, &mut measured, &produced, &counts, &store);
     report.finish(&options.common).map_err(Error::io("printing the report"))
 }

@@ -1,15 +1,13 @@
 //! `turns`: turns of crash-proof sessions, each of them a commit, against the same bytes put
 //! straight into the engine.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use tempfile::TempDir;
 
 use crate::child::{Child, slice};
-use crate::cluster::{StoreKind, store_folder, write_secret};
+use crate::cluster::{Lent, StoreOptions};
 use crate::echo::{PAYLOAD_MIN, Slice, Totals};
 use crate::error::Error;
 use crate::latency::{Latency, median};
@@ -37,13 +35,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     common: Common,
 
-    /// The store that the turns are committed to
-    #[arg(long, value_enum, default_value = "sled")]
-    store: StoreKind,
-
-    /// Where the store's files go for the run: a disk, since memory would flatter
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreOptions,
 
     /// Sessions, each with a client
     #[arg(long, default_value_t = 1_000)]
@@ -68,11 +61,10 @@ struct Sides {
     // Dropped first to last: the clients go before what they are connected to.
     clients: Child,
     _node: Child,
-    hub: Child,
     engine: Child,
     disk: Child,
     /// Removed last.
-    _folder: TempDir,
+    store: Lent,
 }
 
 /// Per second, slice by slice.
@@ -87,20 +79,12 @@ struct Measured {
 
 impl Sides {
     async fn start(options: &Options) -> Result<Self, Error> {
-        let folder = store_folder(options.data.as_deref())?;
-        let secret = folder.path().join("secret");
-        write_secret(&secret)?;
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        let at = format!("unix:{}", path("hub"));
-        let secret_file = secret.display();
-        let lends = pass(&[("path", &path("sled")), ("at", &at), ("secret-file", &secret_file)]);
-        let (hub, ()) =
-            Child::start("serve-hub", &[lends, vec!["--unaudited".to_owned()]].concat()).await?;
+        let store = Lent::start(&options.store, true).await?;
         let node = pass(&[
             ("number", &1),
             ("link", &"127.0.0.1:0"),
-            ("store", &format!("hub:{at}")),
-            ("secret-file", &secret_file),
+            ("store", &store.store_at()),
+            ("secret-file", &store.secret_file()),
             ("workers", &1),
         ]);
         let (node, ready): (_, Ready) = Child::start("serve-member", &node).await?;
@@ -116,7 +100,7 @@ impl Sides {
         let limit = |name: &str| {
             let (what, sessions) = (name, options.sessions);
             pass(&[
-                ("path", &path(name)),
+                ("path", &store.path(name)),
                 ("what", &what),
                 ("sessions", &sessions),
                 ("payload", &STATE),
@@ -124,7 +108,7 @@ impl Sides {
         };
         let (engine, ()) = Child::start("drive-engine", &limit("engine")).await?;
         let (disk, ()) = Child::start("drive-engine", &limit("disk")).await?;
-        Ok(Self { clients, _node: node, hub, engine, disk, _folder: folder })
+        Ok(Self { clients, _node: node, engine, disk, store })
     }
 
     /// One slice of each side, in turn.
@@ -169,7 +153,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     measured.paced = (half, sides.pace(half, lasting).await?);
     progress.finish_and_clear();
     let totals: Totals = sides.clients.ask(&Question::Report, SLICE).await?;
-    let store: StoreCounts = sides.hub.ask(&Question::Report, SLICE).await?;
+    let store = sides.store.counts().await?;
     let report = report(options, &mut measured, &totals, &store);
     report.finish(&options.common).map_err(Error::io("printing the report"))
 }

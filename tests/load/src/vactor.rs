@@ -1,15 +1,14 @@
 //! `vactor`: asks within a node and between nodes, and VActors that begin.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
-use tempfile::TempDir;
 
-use crate::child::Child;
-use crate::cluster::{StoreKind, write_secret};
-use crate::echo::{Slice, Totals};
+use crate::child::{Child, slice};
+use crate::cluster::{Lent, StoreOptions};
+use crate::echo::Totals;
 use crate::error::Error;
 use crate::latency::{Latency, median};
 use crate::options::{Common, SLICE, pass, within};
@@ -49,13 +48,8 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value = "on-swap-out")]
     durability: Survives,
 
-    /// The store of the nodes
-    #[arg(long, value_enum, default_value = "sled")]
-    store: StoreKind,
-
-    /// Where the store's files go for the run: a disk, since memory would flatter
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreOptions,
 }
 
 /// What of a VActor survives.
@@ -72,13 +66,16 @@ struct Side {
     // Dropped first to last.
     asker: Child,
     _others: Vec<Child>,
+    _store: Option<Lent>,
 }
 
 impl Side {
+    const fn of(asker: Child) -> Self {
+        Self { asker, _others: Vec::new(), _store: None }
+    }
+
     async fn slice(&mut self) -> Result<f64, Error> {
-        let millis = u64::try_from(SLICE.as_millis()).unwrap_or(u64::MAX);
-        let slice: Slice = self.asker.ask(&Question::Slice { millis }, SLICE).await?;
-        Ok(slice.handled as f64 * 1e3 / slice.millis as f64)
+        slice(&mut self.asker).await
     }
 
     async fn totals(&mut self) -> Result<Totals, Error> {
@@ -101,45 +98,39 @@ impl Options {
     }
 
     async fn ours(&self, folder: &Path) -> Result<Side, Error> {
-        let sled = folder.join("sled");
         if !self.remote {
-            let store = pass(&[("store", &format!("sled:{}", sled.display()))]);
-            let (asker, ()) = start("drive-vactors", [store, self.asks()].concat()).await?;
-            return Ok(Side { asker, _others: Vec::new() });
+            let at = format!("sled:{}", folder.join("sled").display());
+            let options = [pass(&[("store", &at)]), self.asks()].concat();
+            let (asker, ()) = start("drive-vactors", options).await?;
+            return Ok(Side::of(asker));
         }
-        let secret = folder.join("secret");
-        write_secret(&secret)?;
-        let (at, secret) = (format!("unix:{}", folder.join("hub").display()), secret.display());
-        let secret = pass(&[("secret-file", &secret)]);
-        let hub = [pass(&[("path", &sled.display()), ("at", &at)]), secret.clone()].concat();
-        let (hub, ()) = start("serve-hub", hub).await?;
-        let node = |number: u64| {
-            let own = pass(&[("number", &number), ("store", &format!("hub:{at}"))]);
-            [own, secret.clone()].concat()
-        };
+        let lent = Lent::start(&self.store, false).await?;
+        let (at, secret) = (lent.store_at(), lent.secret_file());
+        let node =
+            |number: u64| pass(&[("number", &number), ("store", &at), ("secret-file", &secret)]);
         let (host, ()) = start("serve-vactors", node(1)).await?;
         let guest = [node(2), self.asks(), vec!["--guest".to_owned()]].concat();
         let (asker, ()) = start("drive-vactors", guest).await?;
-        Ok(Side { asker, _others: vec![host, hub] })
+        Ok(Side { _others: vec![host], _store: Some(lent), ..Side::of(asker) })
     }
 
     async fn limit(&self, folder: &Path) -> Result<Side, Error> {
         let window = pass(&[("window", &self.window)]);
         if self.local {
             let (asker, ()) = start("drive-actix", window).await?;
-            return Ok(Side { asker, _others: Vec::new() });
+            return Ok(Side::of(asker));
         }
         if self.activate {
             let path = pass(&[("path", &folder.join("engine").display())]);
             let (asker, ()) = start("drive-records", [path, window].concat()).await?;
-            return Ok(Side { asker, _others: Vec::new() });
+            return Ok(Side::of(asker));
         }
         let (server, target): (_, String) = start("serve-bare", pass(&[("threads", &1)])).await?;
         let (payload, seed) = (FRAME_BYTES, self.common.seed);
         let one = pass(&[("target", &target), ("clients", &1), ("threads", &1)]);
         let each = pass(&[("payload", &payload), ("seed", &seed)]);
         let (asker, ()) = start("drive-bare", [one, window, each].concat()).await?;
-        Ok(Side { asker, _others: vec![server] })
+        Ok(Side { _others: vec![server], ..Side::of(asker) })
     }
 
     /// The bare echo with as many threads as our nodes have.
@@ -147,7 +138,7 @@ impl Options {
         let (server, target): (_, String) = start("serve-hop", Vec::new()).await?;
         let options = pass(&[("target", &target), ("window", &self.window)]);
         let (asker, ()) = start("drive-hop", options).await?;
-        Ok(Side { asker, _others: vec![server] })
+        Ok(Side { _others: vec![server], ..Side::of(asker) })
     }
 }
 
@@ -170,11 +161,7 @@ struct Measured {
 /// Runs the scenario.
 pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     options.check()?;
-    let folder = match &options.data {
-        Some(data) => TempDir::new_in(data),
-        None => TempDir::new(),
-    };
-    let folder = folder.map_err(Error::io("making a folder for the store"))?;
+    let folder = options.store.folder()?;
     let measured = measure(options, folder.path()).await?;
     let report = report(options, measured);
     report.finish(&options.common).map_err(Error::io("printing the report"))
