@@ -487,7 +487,8 @@ export class Link {
     }
     const { silence } = this.#wire.heartbeat;
     const { timeout } = this.#identity;
-    const end = { wasLive, action, retryAfter, goesOn, timeout, silence };
+    const silent = cause.code === Code.HalfOpen;
+    const end = { wasLive, action, retryAfter, goesOn, silent, timeout, silence };
     if (this.#tries.broke(end, now)) return this.handleTimeout(now);
     this.#state = "repairFailed";
     this.#events.push({ type: "repairFailed", cause });

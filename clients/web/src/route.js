@@ -66,12 +66,12 @@ export class Route {
 
   /**
    * A live connection broke.
-   * @param {boolean} failed whether it was of no use
+   * @param {boolean} spent whether it was of no use, or silent: not the first to go to
    */
-  broke(failed) {
+  broke(spent) {
     this.#namedTries = 0;
     this.#due = true;
-    if (!failed && this.#worked !== undefined) this.#next = this.#urls.indexOf(this.#worked);
+    if (!spent && this.#worked !== undefined) this.#next = this.#urls.indexOf(this.#worked);
   }
 
   /**

@@ -23,6 +23,7 @@ import { Route } from "./route.js";
  * @property {import("./codes.js").Action} action what the reason asks for
  * @property {number} retryAfter the node's wish; 0: none
  * @property {boolean} goesOn whether the node named another address to go to
+ * @property {boolean} silent whether nothing came any more
  * @property {number} timeout how long a session lives without a connection
  * @property {number} silence how long a connection lives at least before it can be half-open
  */
@@ -161,7 +162,7 @@ export class Tries {
    * @param {Break} end
    * @param {number} now
    */
-  broke({ wasLive, action, retryAfter, goesOn, timeout, silence }, now) {
+  broke({ wasLive, action, retryAfter, goesOn, silent, timeout, silence }, now) {
     this.stop();
     // A connection that broke right after its Welcome, or that one side finds fault with each
     // time, is a failed try: else the client would come back for ever, at once.
@@ -172,7 +173,7 @@ export class Tries {
     if (counts && !worked) this.#backoff.failed();
     if (wasLive) {
       this.#brokenAt = Math.max(now, this.#offlineUntil);
-      this.#route.broke(!worked);
+      this.#route.broke(!worked || silent);
     }
     const left = this.#brokenAt + (this.#limits.totalTime ?? timeout) - now;
     if (counts ? this.#backoff.exhausted : left <= 0) return false;

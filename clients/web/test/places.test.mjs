@@ -136,6 +136,16 @@ test("of several addresses, a repair begins at the one that worked", () => {
   goesOn(world);
 });
 
+test("of several addresses, the one that fell silent is not the first to go to", () => {
+  const world = live({ urls: ["ws://a/link", "ws://b/link", "ws://c/link"] });
+  world.passing = false;
+  world.until(() => world.count("repairStarted") === 1);
+  world.passing = true;
+  world.run(100);
+  assert.deepEqual(urls(world), ["ws://b/link"]);
+  goesOn(world);
+});
+
 test("a reloaded page begins where its session was", () => {
   for (const world of [advertised(), live({ urls: [OWN, HOME] })]) {
     world.reload();

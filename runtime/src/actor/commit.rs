@@ -38,6 +38,9 @@ struct Begun {
     members: Vec<(GroupName, bool)>,
 }
 
+/// Why a turn is undone whose commit is surely not in.
+const NOT_WRITTEN: &str = "what it sends could not be written";
+
 impl<S: Session> SessionActor<S> {
     /// Whether a turn that has ended is to be written before it leaves.
     #[inline]
@@ -76,7 +79,9 @@ impl<S: Session> SessionActor<S> {
         self.forget_effects();
         if S::DURABILITY.is_every_turn() {
             let id = self.link.session_id();
-            log::error!("session {id}: goes back to what was committed: {why}");
+            // A store that is away fails all sessions at once; the node says so with one line.
+            let level = if why == NOT_WRITTEN { log::Level::Debug } else { log::Level::Error };
+            log::log!(level, "session {id}: goes back to what was committed: {why}");
             return self.unload();
         }
         self.turn = Some(turn);
@@ -174,7 +179,7 @@ impl<S: Session> SessionActor<S> {
     pub(super) fn commit_is_not_in(&mut self, now: Instant) {
         match self.committing.take().map(|committing| *committing) {
             Some(Committing::Turn { turn, .. }) => {
-                self.commit_failed(turn, "what it sends could not be written", now);
+                self.commit_failed(turn, NOT_WRITTEN, now);
             }
             Some(Committing::Resume) => self.unload(),
             // Somebody else had it, or the key is another's; or the store did not take the commit,

@@ -91,6 +91,17 @@ impl Child {
         kill_process(id, signal).map_err(|_| gone())
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    /// Kills it; it is gone when this returns.
+    pub(crate) async fn kill(&mut self) -> Result<(), Error> {
+        self.signal(Signal::KILL)?;
+        self.end(ANSWER_MAX).await.map(|_| ())
+    }
+
     /// What it says last, unasked, and how it ends after that.
     pub(crate) async fn stopped<A: DeserializeOwned>(
         &mut self,

@@ -2,11 +2,13 @@
 
 mod admin;
 mod lent;
+mod links;
 mod member;
 mod ports;
 
 use std::fs;
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use crate::roles::traveller::STATE_MAX;
 use crate::rolling::Game;
 
 pub(crate) use lent::{Lent, StoreOptions};
+pub(crate) use links::Links;
 pub(crate) use member::Member;
 
 /// Nodes of every run.
@@ -99,6 +102,11 @@ pub(crate) struct Shape {
     pub(crate) seed: u64,
     /// With the fault proxy between clients and nodes.
     pub(crate) faults: bool,
+    /// With a proxy in each of the nodes' ways, to clients, to each other and to the store, which
+    /// breaks them when it is told to.
+    pub(crate) links: bool,
+    /// Whether the turns of sessions are crash-proof.
+    pub(crate) crash_proof: bool,
     /// With a gate in front of the first node.
     pub(crate) gate: bool,
     /// How often each session sends of its own accord, in ms; 0: never.
@@ -119,9 +127,10 @@ pub(crate) struct Cluster {
     // Dropped first to last: the clients go before what they are connected to.
     clients: Child,
     gate: Option<Child>,
-    proxies: Vec<Child>,
+    pub(crate) proxies: Vec<Child>,
     pub(crate) members: Vec<Member>,
-    store: Lent,
+    pub(crate) links: Vec<Links>,
+    pub(crate) store: Lent,
     /// Bytes of each session's state.
     state: usize,
 }
@@ -129,13 +138,23 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts the processes; all clients are connected when it returns.
     pub(crate) async fn start(options: &ClusterOptions, shape: Shape) -> Result<Self, Error> {
-        let store = Lent::start(&options.store, shape.unaudited).await?;
-        let mut members = Vec::new();
-        for (number, link) in (1..).zip(ports::free(NODES)?) {
+        // One for the hub, then for each node one for clients and one for nodes.
+        let ports = ports::free(1 + 2 * NODES)?;
+        let hub = ports[0];
+        let store = shape.links.then_some(hub);
+        let store = Lent::start_at(&options.store, shape.unaudited, store).await?;
+        let (mut members, mut links) = (Vec::new(), Vec::new());
+        for (number, ports) in (1..).zip(ports[1..].chunks_exact(2)) {
+            let peers = here(ports[1]);
+            if shape.links {
+                links.push(Links::start(peers, here(hub)).await?);
+            }
+            let ways = links.last();
             let node = member::Plan {
                 number,
-                link: ([127, 0, 0, 1], link).into(),
-                store: store.store_at(),
+                link: here(ports[0]),
+                peers: ways.map(|ways| (peers, ways.peers_at().to_owned())),
+                store: ways.map_or_else(|| store.store_at(), Links::store_at),
                 secret_file: store.secret_file(),
                 workers: options.workers,
                 drain: shape.drain,
@@ -146,7 +165,7 @@ impl Cluster {
         let mut doors = Vec::new();
         let (mut gate, mut proxies) = (None, Vec::new());
         for (index, member) in members.iter().enumerate() {
-            if shape.faults {
+            if shape.faults || shape.links {
                 let (proxy, addresses) = start_proxy(member.link(), index, &shape).await?;
                 proxies.push(proxy);
                 doors.push(addresses);
@@ -160,7 +179,7 @@ impl Cluster {
             }
         }
         let clients = start_clients(options, &shape, &doors).await?;
-        Ok(Self { clients, gate, proxies, members, store, state: options.state })
+        Ok(Self { clients, gate, proxies, members, links, store, state: options.state })
     }
 
     /// Asks the clients.
@@ -242,11 +261,16 @@ impl Cluster {
     }
 }
 
+const fn here(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
 async fn start_proxy(target: &str, node: usize, shape: &Shape) -> Result<(Child, String), Error> {
     // Each node's proxy has faults of its own.
     let seed = shape.seed.wrapping_add((node as u64) << 48);
-    let options =
+    let mut options =
         pass(&[("target", &target), ("first", &0), ("clients", &shape.clients), ("seed", &seed)]);
+    options.extend(shape.links.then(|| "--calm".to_owned()));
     let (proxy, addresses): (_, Vec<String>) = Child::start("serve-proxy", &options).await?;
     Ok((proxy, addresses.join(",")))
 }
@@ -263,10 +287,11 @@ async fn start_clients(
     }
     let mut arguments = pass(&[
         ("clients", &shape.clients),
-        ("pace", &options.pace(shape.faults)),
+        ("pace", &options.pace(shape.faults || shape.links)),
         ("state", &options.state),
         ("own-ms", &shape.own_ms),
     ]);
+    arguments.extend(shape.crash_proof.then(|| "--crash-proof".to_owned()));
     arguments.extend(shape.rejoin.then(|| "--rejoin".to_owned()));
     arguments.extend(nodes);
     let (clients, ()) = Child::start("drive-roam", &arguments).await?;

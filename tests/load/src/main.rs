@@ -6,8 +6,8 @@
 //!
 //! # Layout
 //! - `echo`, `idle`, `cut`: the scenarios of one node. `handover`, `drain`, `rolling`, `storm`,
-//!   `freeze`: those of a cluster; `cluster`, `roam`: what these have in common. `queue`: that of a
-//!   store alone. `vactor`: asks. `turns`: sessions whose every turn is a commit.
+//!   `freeze`, `kill`: those of a cluster; `cluster`, `roam`: what these have in common. `queue`:
+//!   that of a store alone. `vactor`: asks. `turns`: sessions whose every turn is a commit.
 //! - `roles`: the processes of a run. `child`, `parent`: how both ends talk.
 //! - `report`, `bar`: what comes out, and what is expected of it.
 //! - `latency`, `numbers`: what is counted.
@@ -26,6 +26,7 @@ mod freeze;
 mod git;
 mod handover;
 mod idle;
+mod kill;
 mod latency;
 mod limits;
 mod numbers;
@@ -72,6 +73,7 @@ enum Scenario {
     Vactor(vactor::Options),
     Queue(queue::Options),
     Turns(turns::Options),
+    Kill(kill::Options),
     #[command(hide = true)]
     Freeze(freeze::Options),
     #[command(flatten)]
@@ -106,6 +108,7 @@ fn run(scenario: Scenario) -> Result<ExitCode, Error> {
             Scenario::Vactor(options) => vactor::run(&options).await,
             Scenario::Queue(options) => queue::run(&options).await,
             Scenario::Turns(options) => turns::run(&options).await,
+            Scenario::Kill(options) => kill::run(&options).await,
             Scenario::Freeze(options) => freeze::run(&options).await,
             Scenario::Role(_) => Ok(ExitCode::SUCCESS),
         }

@@ -22,6 +22,10 @@ pub(crate) enum Question {
     Report,
     /// The proxy: no more faults. Clients and node: send no more.
     Calm,
+    /// The proxy: this becomes of every connection, now and as they come.
+    Break(Broken),
+    /// The proxy: what was broken is closed, and nothing is broken any more.
+    Mend,
     /// Clients: leave, so that nothing can come any more.
     Leave,
     /// Roamers: hop to other nodes for so long, `per_s` of them a second, or, if that is 0,
@@ -29,6 +33,17 @@ pub(crate) enum Question {
     Hop { millis: u64, per_s: u64, at_once: u64 },
     /// Roamers: send no more, and learn of each session what it counted.
     Settle,
+}
+
+/// What becomes of every connection through a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Broken {
+    /// It is closed.
+    Cut,
+    /// What is sent vanishes, both ways or one way; it stays open.
+    BlackHole,
+    Up,
+    Down,
 }
 
 /// Tells the parent that this child is ready, then answers each question. Never returns unless

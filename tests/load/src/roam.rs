@@ -33,6 +33,8 @@ pub(crate) struct Roamed {
     pub(crate) answers: u64,
     /// When each of these answers was handled, on the machine's clock; in the answer to `Settle`.
     pub(crate) answered_us: Vec<u64>,
+    /// Sessions that another process answered for than before; in the answer to `Settle`.
+    pub(crate) went_over: Vec<WentOver>,
     /// Clients that were told to come back elsewhere, and when the last one was.
     pub(crate) told: u64,
     pub(crate) told_us: u64,
@@ -41,6 +43,17 @@ pub(crate) struct Roamed {
     pub(crate) down: Counts,
     /// Times that nodes took sessions over, as these counted it themselves.
     pub(crate) moves: u64,
+}
+
+/// A session whose client was answered by another process than before.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct WentOver {
+    /// The process before.
+    pub(crate) from: u32,
+    /// When its last message was handled, on the machine's clock.
+    pub(crate) heard_us: u64,
+    /// When the first message of the next one was.
+    pub(crate) at_us: u64,
 }
 
 impl Roamed {

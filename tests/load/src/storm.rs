@@ -1,4 +1,5 @@
-//! `storm`: all connections of one node are reset at once, and it refuses new ones.
+//! `storm`: all connections of one node are reset at once, and it refuses new ones; or it is
+//! killed.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -30,6 +31,10 @@ pub(crate) struct Options {
     /// Sessions, a third of them on the node that is hit
     #[arg(long, default_value_t = 9_000)]
     sessions: u64,
+
+    /// Kill the node; the sessions are crash-proof
+    #[arg(long)]
+    kill: bool,
 }
 
 /// Runs the scenario.
@@ -37,7 +42,8 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     options.common.check()?;
     within("--sessions", options.sessions, NODES, CLIENTS_MAX)?;
     options.cluster.check(options.sessions, false)?;
-    let shape = Shape { clients: options.sessions, gate: true, ..Shape::default() };
+    let (gate, crash_proof) = (!options.kill, options.kill);
+    let shape = Shape { clients: options.sessions, gate, crash_proof, ..Shape::default() };
     let progress = options.common.progress(options.common.seconds);
     progress.set_message("sessions begin");
     let mut cluster = Cluster::start(&options.cluster, shape).await?;
@@ -47,10 +53,14 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
         progress.inc(1);
         progress.set_message(format!("{handled} messages to clients"));
     }
-    // Sessions of the node behind the gate.
+    // Sessions of the first node.
     let hit = options.sessions.div_ceil(NODES);
     let start = SystemTime::now();
-    cluster.close_gate().await?;
+    if options.kill {
+        cluster.members[0].kill().await?;
+    } else {
+        cluster.close_gate().await?;
+    }
     progress.set_message("the storm");
     let deadline = tokio::time::Instant::now() + BACK_MAX;
     while tokio::time::Instant::now() < deadline {

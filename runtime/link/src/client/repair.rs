@@ -8,8 +8,10 @@ use crate::time::Instant;
 /// Why a connection is no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// It broke, fell silent, or could not be opened.
+    /// It broke, or could not be opened.
     Network,
+    /// Nothing came over it any more: it may be the node that stands still.
+    Silence,
     /// One side broke the protocol.
     Fault,
 }
@@ -36,7 +38,7 @@ impl ClientLink {
                 // A fault would come again after each resume, and so would the break of a node
                 // that only says Welcome: they count, or they never ended.
                 let counts = cause == Cause::Fault || !self.useful;
-                self.begin_repair(counts, now);
+                self.begin_repair(counts, cause, now);
                 counts
             }
             Phase::Dialing { .. } | Phase::Handshaking { .. } => {
@@ -69,13 +71,13 @@ impl ClientLink {
     }
 
     /// A live connection is no more.
-    fn begin_repair(&mut self, failed: bool, now: Instant) {
+    fn begin_repair(&mut self, failed: bool, cause: Cause, now: Instant) {
         self.broken_at = now;
         if !failed {
             self.tries = 0;
         }
         self.restart_at = None;
-        self.route.broke(failed);
+        self.route.broke(failed || cause == Cause::Silence);
         self.tell(ClientEvent::RepairStarted);
     }
 

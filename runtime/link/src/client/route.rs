@@ -47,10 +47,11 @@ impl Route {
         self.advertised = advertised.map(str::to_owned);
     }
 
-    /// A live connection broke; `failed` if it was of no use.
-    pub(super) fn broke(&mut self, failed: bool) {
+    /// A live connection broke. `is_spent`: it was of no use, or silent: its configured address is
+    /// not the first to go to.
+    pub(super) fn broke(&mut self, is_spent: bool) {
         self.named_tries = 0;
-        if let (false, Some(Goal::Configured(index))) = (failed, self.goal.take()) {
+        if let (false, Some(Goal::Configured(index))) = (is_spent, self.goal.take()) {
             self.next = index;
         }
     }

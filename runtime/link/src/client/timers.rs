@@ -35,7 +35,7 @@ impl ClientLink {
                 let code = CloseCode::HalfOpen;
                 Frame::Close(Close { code, ack, text: "" }).write(&mut self.control);
                 self.hang_up = true;
-                self.break_off(Cause::Network, now);
+                self.break_off(Cause::Silence, now);
             }
             Phase::Live if self.restart_at.is_some_and(|at| at <= now) => {
                 self.hang_up = true;

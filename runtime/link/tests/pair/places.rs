@@ -125,6 +125,18 @@ fn of_several_configured_addresses_a_repair_begins_at_the_one_that_worked() {
 }
 
 #[test]
+fn of_several_configured_addresses_the_one_that_fell_silent_is_not_the_first() {
+    let mut pair = live_as(client_of(&["a:1", "b:1", "c:1"]), LinkConfig::default());
+    // The connection stays, and says nothing: its node stands still.
+    pair.net.hole = [true; 2];
+    pair.run(5 * SECOND + SECOND / 10);
+    assert_eq!(pair.client.dials, ["a:1", "b:1"]);
+    pair.net.hole = [false; 2];
+    pair.settle();
+    goes_on(&mut pair);
+}
+
+#[test]
 fn a_try_has_its_time_from_opening_the_connection_to_the_answer() {
     let mut pair = live();
     pair.net.latency = 2 * SECOND;

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a hub listens and its clients connect: `127.0.0.1:7790`, `[::1]:7790`, or `unix:` and the
-/// path of a socket.
+/// Where a hub listens and its clients connect: `127.0.0.1:7790`, `[::1]:7790`, both also with
+/// `tcp:` in front, or `unix:` and the path of a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address {
@@ -35,7 +35,8 @@ impl FromStr for Address {
         if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
             return Ok(Self::Unix(path.into()));
         }
-        text.parse().map(Self::Tcp).map_err(|_| AddressError { text: text.to_owned() })
+        let address = text.strip_prefix("tcp:").unwrap_or(text);
+        address.parse().map(Self::Tcp).map_err(|_| AddressError { text: text.to_owned() })
     }
 }
 
@@ -59,7 +60,11 @@ mod tests {
             let address: Address = text.parse().unwrap();
             assert_eq!(address.to_string(), text);
         }
-        for text in ["", "unix:", "localhost:1", "127.0.0.1", "/run/hub"] {
+        // As `store.at` says it.
+        assert_eq!("tcp:127.0.0.1:7790".parse(), "127.0.0.1:7790".parse::<Address>());
+        for text in
+            ["", "unix:", "tcp:", "tcp:tcp:127.0.0.1:1", "localhost:1", "127.0.0.1", "/run/hub"]
+        {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
     }

@@ -1,7 +1,8 @@
 //! The store of a run, lent by a hub.
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use tempfile::TempDir;
@@ -47,6 +48,10 @@ impl StoreOptions {
 #[derive(Debug)]
 pub(crate) struct Lent {
     hub: Child,
+    /// What it is started with.
+    arguments: Vec<String>,
+    /// What hubs before it counted, until they were killed.
+    before: StoreCounts,
     /// Removed last.
     folder: TempDir,
 }
@@ -54,13 +59,41 @@ pub(crate) struct Lent {
 impl Lent {
     /// `unaudited`: its commits are not looked at, for a rate alone.
     pub(crate) async fn start(options: &StoreOptions, unaudited: bool) -> Result<Self, Error> {
+        Self::start_at(options, unaudited, None).await
+    }
+
+    /// The same, which also listens on a port of this machine.
+    pub(crate) async fn start_at(
+        options: &StoreOptions,
+        unaudited: bool,
+        port: Option<u16>,
+    ) -> Result<Self, Error> {
         let folder = options.folder()?;
         write_secret(&secret(&folder))?;
         let sled = pass(&[("path", &folder.path().join("sled").display())]);
         let unaudited = unaudited.then(|| "--unaudited".to_owned());
-        let hub: Vec<_> = sled.into_iter().chain(client(&folder)).chain(unaudited).collect();
-        let (hub, ()) = Child::start("serve-hub", &hub).await?;
-        Ok(Self { hub, folder })
+        let port = port.map(|port| pass(&[("at", &format_args!("127.0.0.1:{port}"))]));
+        let arguments = sled.into_iter().chain(client(&folder)).chain(unaudited);
+        let arguments: Vec<_> = arguments.chain(port.into_iter().flatten()).collect();
+        let (hub, ()) = Child::start("serve-hub", &arguments).await?;
+        Ok(Self { hub, arguments, before: StoreCounts::default(), folder })
+    }
+
+    /// Its process is killed. What it lends is there again after [`Lent::start_again`].
+    pub(crate) async fn kill(&mut self) -> Result<(), Error> {
+        self.before = self.counts().await?;
+        self.hub.kill().await
+    }
+
+    /// Another process in its place; it lends the store when this returns.
+    pub(crate) async fn start_again(&mut self) -> Result<(), Error> {
+        (self.hub, ()) = Child::start("serve-hub", &self.arguments).await?;
+        Ok(())
+    }
+
+    /// The resident memory of its process, and what its files take, in bytes.
+    pub(crate) fn takes(&self) -> Result<(u64, u64), Error> {
+        Ok((self.hub.resident_bytes()?, disk_bytes(self.folder.path())))
     }
 
     /// What a process of the run is told that uses the store by itself.
@@ -84,7 +117,9 @@ impl Lent {
     }
 
     pub(crate) async fn counts(&mut self) -> Result<StoreCounts, Error> {
-        self.hub.ask(&Question::Report, SLICE).await
+        let mut counts: StoreCounts = self.hub.ask(&Question::Report, SLICE).await?;
+        counts += self.before;
+        Ok(counts)
     }
 }
 
@@ -98,4 +133,15 @@ fn socket(folder: &TempDir) -> impl Display {
 
 fn client(folder: &TempDir) -> Vec<String> {
     pass(&[("at", &socket(folder)), ("secret-file", &secret(folder).display())])
+}
+
+/// What the files below this folder take. What vanishes meanwhile takes nothing.
+fn disk_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+        Ok(metadata) => metadata.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.flatten().map(bytes).sum()
 }

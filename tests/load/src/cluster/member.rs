@@ -29,6 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(super) struct Plan {
     pub(super) number: u32,
     pub(super) link: SocketAddr,
+    /// Where it listens for other nodes, and where they find it, if it matters.
+    pub(super) peers: Option<(SocketAddr, String)>,
     pub(super) store: String,
     pub(super) secret_file: String,
     pub(super) workers: u64,
@@ -90,17 +92,42 @@ impl Member {
     /// Another process in its place; it serves when this returns.
     pub(crate) async fn start_again(&mut self) -> Result<(), Error> {
         (self.child, self.ready) = spawn(&self.plan).await?;
-        self.serves_unlike(&Value::Null).await
+        self.serves().await
+    }
+
+    /// Killed, as by a power switch.
+    pub(crate) async fn kill(&mut self) -> Result<(), Error> {
+        self.child.kill().await
+    }
+
+    /// The process that it is now.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+
+    /// The resident memory of its process, in bytes.
+    pub(crate) fn resident_bytes(&self) -> Result<u64, Error> {
+        self.child.resident_bytes()
     }
 
     /// Stands still for so long, with all its threads, and goes on. It has joined again, as
     /// another incarnation, when this returns.
     pub(crate) async fn freeze(&self, lasting: Duration) -> Result<(), Error> {
         let before = self.status().await?;
+        self.stand_still(lasting).await?;
+        self.serves_unlike(&before["incarnation"]).await
+    }
+
+    /// Stands still for so long, with all its threads, and goes on.
+    pub(crate) async fn stand_still(&self, lasting: Duration) -> Result<(), Error> {
         self.child.signal(Signal::STOP)?;
         tokio::time::sleep(lasting).await;
-        self.child.signal(Signal::CONT)?;
-        self.serves_unlike(&before["incarnation"]).await
+        self.child.signal(Signal::CONT)
+    }
+
+    /// Waits until it may own sessions.
+    pub(crate) async fn serves(&self) -> Result<(), Error> {
+        self.serves_unlike(&Value::Null).await
     }
 
     /// Waits until it may own sessions, as an incarnation other than that.
@@ -130,6 +157,9 @@ async fn spawn(plan: &Plan) -> Result<(Child, Ready), Error> {
         ("secret-file", secret),
         ("workers", &plan.workers),
     ]);
+    if let Some((peers, advertise)) = &plan.peers {
+        options.extend(pass(&[("peers", peers), ("advertise", advertise)]));
+    }
     if let Some((rate, spread)) = plan.drain {
         options.extend(pass(&[("drain-rate", &rate), ("drain-spread-ms", &spread.as_millis())]));
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 
+use std::ops::AddAssign;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,8 +24,8 @@ pub(crate) struct Options {
     #[arg(long)]
     path: PathBuf,
     /// Where it listens: `unix:PATH` or a loopback address.
-    #[arg(long)]
-    at: Address,
+    #[arg(long, required = true)]
+    at: Vec<Address>,
     /// The file with the cluster's secret.
     #[arg(long)]
     secret_file: PathBuf,
@@ -48,6 +49,16 @@ pub(crate) struct StoreCounts {
     pub(crate) groups: u64,
 }
 
+impl AddAssign for StoreCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.commits += other.commits;
+        self.refused += other.refused;
+        self.audited += other.audited;
+        self.stale_accepted += other.stale_accepted;
+        self.groups += other.groups;
+    }
+}
+
 /// Lends the store until the parent is gone.
 pub(crate) fn serve(options: &Options) -> Result<(), Error> {
     let secret = read_secret(&options.secret_file)?;
@@ -57,7 +68,7 @@ pub(crate) fn serve(options: &Options) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::io("starting a runtime"))?;
     let lent: Arc<dyn Store> = if options.unaudited { sled.clone() } else { audited.clone() };
-    let serving = Hub::serve(lent, secret, std::slice::from_ref(&options.at));
+    let serving = Hub::serve(lent, secret, &options.at);
     let served = runtime.block_on(serving);
     let _hub = served.map_err(|error| Error::Store(error.to_string()))?;
     std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));

@@ -34,6 +34,12 @@ pub(crate) struct Options {
     /// Where it listens for clients.
     #[arg(long)]
     link: SocketAddr,
+    /// `cluster.listen`, if not any free port.
+    #[arg(long)]
+    peers: Option<SocketAddr>,
+    /// `cluster.advertise`: where other nodes reach it.
+    #[arg(long)]
+    advertise: Option<String>,
     /// `store.at`: the hub.
     #[arg(long)]
     store: String,
@@ -87,7 +93,10 @@ pub(crate) fn serve(options: &Options) -> Result<(), Error> {
     start_log();
     let node = Node::builder(config(options)?);
     let node = match options.game {
-        None => node.sessions::<Traveller>().sessions::<Saver>(),
+        None => {
+            let travellers = node.sessions::<Traveller<false>>().sessions::<Traveller<true>>();
+            travellers.sessions::<Saver>()
+        }
         Some(Game::Omok) => node.omok(),
     };
     let node = node.start().map_err(|error| Error::Node(error.to_string()))?;
@@ -156,6 +165,10 @@ fn config(options: &Options) -> Result<Config, Error> {
     config.store.at.clone_from(&options.store);
     config.cluster.node = options.number;
     config.cluster.secret_file = options.secret_file.display().to_string();
+    if let Some(peers) = options.peers {
+        config.cluster.listen = vec![peers];
+    }
+    config.cluster.advertise = options.advertise.clone().unwrap_or_default();
     config.drain.rate = options.drain_rate.unwrap_or(config.drain.rate);
     config.drain.spread =
         options.drain_spread_ms.map_or(config.drain.spread, Duration::from_millis);

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::cut::{Broken, Faulted};
 use crate::error::Error;
-use crate::parent::{self, Question, json};
+use crate::parent::{self, Broken as How, Question, json};
 use crate::roles::worker::{Desk, Worker};
 
 /// How long after the start of a connection, or after its last fault, the next one comes: short
@@ -31,6 +31,9 @@ pub(crate) struct Options {
     clients: u64,
     #[arg(long)]
     seed: u64,
+    /// Breaks nothing before it is told to.
+    #[arg(long)]
+    calm: bool,
 }
 
 /// What the thread answers.
@@ -64,7 +67,10 @@ async fn work(options: Options, mut desk: Desk<Answer>) -> Result<(), Error> {
     for client in options.first..options.first + options.clients {
         // The connections of one proxy count from 0, so clients differ by their seeds.
         let seed = options.seed.rotate_left(32) ^ client;
-        let faults = Faults { every: EVERY, ..Faults::all(seed) };
+        let faults = match options.calm {
+            true => Faults::none(),
+            false => Faults { every: EVERY, ..Faults::all(seed) },
+        };
         let started = Proxy::watched(options.target, faults).await;
         let (proxy, fired) = started.map_err(Error::io("starting a proxy"))?;
         shards.push(Shard { client, proxy, fired });
@@ -72,14 +78,32 @@ async fn work(options: Options, mut desk: Desk<Answer>) -> Result<(), Error> {
     let addresses = shards.iter().map(|shard| shard.proxy.address().to_string()).collect();
     desk.say(Answer::Ready(addresses))?;
     while let Some(question) = desk.next().await {
-        if matches!(question, Question::Calm) {
-            for shard in &shards {
-                shard.proxy.set(Faults::none());
+        for shard in &shards {
+            match question {
+                Question::Calm => shard.proxy.set(Faults::none()),
+                Question::Break(broken) => shard.proxy.set(all_so(options.seed, broken)),
+                Question::Mend => {
+                    shard.proxy.set(Faults::none());
+                    // What has begun goes on: a black hole is one until it is closed.
+                    shard.proxy.cut_all();
+                }
+                _ => {}
             }
         }
         desk.say(Answer::Faulted(faulted(&mut shards)))?;
     }
     Ok(())
+}
+
+/// The faults that make this of every connection, at once.
+fn all_so(seed: u64, broken: How) -> Faults {
+    let kind = match broken {
+        How::Cut => Kind::Cut,
+        How::BlackHole => Kind::BlackHole,
+        How::Up => Kind::BlackHoleUp,
+        How::Down => Kind::BlackHoleDown,
+    };
+    Faults { every: Duration::ZERO..Duration::from_millis(1), ..Faults::only(seed, kind) }
 }
 
 /// The breaks since the last call, and how often each fault fired in all.

@@ -52,6 +52,9 @@ pub(crate) struct Options {
     /// How often each session sends of its own accord, in ms; 0: never.
     #[arg(long)]
     own_ms: u64,
+    /// Their sessions are crash-proof.
+    #[arg(long)]
+    crash_proof: bool,
     /// Whose session has ended logs in again.
     #[arg(long)]
     rejoin: bool,
@@ -135,6 +138,7 @@ impl Options {
             client,
             addresses: nodes.iter().map(address).collect(),
             login: json(&wishes).to_string(),
+            crash_proof: self.crash_proof,
             rejoins: self.rejoin,
             every: u32::try_from(self.pace).ok().filter(|&pace| pace > 0).map(all),
         }
@@ -231,12 +235,14 @@ impl Troupe {
     fn roamed(&self, last: bool) -> Answer {
         let mut counts = self.shared.counts.borrow_mut();
         let answered_us = std::mem::take(&mut counts.answered_us);
-        let answer = Roamed {
-            pause: self.shared.pause.borrow().recorded(),
-            answered_us: if last { answered_us.clone() } else { Vec::new() },
-            ..counts.clone()
-        };
-        counts.answered_us = answered_us;
+        let went_over = std::mem::take(&mut counts.went_over);
+        let pause = self.shared.pause.borrow().recorded();
+        let mut answer = Roamed { pause, ..counts.clone() };
+        if last {
+            answer.answered_us.clone_from(&answered_us);
+            answer.went_over.clone_from(&went_over);
+        }
+        (counts.answered_us, counts.went_over) = (answered_us, went_over);
         Answer::Roamed(Box::new(answer))
     }
 }

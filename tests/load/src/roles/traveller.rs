@@ -7,8 +7,10 @@ use throughline::prelude::*;
 
 use crate::numbers::{Checker, Counts, Numbered};
 
-/// The name of the kind.
-pub(crate) const KIND: &str = Traveller::KIND;
+/// The name of the kind; with crash-proof turns, or without.
+pub(crate) const fn kind(crash_proof: bool) -> &'static str {
+    if crash_proof { Traveller::<true>::KIND } else { Traveller::<false>::KIND }
+}
 
 /// What a client sends to learn the totals of its session: shorter than any numbered message.
 pub(crate) const REPORT: &[u8] = b"report";
@@ -35,9 +37,20 @@ pub(crate) struct Totals {
     pub(crate) moves: u64,
 }
 
+/// Bytes at the end of what a crash-proof one sends: the process that the turn ran in.
+const PROCESS_BYTES: usize = 4;
+
+/// What a crash-proof one sent, and the process that made it; others send the message alone.
+pub(crate) fn made_by(crash_proof: bool, message: &[u8]) -> (&[u8], Option<u32>) {
+    match message.split_last_chunk::<PROCESS_BYTES>() {
+        Some((message, process)) if crash_proof => (message, Some(u32::from_be_bytes(*process))),
+        _ => (message, None),
+    }
+}
+
 /// Checks the numbers that come and answers each with one of its own. All of it travels.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Traveller {
+pub(crate) struct Traveller<const CRASH_PROOF: bool> {
     checker: Checker,
     totals: Totals,
     own_ms: u64,
@@ -45,10 +58,14 @@ pub(crate) struct Traveller {
     notes: Notes,
 }
 
-impl Traveller {
+impl<const CRASH_PROOF: bool> Traveller<CRASH_PROOF> {
     fn send(&mut self, ctx: &mut Context<Self>) {
         self.totals.sent += 1;
-        ctx.send(Raw::from(Numbered::message(self.totals.sent)));
+        let mut message = Numbered::message(self.totals.sent);
+        if CRASH_PROOF {
+            message.extend(std::process::id().to_be_bytes());
+        }
+        ctx.send(Raw::from(message));
     }
 }
 
@@ -69,8 +86,10 @@ impl Notes {
     }
 }
 
-impl Session for Traveller {
-    const KIND: &'static str = "traveller";
+impl<const CRASH_PROOF: bool> Session for Traveller<CRASH_PROOF> {
+    const KIND: &'static str = if CRASH_PROOF { "steady-traveller" } else { "traveller" };
+    const DURABILITY: Durability =
+        if CRASH_PROOF { Durability::EveryTurn } else { Durability::OnSwapOut };
     type In = Raw;
     type Out = Raw;
 

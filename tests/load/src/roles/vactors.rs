@@ -105,7 +105,7 @@ where
 
 fn start(options: &Options) -> Result<RunningNode, Error> {
     start_log();
-    let builder = Node::builder(config(options)?).sessions::<Traveller>();
+    let builder = Node::builder(config(options)?).sessions::<Traveller<false>>();
     let builder = match options.guest {
         true => builder,
         false => builder.vactors::<Counter<false>>().vactors::<Counter<true>>(),

@@ -12,10 +12,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use crate::error::Error;
 use crate::latency::Latency;
 use crate::numbers::{Checker, Counts, Numbered};
-use crate::roam::Roamed;
+use crate::roam::{Roamed, WentOver};
 use crate::roles::proxy::micros;
 use crate::roles::roamer::source::Source;
-use crate::roles::traveller::{KIND, REPORT, Totals};
+use crate::roles::traveller::{REPORT, Totals, kind, made_by};
 
 /// Answers whose moment is kept: each session of the largest storm, a few times over.
 const ANSWERED_MAX: usize = 100_000;
@@ -68,6 +68,8 @@ pub(super) struct Plan {
     pub(super) login: String,
     /// How often it says something of its own accord.
     pub(super) every: Option<Duration>,
+    /// Whether its session is crash-proof.
+    pub(super) crash_proof: bool,
     /// Whether it logs in again when its session has ended.
     pub(super) rejoins: bool,
 }
@@ -91,6 +93,8 @@ pub(super) struct Player {
     awaits_answer: bool,
     asked: bool,
     settled: bool,
+    /// The process that made what it handled last, and when that was.
+    served_by: Option<(u32, u64)>,
 }
 
 impl Player {
@@ -114,6 +118,7 @@ impl Player {
             awaits_answer: false,
             asked: false,
             settled: false,
+            served_by: None,
         }
     }
 
@@ -122,8 +127,12 @@ impl Player {
         let failed = |why: String| Error::Client { what: "connect", why };
         let mut addresses = self.plan.addresses.clone();
         addresses.rotate_left(self.at);
+        if self.plan.client & 1 == 1 {
+            // Not all of one node go to the same one when it is lost.
+            addresses[1..].reverse();
+        }
         let options = Options::new(addresses)
-            .kind(KIND)
+            .kind(kind(self.plan.crash_proof))
             .login(&self.plan.login)
             .tries(TRIES)
             .seed(self.plan.client)
@@ -247,6 +256,10 @@ impl Player {
             self.settle(&totals);
             return Ok(());
         }
+        let (message, process) = made_by(self.plan.crash_proof, message);
+        if let Some(process) = process {
+            self.served_by(process);
+        }
         self.down += match Numbered::number(message) {
             Some(number) => self.checker.handle(number),
             None => Counts { corrupted: 1, ..Counts::default() },
@@ -256,6 +269,16 @@ impl Player {
             self.answered(client)?;
         }
         Ok(())
+    }
+
+    /// Notes when the session went over to another process.
+    fn served_by(&mut self, process: u32) {
+        let now = micros(SystemTime::now());
+        let Some((from, heard_us)) = self.served_by.replace((process, now)) else { return };
+        let mut counts = self.shared.counts.borrow_mut();
+        if from != process && counts.went_over.len() < ANSWERED_MAX {
+            counts.went_over.push(WentOver { from, heard_us, at_us: now });
+        }
     }
 
     /// The first answer after a hop or a break.
