@@ -140,6 +140,10 @@ impl Stage {
         Instant::now() < self.end
     }
 
+    fn note(&self, note: impl FnOnce(&mut Struck)) {
+        note(&mut self.struck.borrow_mut());
+    }
+
     /// A node that nothing is done to, until it is given back.
     fn take(&self, random: &mut Rng) -> Site {
         let mut calm = self.calm.borrow_mut();
@@ -165,10 +169,10 @@ impl Stage {
     async fn kill(&self, member: &mut Member, away: Duration) -> Result<(), Error> {
         let (process, from_us) = (member.process(), now_us());
         member.kill().await?;
-        let mut struck = self.struck.borrow_mut();
-        struck.kills += 1;
-        struck.faults.push(Fault { cause: Cause::Kill, process, from_us, until_us: u64::MAX });
-        drop(struck);
+        self.note(|struck| {
+            struck.kills += 1;
+            struck.faults.push(Fault { cause: Cause::Kill, process, from_us, until_us: u64::MAX });
+        });
         sleep(away).await;
         member.start_again().await
     }
@@ -180,9 +184,10 @@ impl Stage {
         sleep(NOTICED).await;
         member.serves().await?;
         let until_us = from_us + u64::try_from(lasting.as_micros()).unwrap_or(0);
-        let mut struck = self.struck.borrow_mut();
-        struck.stops += 1;
-        struck.faults.push(Fault { cause: Cause::Stop, process, from_us, until_us });
+        self.note(|struck| {
+            struck.stops += 1;
+            struck.faults.push(Fault { cause: Cause::Stop, process, from_us, until_us });
+        });
         Ok(())
     }
 
@@ -218,12 +223,12 @@ impl Stage {
         let _: serde_json::Value = proxy.ask(&Question::Break(broken), TOLD_WITHIN).await?;
         sleep(lasting).await;
         let _: serde_json::Value = proxy.ask(&Question::Mend, TOLD_WITHIN).await?;
-        let mut struck = self.struck.borrow_mut();
-        struck.cuts += 1;
-        if to_store {
-            struck.faults.push(Fault { cause: Cause::Cut, process, from_us, until_us: now_us() });
-        }
-        drop(struck);
+        let until_us = now_us();
+        self.note(|struck| {
+            struck.cuts += 1;
+            let fault = Fault { cause: Cause::Cut, process, from_us, until_us };
+            struck.faults.extend(to_store.then_some(fault));
+        });
         // One that was without a store for longer than its lease joins again.
         site.member.serves().await
     }
@@ -238,9 +243,10 @@ impl Stage {
         store.kill().await?;
         sleep(away).await;
         store.start_again().await?;
-        let mut struck = self.struck.borrow_mut();
-        struck.store_kills += 1;
-        struck.outages.push(Outage { from_us, until_us: now_us() });
+        self.note(|struck| {
+            struck.store_kills += 1;
+            struck.outages.push(Outage { from_us, until_us: now_us() });
+        });
         Ok(())
     }
 
