@@ -140,6 +140,23 @@ fn storm_brings_every_session_back() {
 }
 
 #[test]
+fn a_storm_of_a_killed_node_ends_no_crash_proof_session() {
+    let small = ["storm", "--kill", "--seconds", "1", "--sessions", "60", "--json"];
+    let found = cluster_report(&small);
+    assert_eq!((count(&found, "hit"), count(&found, "not_back")), (20, 0), "{found}");
+}
+
+#[test]
+fn p7_whatever_is_killed_stopped_or_cut_nothing_is_lost_and_nobody_ends() {
+    let small = ["kill", "--seconds", "12", "--clients", "12", "--pace", "200", "--json"];
+    let found = cluster_report(&small);
+    let parts = ["kills", "stops", "cuts", "store_kills"].map(|field| count(&found, field));
+    assert_eq!(parts.iter().sum::<u64>(), count(&found, "faults"), "{found}");
+    assert!(count(&found, "faults") > 0, "{found}");
+    assert_eq!((count(&found, "ended"), count(&found, "stale_accepted")), (0, 0), "{found}");
+}
+
+#[test]
 fn a_node_that_was_frozen_beyond_its_lease_writes_nothing() {
     let small = ["freeze", "--seconds", "1", "--clients", "12", "--pace", "200", "--json"];
     let found = report(&small);
