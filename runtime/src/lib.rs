@@ -35,7 +35,7 @@
 //! ```
 //!
 //! # Layout
-//! - `durability`: what survives the death of a node
+//! - `durability`: what survives the death of a node; `token`: what a turn is called outside
 //! - `session`: what a game implements and is given; `codec`: how its messages become bytes
 //! - `node`: a server process; `config`: its settings; `prelude`: what a game imports
 //! - `listen`, `transport`, `handshake`, `admission`: how connections come in
@@ -75,6 +75,7 @@ mod peers;
 pub mod prelude;
 mod queues;
 mod session;
+mod token;
 mod transport;
 #[doc(hidden)]
 pub mod vactor;
@@ -102,6 +103,7 @@ pub use session::{
 };
 pub use throughline_link::{CloseCode, SessionId};
 pub use throughline_queue::{DeadLetter, DeadLetterError, DeadLetterPage, FiledLetter};
+pub use token::TurnToken;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

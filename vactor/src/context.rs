@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use throughline::vactor::{CatchUp, Stage};
-use throughline::{Codec, HandlerError, Recipient, SendReliableError};
+use throughline::{Codec, HandlerError, Recipient, SendReliableError, TurnToken};
 
 use crate::VActor;
 
@@ -27,6 +27,14 @@ impl<V: VActor> Context<V> {
     #[must_use]
     pub fn key(&self) -> &str {
         self.stage.key()
+    }
+
+    /// What this turn is called outside, the same each time that it is run for this durable message:
+    /// for a game's own database, so that a turn that is run again after a crash does there nothing
+    /// twice. `None` in every other turn: an ask is not run again, and a reminder has its name.
+    #[must_use]
+    pub fn token(&self) -> Option<TurnToken> {
+        self.stage.token()
     }
 
     /// The number of the node that runs this turn: for people to look at.

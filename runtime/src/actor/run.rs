@@ -13,6 +13,7 @@ use crate::{
     cluster::{self, Sending},
     counters::is_worth_a_line,
     session::{Effect, Recipient, ServerMessage, Session, Undelivered},
+    token::Origin,
 };
 
 impl<S: Session> SessionActor<S> {
@@ -63,6 +64,7 @@ impl<S: Session> SessionActor<S> {
         match &self.turns {
             Some(turns) if is_free => {
                 self.turns_left -= 1;
+                self.shared.caller.set_origin(Origin::Message(seq));
                 turns.begin_message(payload);
                 let hook = Hook::Message;
                 let (seq, input, used_up) = (Some(seq), None, None);
@@ -112,6 +114,11 @@ impl<S: Session> SessionActor<S> {
         if S::DURABILITY.is_every_turn() {
             turns.write_as(self.version());
         }
+        self.shared.caller.set_origin(match &input {
+            Input::Message(seq, _) => Origin::Message(*seq),
+            Input::Queued(message) => Origin::Queued(message.position()),
+            _ => Origin::Nameless,
+        });
         let hook = input.hook();
         self.turn = Some(Turn { seq, hook, began: now, input: kept, tries: 1, used_up: None });
         turns.begin(input);

@@ -16,6 +16,7 @@ use crate::{
     cluster::{self, LocateError, Location},
     codec::{self, Codec, Outgoing},
     queues::{self, Address, Durable, GroupName, SendReliableError},
+    token::TurnToken,
     vactor::{Caller, Payload, Target},
 };
 
@@ -293,6 +294,15 @@ impl<S: Session> Context<S> {
     /// session whose node stops goes by itself.
     pub fn swap_out(&mut self) {
         self.stage(Effect::SwapOut);
+    }
+
+    /// What this turn is called outside, the same each time that it is run for this message: for a
+    /// game's own database, so that a turn that is run again after a crash does there nothing
+    /// twice. `None` in hooks and timers, and in other turns that are not for a message of the
+    /// client or of a queue.
+    #[must_use]
+    pub fn token(&self) -> Option<TurnToken> {
+        self.shared.caller.token()
     }
 
     /// The key registered in an earlier turn.

@@ -1,6 +1,6 @@
 //! Asks and tells in the name of a session, a VActor, or somebody outside.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::{
     cluster::{self, Sending},
     node::Shared,
     session::Recipient,
+    token::{Origin, TurnToken},
 };
 
 /// One-way messages of one sender that wait behind each other, at most; one more is dropped, and
@@ -47,6 +48,8 @@ pub struct Caller {
     who: Option<RecordId>,
     /// Who waits for the turn under way, the first one first.
     waiting: RefCell<Vec<RecordId>>,
+    /// What the turn under way is run for.
+    origin: Cell<Origin>,
     /// Where tells go, in order; made when first needed.
     courier: OnceCell<mpsc::Sender<Held>>,
     /// The same for messages to sessions, of a VActor.
@@ -59,6 +62,7 @@ impl Caller {
             node,
             who,
             waiting: RefCell::default(),
+            origin: Cell::default(),
             courier: OnceCell::new(),
             sendings: OnceCell::new(),
         }
@@ -71,6 +75,16 @@ impl Caller {
     /// In whose name; `None`: somebody outside.
     pub(super) const fn who(&self) -> Option<&RecordId> {
         self.who.as_ref()
+    }
+
+    /// A turn begins, for that.
+    pub(crate) fn set_origin(&self, origin: Origin) {
+        self.origin.set(origin);
+    }
+
+    /// What the turn under way is called outside; `None` if it has no name that lasts.
+    pub fn token(&self) -> Option<TurnToken> {
+        self.origin.get().token(self.who.as_ref()?.as_bytes())
     }
 
     /// A turn begins, for which these wait.

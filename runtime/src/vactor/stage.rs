@@ -9,6 +9,7 @@ use super::{Caller, CatchUp, Payload, Target, reminders::Change};
 use crate::{
     queues::{self, Address, GroupName, SendReliableError},
     session::{Effect, Effects, HandlerError, Recipient},
+    token::TurnToken,
 };
 
 /// Longest name of a reminder.
@@ -49,6 +50,11 @@ impl Stage {
             deactivates: Cell::new(false),
             fault: RefCell::default(),
         }
+    }
+
+    /// What the turn under way is called outside.
+    pub fn token(&self) -> Option<TurnToken> {
+        self.caller.token()
     }
 
     /// The VActor's key.

@@ -26,6 +26,7 @@ use crate::{
     peers,
     queues::Loss,
     session::HandlerError,
+    token::Origin,
     vactor::{
         AskError, Durability, Instance, Job, Mode, Payload, Rejection, TurnFuture,
         reminders::{Change, REMINDERS_MAX, Reminders},
@@ -209,6 +210,10 @@ impl VActorActor {
             self.note_failure(&error.to_string());
             return replier.reject(Rejection::HandlerFailed);
         }
+        self.stage.caller().set_origin(match &what {
+            What::Queued(queued) => Origin::Queued(queued.message.position()),
+            _ => Origin::Nameless,
+        });
         let future = self.instance.turn(job);
         self.turn = Some(Turn { future, replier, what, began: now, tries: 1, before: None });
     }

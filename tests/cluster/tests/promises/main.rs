@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - `game`: what is played; `handover`, `faults`, `expiry`: what is done to its cluster
-//! - `seeds`: the same again, and in other orders
+//! - `seeds`: the same again, and in other orders; `outside`: what turns do elsewhere
 
 mod crash_proof;
 mod dead_letters;
@@ -10,5 +10,6 @@ mod expiry;
 mod faults;
 mod game;
 mod handover;
+mod outside;
 mod seeds;
 mod swap_out;
