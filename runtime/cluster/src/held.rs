@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use throughline_canary::canary;
 
 use crate::{
     ask::{Ask, Reply},
@@ -188,7 +189,7 @@ impl Held {
     /// # Errors
     /// [`Refusal::OldAttempt`].
     pub fn handle_resume(&mut self, attempt: u64) -> Result<(), Refusal> {
-        if attempt <= self.attempt {
+        if attempt <= self.attempt && !canary!(OldAttemptAccepted) {
             return Err(Refusal::OldAttempt);
         }
         self.attempt = attempt;
@@ -203,7 +204,7 @@ impl Held {
             Some(Reply::Refused(Refusal::NOT_YET))
         } else if ask.epoch != self.header.epoch {
             Some(Reply::ReadAgain)
-        } else if ask.attempt <= self.attempt {
+        } else if ask.attempt <= self.attempt && !canary!(OldAttemptAccepted) {
             Some(Reply::Refused(Refusal::OldAttempt))
         } else if !to.is_alive() || ask.from != to.member {
             Some(Reply::Refused(Refusal::GoElsewhere(elsewhere.to_vec())))
@@ -292,7 +293,9 @@ impl Held {
 
     fn commit(&mut self, mut step: Step, doing: Doing) {
         // A version is proposed once: what was tried and refused may have landed unseen.
-        self.renumber(&mut step);
+        if !canary!(VersionNotBumped) {
+            self.renumber(&mut step);
+        }
         if let Some(after) = &step.after {
             self.tried = after.version;
             self.proposed = Some(Box::new(after.clone()));
@@ -343,6 +346,15 @@ impl Held {
                 self.take_proposed();
                 self.is_in(doing);
             }
+            (doing, Outcome::Unknown) if canary!(UnknownTakenAsDone) => {
+                self.take_proposed();
+                self.is_in(doing);
+            }
+            (Doing::Acting, Outcome::Refused) if canary!(RefusalIgnored) => {
+                self.take_proposed();
+                self.is_in(Doing::Acting);
+            }
+            (doing, Outcome::Unknown) if canary!(UnknownTakenAsRefused) => self.is_not_in(doing),
             // Refused may mean: not this node's any more; or another check did not hold.
             (Doing::Settled(doing, _), _) => self.settle(*doing),
             (doing, _) => self.settle(doing),
@@ -372,6 +384,10 @@ impl Held {
         // seen to be in stands on the header from before it, what was tried later on itself.
         let is_in = self.goal.as_ref().is_some_and(|goal| now.version == goal.version)
             || self.in_from.is_some_and(|first| now.version >= first);
+        if canary!(UnknownSettledByRead) {
+            self.header = now;
+            return if is_in { self.is_in(*doing) } else { self.is_not_in(*doing) };
+        }
         let step = self.law.settle(&now, self.tried);
         if let Some(after) = &step.after {
             if is_in {
