@@ -131,6 +131,7 @@ impl Rule {
             Self::ClaimHeader => canary!(ClaimUnchecked),
             Self::TakeHeader => canary!(TakeUnchecked),
             Self::TakeDead => canary!(TakeWithoutWaiting),
+            Self::RemoveHeader => canary!(RemoveUnchecked),
             Self::CreateAbsent => canary!(CreateUnchecked),
             Self::Attempt => canary!(OldAttemptAccepted),
             Self::KeyHolder => canary!(KeyUnchecked),

@@ -215,13 +215,10 @@ impl Beats {
         );
         if !canary!(FencedKeepsAll) {
             node.vactors.fence();
-        }
-        for (_, actor) in all {
-            if canary!(FencedKeepsAll) {
-                break;
+            for (_, actor) in all {
+                // One whose mailbox is full finds out by its lease, which it does not have.
+                let _ = actor.try_send(ToSession::Fenced);
             }
-            // One whose mailbox is full finds out by its lease, which it does not have.
-            let _ = actor.try_send(ToSession::Fenced);
         }
         let incarnation = random_number(node);
         cluster.set_incarnation(incarnation);

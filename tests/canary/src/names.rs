@@ -46,6 +46,7 @@ canaries! {
         "a dead owner's record is taken without a check of its header"
     CreateUnchecked "create-unchecked" "P3":
         "a record is created without a check that there is none"
+    RemoveUnchecked "remove-unchecked" "P3": "a record is deleted without a check of its header"
     VersionNotBumped "version-not-bumped" "P3": "commits for a record leave its version as it is"
     EpochNotBumped "epoch-not-bumped" "P3": "a change of owner leaves the epoch as it is"
     TakeWithoutWaiting "take-without-waiting" "P3":
@@ -139,10 +140,9 @@ canaries! {
         "a dequeue does not check that what it read is still there"
     TokenNotKept "token-not-kept" "P6": "the batch of a token is not kept"
     NoRegularLook "no-regular-look" "P6": "queues are not looked at unless somebody pokes"
-    StoreTornBatch "store-torn-batch" "P7":
-        "the in-memory store drops the last write of a large batch"
-    StoreFirstCheckOnly "store-first-check-only" "P3":
-        "the in-memory store checks only the first check of a batch"
+    StoreTornBatch "store-torn-batch" "P7": "the in-memory store drops a write of a large batch"
+    StoreSkipsLastCheck "store-skips-last-check" "P3":
+        "the in-memory store leaves out the last check of a batch"
     StoreAnswersEarly "store-answers-early" "P8":
         "the faulty store answers before a commit is synced, and a crash loses the last one"
 }
