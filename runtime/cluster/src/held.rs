@@ -109,8 +109,7 @@ impl Held {
     /// A record that the store says is this node's.
     #[must_use]
     pub fn new(header: Header) -> Self {
-        let (tried, attempt) = (header.version, header.attempt);
-        let doing = Doing::Nothing;
+        let (tried, attempt, doing) = (header.version, header.attempt, Doing::Nothing);
         Self {
             law: Law::default(),
             header,
@@ -284,18 +283,13 @@ impl Held {
     }
 
     fn is_idle(&self) -> Result<(), NotNow> {
-        if self.doing == Doing::Nothing {
-            Ok(())
-        } else {
-            Err(NotNow::WrongState(self.header.id.clone()))
-        }
+        let is_idle = self.doing == Doing::Nothing;
+        is_idle.then_some(()).ok_or_else(|| NotNow::WrongState(self.header.id.clone()))
     }
 
     fn commit(&mut self, mut step: Step, doing: Doing) {
         // A version is proposed once: what was tried and refused may have landed unseen.
-        if !canary!(VersionNotBumped) {
-            self.renumber(&mut step);
-        }
+        self.renumber(&mut step);
         if let Some(after) = &step.after {
             self.tried = after.version;
             self.proposed = Some(Box::new(after.clone()));
@@ -307,9 +301,9 @@ impl Held {
     }
 
     fn renumber(&self, step: &mut Step) {
-        let Some(after) = step.after.as_mut().filter(|after| after.version <= self.tried) else {
-            return;
-        };
+        let is_tried =
+            |after: &&mut Header| after.version <= self.tried && !canary!(VersionNotBumped);
+        let Some(after) = step.after.as_mut().filter(is_tried) else { return };
         let (old, new) = (after.version, self.tried + 1);
         let change = |header: &mut Header| {
             header.version = new;
@@ -345,14 +339,6 @@ impl Held {
             (doing, Outcome::Done) => {
                 self.take_proposed();
                 self.is_in(doing);
-            }
-            (doing, Outcome::Unknown) if canary!(UnknownTakenAsDone) => {
-                self.take_proposed();
-                self.is_in(doing);
-            }
-            (Doing::Acting, Outcome::Refused) if canary!(RefusalIgnored) => {
-                self.take_proposed();
-                self.is_in(Doing::Acting);
             }
             (doing, Outcome::Unknown) if canary!(UnknownTakenAsRefused) => self.is_not_in(doing),
             // Refused may mean: not this node's any more; or another check did not hold.

@@ -62,7 +62,7 @@ canaries! {
     LeaseFromAnswer "lease-from-answer" "P3":
         "the lease counts from the answer to a beat, not from before it was sent"
     FencedKeepsAll "fenced-keeps-all" "P3": "a node that was fenced keeps what it held"
-    RefusalIgnored "refusal-ignored" "P3": "a turn whose commit was refused counts as committed"
+    RefusalIgnored "refusal-ignored" "P3": "a commit that was refused counts as done"
     YieldToTheGone "yield-to-the-gone" "P4": "a record is yielded to a node that is gone or drains"
     YieldUnread "yield-unread" "P5":
         "a record is yielded to a node that cannot read its state version"
