@@ -213,11 +213,10 @@ impl Numbering {
         if peer_received < self.acked || peer_received > self.last() {
             return false;
         }
-        let has = match () {
-            () if canary!(DuplicateDelivered) => self.acked,
-            () if canary!(ResumeForgetsRetained) => self.last(),
-            () => peer_received,
-        };
+        if canary!(ResumeForgetsRetained) {
+            (self.retained, self.acked) = (Retained::default(), peer_received);
+        }
+        let has = if canary!(DuplicateDelivered) { self.acked } else { peer_received };
         self.written = has;
         // Not more than is retained, which is in memory.
         let index = usize::try_from(has - self.acked).unwrap_or(usize::MAX);
