@@ -1,5 +1,6 @@
 //! Enqueues, as parts of the commit of whoever makes them.
 
+use throughline_canary::canary;
 use throughline_store::Write;
 
 use crate::defaults::PAYLOAD_BYTES_MAX;
@@ -59,7 +60,7 @@ impl Producing {
 
     /// The next position.
     pub(crate) fn position(&mut self, number: u64, now_ms: u64) -> Position {
-        self.last_ms = self.last_ms.max(now_ms);
+        self.last_ms = if canary!(EnqueueTimeGoesBack) { now_ms } else { self.last_ms.max(now_ms) };
         Position { time_ms: self.last_ms, source: self.source, number }
     }
 }

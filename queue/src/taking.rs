@@ -1,6 +1,7 @@
 //! Taking messages out of queues.
 
 use bytes::Bytes;
+use throughline_canary::canary;
 use throughline_store::{CommitError, Entry};
 
 use crate::defaults::{COMMITS_MAX, MESSAGES_MAX, TOKEN_BYTES_MAX};
@@ -46,6 +47,9 @@ impl Taking {
             match lane.commit(found.used_up()).await {
                 Ok(true) => {
                     self.removed(name, &found);
+                    if canary!(DequeueUpToMax) {
+                        self.delete_up_to(name, found.live.last()).await;
+                    }
                     only_expired = true;
                     // What expired in pages of its own is stepped over.
                     if !found.live.is_empty() || !found.more {
@@ -97,6 +101,9 @@ impl Taking {
             let expires_ms = self.common.clock.now_ms().saturating_add(kept_ms);
             let kept = Kept { expires_ms, token: token.clone(), more, messages: live };
             let mut pieces = kept.replace(name, before);
+            if canary!(TokenNotKept) {
+                pieces = Pieces::default();
+            }
             let found = Found { live: kept.messages, expired, more };
             pieces.merge(found.used_up());
             match self.common.store.commit(pieces.into_batch()).await {
@@ -114,6 +121,15 @@ impl Taking {
             Some(reason) => DequeueError::Unknown { reason },
             None => DequeueError::Contended { tries: COMMITS_MAX },
         })
+    }
+
+    /// Of a planted bug: everything goes that is not behind this message.
+    async fn delete_up_to(&self, name: &QueueName, last: Option<&Message>) {
+        let store = &*self.common.store;
+        let read = Inbox::read(store, name, None, MESSAGES_MAX).await;
+        let mut all = read.map(|page| page.messages).unwrap_or_default();
+        all.retain(|message| last.is_some_and(|last| message.position() <= last.position()));
+        let _ = store.commit(Message::rows_used_up(all.iter()).into_batch()).await;
     }
 
     pub(crate) async fn peek_all(&self, name: &QueueName) -> Result<Messages, ReadError> {
@@ -195,7 +211,7 @@ impl Taking {
             return Ok(None);
         }
         let now_ms = self.common.clock.now_ms();
-        let (expired, live) = page.messages.into_iter().partition(|m| m.is_expired(now_ms));
+        let (expired, live) = page.messages.into_iter().partition(|m| is_over(m, now_ms));
         Ok(Some(Found { live, expired, more: page.more }))
     }
 
@@ -222,7 +238,7 @@ impl Taking {
     /// What a dequeue returns: nothing that has expired while it was committed.
     fn taken(&self, name: &QueueName, mut messages: Vec<Message>, more: bool) -> Messages {
         let now_ms = self.common.clock.now_ms();
-        messages.retain(|message| !message.is_expired(now_ms));
+        messages.retain(|message| !is_over(message, now_ms));
         add(&self.common.counters.dequeued, messages.len());
         Messages::new(name.clone(), messages, more)
     }
@@ -243,6 +259,11 @@ impl Found {
         all.sort_unstable_by_key(|message| message.position());
         Message::rows_used_up(all.into_iter())
     }
+}
+
+/// Whether a message must not be delivered any more.
+fn is_over(message: &Message, now_ms: u64) -> bool {
+    message.is_expired(now_ms) && !canary!(ExpiredDelivered)
 }
 
 fn read(error: throughline_store::GetError) -> DequeueError {

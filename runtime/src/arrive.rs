@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, atomic::Ordering};
 
 use futures_util::FutureExt as _;
+use throughline_canary::canary;
 use throughline_cluster::{Header, Snapshot, defaults};
 use throughline_link::{Answer, CloseCode, Frame, Instant, NodeLink, Resume, SessionId, wire};
 
@@ -208,7 +209,9 @@ pub(crate) async fn arrive<S: Session>(
         return no(client, later(CloseCode::NotYet, "this node may not act"));
     }
     let snapshot = S::DURABILITY.is_every_turn().then(|| loaded.snapshot.clone());
-    if let Err(why) = holding.run(snapshot).await {
+    if !canary!(EffectsBeforeRunning)
+        && let Err(why) = holding.run(snapshot).await
+    {
         log::debug!("{}: not started here: {why}", holding.held.header().id);
         return no(client, later(CloseCode::NotYet, "the session went elsewhere"));
     }

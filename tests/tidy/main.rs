@@ -1,10 +1,12 @@
 //! Style as a test: what a reviewer would otherwise have to repeat. Each rule is shown to find what
 //! it is for before it is trusted with the tree.
 
+mod canaries;
 mod docs;
 mod rules;
 mod tree;
 
+use throughline_canary::Canary;
 use tree::{File, Tree};
 
 /// Fails with every finding, one per line.
@@ -120,6 +122,33 @@ fn link_and_cluster_have_no_clock_randomness_or_io() {
     let good = "[dependencies]\nbytes.workspace = true\n[dev-dependencies]\ntokio = \"1\"\n";
     assert_tells_apart(rules::sans_io, "runtime/link/Cargo.toml", bad, good);
     assert_obeyed(rules::sans_io);
+}
+
+#[test]
+fn no_manifest_turns_planted_bugs_on() {
+    for bad in [
+        "default = [\"canary\"]\n",
+        "throughline = { workspace = true, features = [\"canary\"] }\n",
+        "throughline-canary = { workspace = true, features = [\"planted\"] }\n",
+    ] {
+        let good = "canary = [\"throughline/canary\"]\nrequired-features = [\"canary\"]\n";
+        assert_tells_apart(canaries::turned_on, "queue/Cargo.toml", bad, good);
+    }
+    assert_obeyed(canaries::turned_on);
+}
+
+#[test]
+fn no_bug_can_be_planted_in_a_build_of_the_workspace() {
+    const { assert!(!throughline_canary::IS_PLANTED, "built with the feature `canary`") }
+}
+
+#[test]
+fn every_planted_bug_has_a_place_and_a_row_in_the_table() {
+    assert_none(&canaries::without_a_place(&Tree::of_project()));
+    assert_none(&canaries::not_in_the_table(&Tree::of_project()));
+    let none = Tree::new(vec![File::new("docs/testing.md", "| `no-such` | P1 | x | |\n")]);
+    assert_eq!(canaries::without_a_place(&none).len(), Canary::ALL.len());
+    assert_eq!(canaries::not_in_the_table(&none).len(), Canary::ALL.len() + 1);
 }
 
 #[test]

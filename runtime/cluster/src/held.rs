@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use throughline_canary::canary;
 
 use crate::{
     ask::{Ask, Reply},
@@ -108,8 +109,7 @@ impl Held {
     /// A record that the store says is this node's.
     #[must_use]
     pub fn new(header: Header) -> Self {
-        let (tried, attempt) = (header.version, header.attempt);
-        let doing = Doing::Nothing;
+        let (tried, attempt, doing) = (header.version, header.attempt, Doing::Nothing);
         Self {
             law: Law::default(),
             header,
@@ -188,7 +188,7 @@ impl Held {
     /// # Errors
     /// [`Refusal::OldAttempt`].
     pub fn handle_resume(&mut self, attempt: u64) -> Result<(), Refusal> {
-        if attempt <= self.attempt {
+        if attempt <= self.attempt && !canary!(OldAttemptAccepted) {
             return Err(Refusal::OldAttempt);
         }
         self.attempt = attempt;
@@ -203,7 +203,7 @@ impl Held {
             Some(Reply::Refused(Refusal::NOT_YET))
         } else if ask.epoch != self.header.epoch {
             Some(Reply::ReadAgain)
-        } else if ask.attempt <= self.attempt {
+        } else if ask.attempt <= self.attempt && !canary!(OldAttemptAccepted) {
             Some(Reply::Refused(Refusal::OldAttempt))
         } else if !to.is_alive() || ask.from != to.member {
             Some(Reply::Refused(Refusal::GoElsewhere(elsewhere.to_vec())))
@@ -283,11 +283,8 @@ impl Held {
     }
 
     fn is_idle(&self) -> Result<(), NotNow> {
-        if self.doing == Doing::Nothing {
-            Ok(())
-        } else {
-            Err(NotNow::WrongState(self.header.id.clone()))
-        }
+        let is_idle = self.doing == Doing::Nothing;
+        is_idle.then_some(()).ok_or_else(|| NotNow::WrongState(self.header.id.clone()))
     }
 
     fn commit(&mut self, mut step: Step, doing: Doing) {
@@ -304,9 +301,9 @@ impl Held {
     }
 
     fn renumber(&self, step: &mut Step) {
-        let Some(after) = step.after.as_mut().filter(|after| after.version <= self.tried) else {
-            return;
-        };
+        let is_tried =
+            |after: &&mut Header| after.version <= self.tried && !canary!(VersionNotBumped);
+        let Some(after) = step.after.as_mut().filter(is_tried) else { return };
         let (old, new) = (after.version, self.tried + 1);
         let change = |header: &mut Header| {
             header.version = new;
@@ -343,6 +340,7 @@ impl Held {
                 self.take_proposed();
                 self.is_in(doing);
             }
+            (doing, Outcome::Unknown) if canary!(UnknownTakenAsRefused) => self.is_not_in(doing),
             // Refused may mean: not this node's any more; or another check did not hold.
             (Doing::Settled(doing, _), _) => self.settle(*doing),
             (doing, _) => self.settle(doing),
@@ -372,6 +370,10 @@ impl Held {
         // seen to be in stands on the header from before it, what was tried later on itself.
         let is_in = self.goal.as_ref().is_some_and(|goal| now.version == goal.version)
             || self.in_from.is_some_and(|first| now.version >= first);
+        if canary!(UnknownSettledByRead) {
+            self.header = now;
+            return if is_in { self.is_in(*doing) } else { self.is_not_in(*doing) };
+        }
         let step = self.law.settle(&now, self.tried);
         if let Some(after) = &step.after {
             if is_in {

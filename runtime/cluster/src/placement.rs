@@ -7,6 +7,7 @@
 use core::time::Duration;
 use std::{collections::VecDeque, sync::Arc};
 
+use throughline_canary::canary;
 use throughline_link::Instant;
 
 use crate::{
@@ -208,7 +209,7 @@ impl Placement {
 
     /// The store says that it is this node's, though it is not in memory.
     fn mine(&mut self, header: Header, snapshot: Option<Snapshot>) {
-        if self.attempt < header.attempt {
+        if self.attempt < header.attempt && !canary!(OldAttemptAccepted) {
             return self.refuse(Refusal::OldAttempt);
         }
         if header.state == State::Running {
@@ -225,10 +226,11 @@ impl Placement {
         owner: &Entry,
         now: Instant,
     ) {
-        if self.attempt <= header.attempt {
+        if self.attempt <= header.attempt && !canary!(OldAttemptAccepted) {
             return self.refuse(Refusal::OldAttempt);
         }
-        if owner.is_gone() {
+        let is_silent = self.silent == Some((owner.member, header.epoch));
+        if owner.is_gone() || is_silent && canary!(TakeWithoutWaiting) {
             let taken = Taken {
                 attempt: Some(self.attempt),
                 expires: self.host.lost.until,
@@ -238,7 +240,6 @@ impl Placement {
             let step = self.law.take(header, owner, &self.host.me, &taken);
             return self.own(step, snapshot);
         }
-        let is_silent = self.silent == Some((owner.member, header.epoch));
         if is_silent && header.state == State::Committed {
             let step = self.law.seize(header, &self.host.me, self.attempt);
             return self.own(step, snapshot);

@@ -21,6 +21,8 @@ pub use key::Found;
 pub use take::Taken;
 pub use turn::{Turn, TurnState};
 
+use throughline_canary::canary;
+
 use crate::{
     entry::Entry,
     header::Header,
@@ -62,7 +64,7 @@ impl Change {
             commit.guard(rule, row, Some(value));
         }
         let mut after = before.clone();
-        after.version += 1;
+        after.version += u64::from(!canary!(VersionNotBumped));
         Self { commit, before: before.clone(), after }
     }
 
@@ -83,6 +85,9 @@ impl Change {
 
     /// Writes the header, and the index rows that differ. No row is written twice.
     fn finish(mut self, name: StepName) -> Step {
+        if canary!(EpochNotBumped) {
+            self.after.epoch = self.before.epoch;
+        }
         let id = &self.after.id;
         if self.before.owner != self.after.owner {
             if let Some(owner) = self.before.owner {

@@ -5,6 +5,8 @@
 
 use core::time::Duration;
 
+use throughline_canary::canary;
+
 use crate::{
     ImportError,
     frame::Data,
@@ -120,8 +122,15 @@ impl Numbering {
     ) -> Result<Incoming<'a>, Violation> {
         self.take_ack(data.ack)?;
         let expected = self.received + 1;
+        if data.seq > expected && canary!(GapAccepted) {
+            self.received = data.seq;
+            return Ok(Incoming::Message { seq: data.seq, payload: data.payload });
+        }
         if data.seq > expected {
             return Err(Violation::Gap { seq: data.seq, expected });
+        }
+        if data.seq < expected && canary!(DuplicateDelivered) {
+            return Ok(Incoming::Message { seq: data.seq, payload: data.payload });
         }
         if data.seq < expected {
             self.ack_due = Some(now);
@@ -136,6 +145,10 @@ impl Numbering {
     pub(crate) fn take_ack(&mut self, ack: u64) -> Result<(), Violation> {
         // A lower ack than before is an old frame's, resent: it says nothing new.
         let Some(fresh @ 1..) = ack.checked_sub(self.acked) else { return Ok(()) };
+        if canary!(DuplicateDelivered) && (self.written + 1..=self.last()).contains(&ack) {
+            self.cursor = self.retained.offset(usize::try_from(fresh).unwrap_or(usize::MAX));
+            self.written = ack;
+        }
         if ack > self.written {
             return Err(Violation::AckBeyondSent { ack, sent: self.written });
         }
@@ -151,7 +164,7 @@ impl Numbering {
     pub(crate) fn handled(&mut self, seq: u64, now: Instant, delay: Duration, every: u32) {
         debug_assert!(seq <= self.received, "only what was received can be handled");
         self.handled = self.handled.max(seq);
-        if self.handled - self.told >= u64::from(every) {
+        if self.handled - self.told >= u64::from(every) || canary!(AckBeforeCommit) {
             self.ack_due = Some(now);
         } else if self.ack_due.is_none() && self.handled > self.told {
             self.ack_due = Some(now + delay);
@@ -167,7 +180,7 @@ impl Numbering {
             let length = self.retained.length(usize::try_from(index).unwrap_or(usize::MAX));
             let payload = self.retained.payload(self.cursor, length);
             self.written += 1;
-            Data { seq: self.written, ack: self.handled, payload }.write(out);
+            Data { seq: self.written, ack: self.to_tell(), payload }.write(out);
             self.cursor += length;
             self.told = self.handled;
             self.ack_due = None;
@@ -175,10 +188,16 @@ impl Numbering {
     }
 
     /// Notes that some other frame carries the acknowledgement.
-    pub(crate) const fn ack_told(&mut self) -> u64 {
+    pub(crate) fn ack_told(&mut self) -> u64 {
         self.told = self.handled;
         self.ack_due = None;
-        self.handled
+        self.to_tell()
+    }
+
+    /// What an acknowledgement says.
+    #[inline]
+    fn to_tell(&self) -> u64 {
+        if canary!(AckOnReceive) { self.received } else { self.handled }
     }
 
     /// The peer may have missed every acknowledgement: it is due again.
@@ -194,9 +213,13 @@ impl Numbering {
         if peer_received < self.acked || peer_received > self.last() {
             return false;
         }
-        self.written = peer_received;
+        if canary!(ResumeForgetsRetained) {
+            (self.retained, self.acked) = (Retained::default(), peer_received);
+        }
+        let has = if canary!(DuplicateDelivered) { self.acked } else { peer_received };
+        self.written = has;
         // Not more than is retained, which is in memory.
-        let index = usize::try_from(peer_received - self.acked).unwrap_or(usize::MAX);
+        let index = usize::try_from(has - self.acked).unwrap_or(usize::MAX);
         self.cursor = self.retained.offset(index);
         true
     }
@@ -276,12 +299,16 @@ impl Numbering {
     /// Appends all that another node or process needs to go on: numbers and retained messages.
     /// What was received but not handled is left out; the peer sends it again.
     pub(crate) fn export(&self, out: &mut Vec<u8>) {
+        let (acked, count) = match canary!(HandoverForgetsRetained) {
+            true => (self.last(), 0),
+            false => (self.acked, self.retained.count()),
+        };
         writer::frame(out, EXPORT_VERSION, |out| {
-            for number in [self.acked, self.handled, self.retained.count() as u64] {
+            for number in [acked, self.handled, count as u64] {
                 out.extend_from_slice(&number.to_be_bytes());
             }
             let mut offset = 0;
-            for index in 0..self.retained.count() {
+            for index in 0..count {
                 let length = self.retained.length(index);
                 let payload = self.retained.payload(offset, length);
                 offset += length;

@@ -7,13 +7,14 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
 
+use throughline_canary::canary;
 use throughline_cluster::{Turn as RecordTurn, TurnState};
 use throughline_link::Instant;
 use throughline_queue::{Pieces, QueueName};
 
 use super::{Ending, Hook, Input, SessionActor, Turn};
 use crate::{
-    queues::{Beside, Durable, GroupName, QueuedMessage, Taking, beside},
+    queues::{Beside, Durable, GroupName, QueuedMessage, Taking, beside, delete_later},
     session::{Effect, Session},
 };
 
@@ -50,7 +51,8 @@ impl<S: Session> SessionActor<S> {
         // A swap-out has a commit of its own, and so has the end.
         let every =
             S::DURABILITY.is_every_turn() && !matches!(turn.hook, Hook::SwapOut | Hook::Destroyed);
-        (is_durable || every) && !self.leaving.fenced && self.holding.is_some()
+        let forgets = canary!(SwapOutForgetsStaged) && self.leaving.wanted.is_some();
+        (is_durable || every) && !forgets && !self.leaving.fenced && self.holding.is_some()
     }
 
     /// Writes what a turn has staged; its other effects wait.
@@ -65,7 +67,11 @@ impl<S: Session> SessionActor<S> {
             let leave = |group: &GroupName| Durable::Member { group: group.clone(), joins: false };
             staged.extend(groups.iter().map(leave));
         }
-        let used_up = turn.used_up.take().map(|used_up| *used_up).unwrap_or_default();
+        let mut used_up = turn.used_up.take().map(|used_up| *used_up).unwrap_or_default();
+        if canary!(QueuedDeletedLater) {
+            let store = &self.worker.node.cluster.store;
+            delete_later(store, std::mem::take(&mut used_up));
+        }
         match self.begin_commit(staged, used_up, now) {
             Ok(Begun { pokes, members }) => {
                 let committing = Committing::Turn { turn, pokes, members };
@@ -117,7 +123,11 @@ impl<S: Session> SessionActor<S> {
 
     /// A client is let in: where every turn is committed its attempt is, too, before it hears so.
     pub(super) fn commit_resume(&mut self, now: Instant) {
-        if !S::DURABILITY.is_every_turn() || self.holding.is_none() || self.ending != Ending::No {
+        if canary!(AttemptNotCommitted)
+            || !S::DURABILITY.is_every_turn()
+            || self.holding.is_none()
+            || self.ending != Ending::No
+        {
             return;
         }
         match self.begin_commit(Vec::new(), Pieces::default(), now) {
@@ -230,7 +240,7 @@ impl<S: Session> SessionActor<S> {
         let Some(holding) = &self.holding else { return false };
         let next = self.inboxes.next(holding.held.header(), now_ms);
         let Some(Taking { message, used_up }) = next else { return false };
-        if S::DURABILITY.is_every_turn() {
+        if S::DURABILITY.is_every_turn() && !canary!(QueuedDeletedFirst) {
             // It leaves its queue in the commit of its turn.
             self.since_queued = 0;
             self.begin_turn(Input::Queued(Box::new(message)), now);

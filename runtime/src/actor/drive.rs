@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix::{Actor, ActorContext, ActorFuture, AsyncContext};
+use throughline_canary::canary;
 use throughline_link::Instant;
 
 use super::{Ending, SessionActor};
@@ -82,6 +83,12 @@ impl<S: Session> SessionActor<S> {
                     connection.paused = true;
                 }
                 goes_on |= self.finish_turn(cx, now);
+                if canary!(EffectsBeforeCommit) && self.committing.is_some() {
+                    self.write(cx, now);
+                }
+                if canary!(AckBeforeCommit) && self.committing.is_some() {
+                    self.fill(cx, now, 0);
+                }
                 if goes_on && round + 1 < ROUNDS_MAX {
                     continue;
                 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use throughline_canary::canary;
 use throughline_cluster::{Gone, Member, RecordId, Reply, Went};
 use throughline_link::{CloseCode, Instant, NodeLink};
 
@@ -176,7 +177,10 @@ impl<S: Session> SessionActor<S> {
             return;
         }
         self.leaving.park_at = None;
-        let expires = ms_from_now(self.worker.node.config.session.timeout);
+        let mut expires = ms_from_now(self.worker.node.config.session.timeout);
+        if canary!(ExpiresEarly) {
+            expires = ms_from_now(Duration::ZERO);
+        }
         if let Some(holding) = &mut self.holding {
             // Refused only while something else is under way, which is not so here.
             let _ = holding.held.park(Some(expires));
@@ -221,7 +225,10 @@ impl<S: Session> SessionActor<S> {
         let snapshot = SessionSnapshot {
             link: self.link.export().into(),
             state,
-            timers: self.timers.export(now, &self.inbox.timers()),
+            timers: match canary!(SwapOutForgetsTimers) {
+                true => Vec::new(),
+                false => self.timers.export(now, &self.inbox.timers()),
+            },
             groups: self.group_names(),
             enqueued_ms: self.enqueued_ms,
             peers: self.shared.effects.borrow().peers.export(),

@@ -7,6 +7,7 @@ use std::sync::{
 };
 
 use actix::{Handler, Message};
+use throughline_canary::canary;
 use throughline_link::{Answer, CloseCode, Frame, Instant};
 
 use super::{Connection, Ending, Hook, Input, SessionActor, outlet::CLOSE_TIME};
@@ -222,7 +223,7 @@ impl<S: Session> SessionActor<S> {
 
     pub(super) fn say_taken_over(&self, old: Connection, is_live: bool) {
         let Connection { mut transport, unsent, closing: None, permits, .. } = old else { return };
-        if !is_live {
+        if !is_live || canary!(TakenOverNotSaid) {
             return;
         }
         self.worker.node.counters.closed.add(CloseCode::TakenOver);

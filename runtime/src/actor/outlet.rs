@@ -39,7 +39,7 @@ impl<S: Session> SessionActor<S> {
             if !self.link.wants_transmit(now) || self.is_line_full() {
                 break;
             }
-            self.fill(cx, now);
+            self.fill(cx, now, BUFFER_BYTES);
             wrote = true;
         }
         self.finish_closing(cx);
@@ -64,11 +64,12 @@ impl<S: Session> SessionActor<S> {
         false
     }
 
-    /// Takes what is due from the link, and hands it to the socket at once, if it takes it.
-    fn fill(&mut self, cx: &mut Context<'_>, now: Instant) {
+    /// Takes what is due from the link, messages up to `budget`, and hands it to the socket at
+    /// once, if it takes it.
+    pub(super) fn fill(&mut self, cx: &mut Context<'_>, now: Instant, budget: usize) {
         let mut bytes = self.worker.take_write_buffer();
         let time = if self.link.wants_time() { wall_ms() } else { 0 };
-        self.link.poll_transmit(now, time, &mut bytes, BUFFER_BYTES);
+        self.link.poll_transmit(now, time, &mut bytes, budget);
         if bytes.is_empty() {
             // Nothing was due after all.
         } else if let Some(link) = &mut self.simulated {

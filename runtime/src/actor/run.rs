@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
+use throughline_canary::canary;
 use throughline_link::{CloseCode, Instant};
 
 use super::{
@@ -278,7 +279,11 @@ impl<S: Session> SessionActor<S> {
     }
 
     fn try_again(&mut self, mut turn: Turn, input: Input, why: &str, now: Instant) {
-        if turn.tries < self.worker.node.config.session.poison_tries {
+        let mut tries_max = self.worker.node.config.session.poison_tries;
+        if canary!(PoisonForEver) {
+            tries_max *= 1_000;
+        }
+        if turn.tries < tries_max {
             turn.tries += 1;
             turn.began = now;
             turn.input = Some(Box::new(input.clone()));

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 
 use bytes::Bytes;
+use throughline_canary::canary;
 
 use crate::{
     codec::{self, Codec, DecodeError, Incoming},
@@ -233,7 +234,9 @@ impl<S: Session> Turns<S> {
     }
 
     fn failed(&self, why: String) -> TurnEnd {
-        self.shared.effects.borrow_mut().clear();
+        if !canary!(FailedTurnLeaves) {
+            self.shared.effects.borrow_mut().clear();
+        }
         *self.shared.fault.borrow_mut() = None;
         TurnEnd::Failed(why)
     }
@@ -294,6 +297,7 @@ async fn life<S: Session>(state: S, desk: Rc<Desk<S>>, mut ctx: Context<S>) {
         let outcome = match keep_copy(state, &desk) {
             Ok(()) => match run(state, task, &mut ctx, &desk).await {
                 Ok(()) => write_turn(state, &desk),
+                Err(error) if canary!(FailedTurnKept) => keep_copy(state, &desk).and(Err(error)),
                 failed => failed,
             },
             Err(error) => Err(error),

@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use throughline_canary::canary;
 use throughline_cluster::{
     Entries, LeaseConfig, Member, MemberAction, Membership, NodeInfo, Outcome, StepName,
 };
@@ -129,7 +130,9 @@ impl Beats {
                 self.membership.handle_entries(&entries, now, wall_ms());
                 self.publish(Some(entries), now);
                 self.swept.look(&self.node);
-                self.queues.look(&self.node);
+                if !canary!(NoRegularLook) {
+                    self.queues.look(&self.node);
+                }
                 self.look_at_vactors();
             }
             Answer::Entries(None) => self.membership.handle_read_failed(),
@@ -210,10 +213,12 @@ impl Beats {
             all.len(),
             node.vactors.len()
         );
-        node.vactors.fence();
-        for (_, actor) in all {
-            // One whose mailbox is full finds out by its lease, which it does not have.
-            let _ = actor.try_send(ToSession::Fenced);
+        if !canary!(FencedKeepsAll) {
+            node.vactors.fence();
+            for (_, actor) in all {
+                // One whose mailbox is full finds out by its lease, which it does not have.
+                let _ = actor.try_send(ToSession::Fenced);
+            }
         }
         let incarnation = random_number(node);
         cluster.set_incarnation(incarnation);

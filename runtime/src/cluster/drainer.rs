@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use throughline_canary::canary;
 use throughline_cluster::{Drain, DrainAction, DrainConfig, Gone, RecordId, Went, defaults};
 use throughline_link::Instant;
 use tokio::sync::mpsc;
@@ -155,7 +156,13 @@ impl<'a> Drainer<'a> {
                 // Sessions that have ended still tell their clients; nobody owns them any more.
                 let left = self.owned().await;
                 match left {
-                    Some(left) if left.is_empty() => self.node.cluster.order(Order::Leave(0)),
+                    Some(left)
+                        if left.is_empty()
+                            || canary!(DrainIgnoresNewcomers)
+                            || canary!(DrainLeavesEarly) =>
+                    {
+                        self.node.cluster.order(Order::Leave(0));
+                    }
                     Some(left) => self.drain.handle_found(left, self.node.clock.now()),
                     None => {
                         // The store is silent: what is in memory is looked at again, later.

@@ -1,5 +1,6 @@
 //! The nodes of the cluster, as this one last saw them.
 
+use throughline_canary::canary;
 use throughline_cluster::{Entry, Header, Member, RecordId};
 
 use crate::clock::wall_ms;
@@ -63,6 +64,7 @@ impl View {
     pub(crate) fn common_version(&self, kind: &str, newest: u32, oldest: u32) -> u32 {
         let infos = self.alive().filter_map(|entry| entry.standing.as_ref());
         let newest_of = infos.filter_map(|s| s.info.readable(kind)).map(|r| r.newest);
+        let newest_of = newest_of.filter(|_| !canary!(NewestVersionWritten));
         newest_of.min().unwrap_or(newest).clamp(oldest, newest)
     }
 

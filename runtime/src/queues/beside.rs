@@ -1,5 +1,6 @@
 //! What a turn has staged, as part of the commit of its record.
 
+use throughline_canary::canary;
 use throughline_cluster::{Check, Commit, Header, RecordId, Write};
 use throughline_queue::{Pieces, Producing, QueueName, Source};
 use throughline_store as store;
@@ -34,6 +35,7 @@ pub(crate) fn beside(
 ) -> Beside {
     let source = Source::of(header.id.as_bytes(), header.life);
     let mut producing = Producing { source, last_ms: *last_ms };
+    let used_up = if canary!(QueuedNotDeleted) { Pieces::default() } else { used_up };
     let (mut pieces, mut made) = (used_up, Beside::default());
     // A commit that was refused changed nothing, and one whose outcome was unknown has left a
     // version behind: so no two that are in have the same numbers.
@@ -64,6 +66,15 @@ pub(crate) fn beside(
     *last_ms = producing.last_ms;
     made.more = commit(pieces);
     made
+}
+
+/// Of a planted bug: uses messages up by a commit of its own.
+pub(crate) fn delete_later(store: &std::sync::Arc<dyn store::Store>, used_up: Pieces) {
+    let store = std::sync::Arc::clone(store);
+    actix_rt::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let _ = store.commit(used_up.into_batch()).await;
+    });
 }
 
 /// The row that says that a record is a member of a group.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
+use throughline_canary::canary;
 use throughline_cluster::{Header, Holder, Row, SessionKey, Value};
 use throughline_queue::{Inbox, Message, Pieces, QueueName, ReadError};
 use throughline_store::{Check, Store};
@@ -144,7 +145,7 @@ impl Inboxes {
         }
         loop {
             let message = work.page.pop_front()?;
-            if message.is_expired(now_ms) {
+            if message.is_expired(now_ms) && !canary!(ExpiredDelivered) {
                 continue;
             }
             let Ok(name) = name_of(header, work.queue.as_ref()) else { continue };
@@ -198,7 +199,8 @@ async fn look(
     for _ in 0..PAGES_MAX {
         let page = Inbox::read(&*store, &name, None, PAGE).await?;
         let all = page.messages.len();
-        let is_expired = |message: &Message| message.is_expired(now_ms);
+        let is_expired =
+            |message: &Message| message.is_expired(now_ms) && !canary!(ExpiredDelivered);
         let (expired, fresh): (Vec<_>, Vec<_>) = page.messages.into_iter().partition(is_expired);
         if all == 0 && tidies {
             Inbox::tidy(&*store, &name).await?;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use throughline_canary::canary;
 use throughline_cluster::{Member, RecordId, State};
 use throughline_link::Instant;
 use tokio::sync::oneshot;
@@ -288,7 +289,7 @@ fn there(
             // An answer that cannot be read says that it was handled, and not how.
             None => Err(Missed::Over(AskError::Unknown)),
         },
-        Err(error) if error.is_unknown() => {
+        Err(error) if error.is_unknown() && !canary!(AskSentTwice) => {
             node.vactors.forget_place(&errand.to.id);
             Err(Missed::Over(AskError::Unknown))
         }

@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use throughline_canary::canary;
 use tokio::sync::RwLock;
 
 use crate::random::Random;
@@ -170,7 +171,11 @@ impl FaultyStore {
     }
 
     async fn land(&self, batch: Batch) -> Result<(), CommitError> {
-        if self.faults.unsynced_commits_max == 0 {
+        let unsynced_max = match self.faults.unsynced_commits_max {
+            0 if canary!(StoreAnswersEarly) => 1,
+            most => most,
+        };
+        if unsynced_max == 0 {
             let _no_crash = self.shared.unsynced.read().await;
             self.refuse_crashed()?;
             return self.inner.commit(batch).await;
@@ -188,7 +193,7 @@ impl FaultyStore {
         }
         self.inner.commit(batch).await?;
         unsynced.push_back(undo);
-        if unsynced.len() > self.faults.unsynced_commits_max {
+        if unsynced.len() > unsynced_max {
             unsynced.pop_front();
         }
         Ok(())

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use throughline_canary::canary;
 use throughline_link::Instant;
 
 use super::{Entries, LeaseConfig};
@@ -35,6 +36,9 @@ impl Observer {
 
     /// A beat of this node failed: what it counted so far says nothing of the others.
     pub(super) fn start_again(&mut self) {
+        if canary!(SlowOwnerDead) {
+            return;
+        }
         self.last_count = None;
         for seen in self.seen.values_mut() {
             seen.counted = Duration::ZERO;
@@ -52,8 +56,14 @@ impl Observer {
     ) -> Vec<Member> {
         // One beat period at most per beat of one's own, however long ago that was.
         let elapsed = self.last_count.map_or(Duration::ZERO, |last| now.since(last));
-        let step = if counts { elapsed.min(self.config.beat) } else { Duration::ZERO };
-        if counts {
+        let step = if canary!(SlowOwnerDead) {
+            elapsed
+        } else if counts {
+            elapsed.min(self.config.beat)
+        } else {
+            Duration::ZERO
+        };
+        if counts || canary!(SlowOwnerDead) {
             self.last_count = Some(now);
         }
         let mut gone = Vec::new();

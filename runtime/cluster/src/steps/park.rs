@@ -1,10 +1,12 @@
 //! Step 4: the owner gives a record to nobody.
 
 use bytes::Bytes;
+use throughline_canary::canary;
 
 use super::{Change, Step};
 use crate::{
     header::{Header, State},
+    id::Class,
     law::{Law, NotNow, Rule, StepName},
 };
 
@@ -32,7 +34,8 @@ impl Law {
         change.after.owner = None;
         change.after.attempt = attempt.max(mine.attempt);
         change.after.state_version = state_version;
-        change.after.due = due;
+        let keeps_due = !canary!(ParkForgetsReminder) || mine.class() == Class::Session;
+        change.after.due = due.filter(|_| keeps_due);
         change.snapshot(snapshot);
         Ok(change.finish(StepName::Park))
     }

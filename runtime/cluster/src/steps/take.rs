@@ -1,5 +1,7 @@
 //! Steps 8 and 9: a node takes a record of a dead owner, or of a silent one.
 
+use throughline_canary::canary;
+
 use super::{Change, Ending, Step};
 use crate::{
     entry::Entry,
@@ -66,7 +68,9 @@ impl Law {
         } else {
             self.require_serves(me, read)?;
             change.after.state = State::New;
-            change.after.life = taken.life;
+            if !canary!(LifeKept) {
+                change.after.life = taken.life;
+            }
             change.after.owner = Some(me.member);
             change.after.crashes = read.crashes.saturating_add(1);
             change.after.due = None;
@@ -89,7 +93,9 @@ impl Law {
         let mut change = Change::of(self, Rule::TurnHeader, mine);
         change.no_snapshot();
         change.after.state = State::New;
-        change.after.life = life;
+        if !canary!(LifeKept) {
+            change.after.life = life;
+        }
         change.after.crashes = mine.crashes.saturating_add(1);
         change.after.due = None;
         Ok(change.finish(StepName::Turn))

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use throughline_canary::canary;
+
 use super::NodeLink;
 use crate::{
     ImportError,
@@ -93,6 +95,7 @@ impl NodeLink {
     #[must_use]
     pub fn is_window_full(&self) -> bool {
         self.numbering.reaches(self.config.window_messages, self.config.window_bytes)
+            && !canary!(WindowIgnored)
     }
 
     /// All that another node needs to go on with the session: id, secret, attempt counter, numbers

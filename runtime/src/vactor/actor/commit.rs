@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use throughline_canary::canary;
 use throughline_link::SessionId;
 use throughline_queue::{Pieces, QueueName};
 
 use super::{VActorActor, leave, queued::QueuedTurn, turn::What, work::Input, work::Replier};
 use crate::{
     cluster::send_to_group,
-    queues::QueuedMessage,
+    queues::{QueuedMessage, delete_later},
     session::Effect,
     vactor::{Deactivation, Payload, Rejection, reminders::Reminders},
 };
@@ -50,8 +51,21 @@ impl VActorActor {
         true
     }
 
-    pub(super) fn commit_turn(&mut self, mut finished: Finished, used_up: Pieces) {
-        match self.commit(used_up) {
+    pub(super) fn commit_turn(&mut self, mut finished: Finished, mut used_up: Pieces) {
+        if canary!(QueuedDeletedLater) {
+            delete_later(&self.worker.node.cluster.store, std::mem::take(&mut used_up));
+        }
+        if canary!(ReplyBeforeCommit) {
+            let reply = finished.reply.take().unwrap_or_else(leave::nothing);
+            std::mem::replace(&mut finished.replier, Replier::Nobody).reply(Ok(reply));
+        }
+        let before = finished.reminders.as_ref().filter(|_| canary!(ReminderTwice)).cloned();
+        let after = before.map(|before| std::mem::replace(&mut self.reminders, before));
+        let committed = self.commit(used_up);
+        if let Some(after) = after {
+            self.reminders = after;
+        }
+        match committed {
             Ok(pokes) => {
                 finished.pokes = pokes;
                 self.committing = Some(Committing::Turn(finished));

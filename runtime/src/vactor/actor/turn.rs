@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream as _};
+use throughline_canary::canary;
 use throughline_cluster::{Member, RecordId};
 use throughline_link::Instant;
 use throughline_queue::Pieces;
@@ -360,7 +361,9 @@ impl VActorActor {
     /// The turn under way failed, and has no effect.
     fn fail(&mut self, rejection: Rejection, why: &str, now: Instant) {
         self.note_failure(why);
-        self.stage.clear();
+        if !canary!(FailedTurnLeaves) {
+            self.stage.clear();
+        }
         let Some(turn) = self.turn.take() else { return };
         let Turn { replier, what, tries, future, before, .. } = turn;
         // What a hook under way had may panic when it is dropped.
@@ -387,6 +390,9 @@ impl VActorActor {
 
     /// The state as it was before the turn; without a copy the VActor begins anew.
     pub(super) fn restore(&mut self) {
+        if canary!(FailedTurnKept) {
+            return;
+        }
         match self.before() {
             Some(before) => {
                 let failed = std::mem::replace(&mut self.instance, before);
