@@ -63,6 +63,7 @@ impl Engine {
     /// Opens or creates. sled holds its own lock for a moment after it was closed, so that is
     /// waited for.
     pub(crate) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, EngineError> {
+        remove_unfinished(dir)?;
         let mut tries = 0;
         let db = loop {
             let config = sled::Config::new().path(dir).cache_capacity(cache_bytes);
@@ -77,6 +78,9 @@ impl Engine {
             }
         };
         let log = OpenOptions::new().read(true).write(true).open(dir.join("db"))?;
+        // A process that was killed may have written what it could not sync any more. It is shown
+        // from now on, so it must be on the disk.
+        log.sync_data()?;
         Ok(Self {
             db: Some(db),
             log,
@@ -218,6 +222,25 @@ impl Drop for Engine {
             log::warn!("sled did not close cleanly at {}", self.dir.display());
         }
     }
+}
+
+/// Removes a snapshot that sled has not finished. sled takes it for a whole one, and refuses all
+/// if it is not; without it sled reads more of its log.
+fn remove_unfinished(dir: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// sled panics on some kinds of damage; a panic is an error here, so that it can be reported with

@@ -4,10 +4,11 @@
 //! lock       held while the store is open; the number of the process
 //! FORMAT     "throughline-store-sled 1"
 //! sled/      sled's own directory
-//! tail       the number of the last group
+//! tail       the number of the last group; tail.new, FORMAT.new: being created
 //! sled.new/  being created or compacted: never read, may be removed
 //! sled.old/  before a compaction that has not ended
 //! sled.kept/ as it was before an open that has not ended
+//! sled.read/ as an open that found damage has left it: never read, may be removed
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -34,12 +35,15 @@ pub(crate) struct Layout {
 impl Layout {
     /// Locks the directory, which is created if it is not there, and checks its format.
     pub(crate) fn create(root: &Path) -> Result<Self, OpenError> {
-        create_dir_synced(root).map_err(|error| OpenError::io(root, error))?;
+        create_dir(root).map_err(|error| OpenError::io(root, error))?;
         let found = read_format(root)?;
         let layout = Self { root: root.to_owned(), _lock: lock(root)? };
         match found {
             Some(()) => layout.recover().map(|()| layout),
-            None => layout.write_format().map(|()| layout),
+            None => {
+                sync_parents(root).map_err(|error| OpenError::io(root, error))?;
+                layout.write_format().map(|()| layout)
+            }
         }
     }
 
@@ -63,6 +67,11 @@ impl Layout {
 
     pub(crate) fn sled(&self) -> PathBuf {
         self.root.join("sled")
+    }
+
+    /// The copy that an open has made.
+    pub(crate) fn kept(&self) -> PathBuf {
+        self.root.join("sled.kept")
     }
 
     /// An empty place to build a database in.
@@ -92,7 +101,7 @@ impl Layout {
     /// Copies the database, so that an open that finds damage can leave it as it was. Not if it is
     /// large or there is no space: whether there is a copy.
     pub(crate) fn keep(&self) -> bool {
-        let (now, kept) = (self.sled(), self.root.join("sled.kept"));
+        let (now, kept) = (self.sled(), self.kept());
         self.forget_kept();
         let copied = dir_bytes(&now).and_then(|bytes| match bytes {
             ..=KEEP_BYTES_MAX => copy_dir(&now, &kept).map(|()| true),
@@ -107,26 +116,42 @@ impl Layout {
 
     /// Removes the copy. A copy that stays costs space, and is removed by the next open.
     pub(crate) fn forget_kept(&self) {
-        if let Err(error) = remove_dir(&self.root.join("sled.kept")) {
+        if let Err(error) = remove_dir(&self.kept()) {
             log::warn!("a copy stays in {}: {error}", self.root.display());
         }
     }
 
-    /// Puts the copy into the place of the database.
+    /// Puts the copy into the place of the database. The copy is on the disk before the database
+    /// leaves its place; between the two renames [`recover`](Self::recover) ends it.
     pub(crate) fn put_back(&self) -> Result<(), OpenError> {
-        let (now, kept) = (self.sled(), self.root.join("sled.kept"));
-        let steps = remove_dir(&now).and_then(|()| fs::rename(kept, now));
-        let steps = steps.and_then(|()| sync_dir(&self.root));
-        steps.map_err(|error| OpenError::io(&self.root, error))
+        let (now, kept, read) = (self.sled(), self.kept(), self.root.join("sled.read"));
+        let steps = || {
+            sync_tree(&kept)?;
+            remove_dir(&read)?;
+            fs::rename(&now, &read)?;
+            sync_dir(&self.root)?;
+            fs::rename(&kept, &now)?;
+            sync_dir(&self.root)?;
+            remove_dir(&read)
+        };
+        steps().map_err(|error| OpenError::io(&self.root, error))
     }
 
-    /// Ends what a kill has interrupted: a compaction, or the putting back of a copy.
+    /// Ends what a kill has interrupted: a compaction, or the putting back of a copy. The names
+    /// that are there may not be on the disk, so they are synced before anything relies on them.
     fn recover(&self) -> Result<(), OpenError> {
+        sync_dir(&self.root).map_err(|error| OpenError::io(&self.root, error))?;
+        // While there is an old one, a copy is from before, and may be in part.
         for name in ["sled.old", "sled.kept"] {
             let from = self.root.join(name);
             if !self.sled().exists() && from.exists() {
                 let back = fs::rename(&from, self.sled()).and_then(|()| sync_dir(&self.root));
                 back.map_err(|error| OpenError::io(&from, error))?;
+            }
+        }
+        for name in ["sled.old", "sled.read"] {
+            if let Err(error) = remove_dir(&self.root.join(name)) {
+                log::warn!("{name} stays in {}: {error}", self.root.display());
             }
         }
         Ok(())
@@ -211,17 +236,25 @@ fn lock(root: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-fn create_dir_synced(root: &Path) -> io::Result<()> {
-    if root.is_dir() {
-        return Ok(());
+fn create_dir(root: &Path) -> io::Result<()> {
+    if root.is_dir() { Ok(()) } else { fs::create_dir_all(root) }
+}
+
+/// Makes the names that lead to a directory durable: all of them, since a process that was killed
+/// may have created any. Where there is no right to do that, or no way, this process and those
+/// before it have created nothing, or the file system promises nothing.
+fn sync_parents(root: &Path) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    for parent in fs::canonicalize(root)?.ancestors().skip(1) {
+        let Err(error) = sync_dir(parent) else { continue };
+        match error.kind() {
+            PermissionDenied | ReadOnlyFilesystem | InvalidInput | Unsupported => {
+                log::debug!("{} was not synced: {error}", parent.display());
+            }
+            _ => return Err(error),
+        }
     }
-    let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or_else(|| Path::new("."));
-    create_dir_synced(parent)?;
-    match fs::create_dir(root) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => sync_dir(parent),
-    }
+    Ok(())
 }
 
 /// Bytes of all files below.
@@ -247,6 +280,18 @@ fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn sync_tree(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    sync_dir(dir)
 }
 
 fn remove_dir(path: &Path) -> io::Result<()> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::engine::{Engine, EngineError};
 use crate::error::OpenError;
-use crate::layout::{Layout, sync_dir};
+use crate::layout::Layout;
 use crate::limits::{CHUNK_BYTES_MAX, PROBE_CHUNKS};
 use crate::record::{self, Damage, HEADS, HEADS_END, Head};
 use crate::seal::{PROBE_KEY, SEAL_KEY, Seal};
@@ -86,7 +86,6 @@ impl Opened {
         } else if seal.generation == 1 {
             // Killed between the two steps of the creation: nothing was answered yet.
             let tail = Tail::create(&layout.tail(), seal.generation);
-            let tail = tail.and_then(|tail| sync_dir(root).map(|()| tail));
             tail.map_err(|error| OpenError::io(&layout.tail(), error))?
         } else {
             return Err(OpenError::corrupt(root, "its tail is missing"));

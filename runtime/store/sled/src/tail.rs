@@ -4,10 +4,11 @@
 //! after each group and before its answers, so a database that is behind it has lost something that
 //! was answered. Two slots take turns, so that a torn write leaves the other.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use crate::layout::sync_dir;
 use crate::limits::TAIL_SYNC_GROUPS;
 
 /// One sector each, so that writing one cannot damage the other.
@@ -21,12 +22,17 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// Creates the file, synced, so that it outlasts the first group.
+    /// Creates the file in a directory that has none, synced, so that it outlasts the first group.
+    /// It has its name only when it is whole: one that does not read well is damage.
     pub(crate) fn create(path: &Path, generation: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        let mut tail = Self { file };
+        let new = path.with_extension("new");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        let mut tail = Self { file: options.open(&new)? };
         tail.put(generation)?;
         tail.file.sync_all()?;
+        fs::rename(new, path)?;
+        sync_dir(path.parent().unwrap_or_else(|| Path::new(".")))?;
         Ok(tail)
     }
 

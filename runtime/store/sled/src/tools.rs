@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::OpenError;
 use crate::engine::{Engine, EngineError};
-use crate::layout::{Layout, dir_bytes, sync_dir};
+use crate::layout::{Layout, dir_bytes};
 use crate::limits::{CACHE_BYTES, GROUP_BYTES_MAX};
 use crate::opened::{Opened, ReadError, build};
 use crate::record::{self, CHUNKS, CHUNKS_END, HEADS, HEADS_END};
@@ -91,20 +91,16 @@ pub fn check(path: impl AsRef<Path>) -> Result<Report, OpenError> {
 /// The database does not open at all, or the output fails.
 pub fn dump(path: impl AsRef<Path>, output: &mut dyn Write) -> Result<Report, ToolError> {
     let layout = Layout::existing(path.as_ref())?;
-    // Whatever sled does to a damaged log while it reads it is undone at the end.
-    let is_kept = layout.keep();
-    let dumped = dump_open(&layout, output);
-    if is_kept {
-        layout.put_back()?
-    } else {
-        layout.forget_kept()
-    }
+    // Reads the copy, if there is one: what sled does to a damaged log does not matter there.
+    let dir = if layout.keep() { layout.kept() } else { layout.sled() };
+    let dumped = dump_from(&layout, &dir, output);
+    layout.forget_kept();
     dumped
 }
 
-fn dump_open(layout: &Layout, output: &mut dyn Write) -> Result<Report, ToolError> {
+fn dump_from(layout: &Layout, dir: &Path, output: &mut dyn Write) -> Result<Report, ToolError> {
     let failed = |error| OpenError::engine(layout.root(), error);
-    let engine = Engine::open(&layout.sled(), CACHE_BYTES).map_err(failed)?;
+    let engine = Engine::open(dir, CACHE_BYTES).map_err(failed)?;
     let mut report = Report::default();
     let mut output_error = None;
     let read = read_all(&engine, &mut report, |key, value| {
@@ -158,7 +154,6 @@ pub fn backup(path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), OpenEr
     }
     // The tail comes first: until the database is there, too, the copy does not open.
     let tail = Tail::create(&target.tail(), opened.seal.generation);
-    let tail = tail.and_then(|_| sync_dir(target.root()));
     tail.map_err(|error| OpenError::io(target.root(), error))?;
     copy(&layout, &opened, &target)?;
     target.install()?;

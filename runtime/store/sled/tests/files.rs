@@ -273,3 +273,61 @@ async fn a_watch_gets_a_hint_and_a_page_is_bounded() {
     assert!(matches!(stale, Err(CommitError::Refused(_))), "{stale:?}");
     assert_eq!(store.stats().refused, 1);
 }
+
+/// What a loss of power can leave of a snapshot: a name without all of its bytes.
+#[tokio::test]
+async fn a_snapshot_that_sled_had_not_finished_is_no_damage() {
+    let dir = dir();
+    filled(dir.path()).await;
+    for bytes in [&b""[..], b"in part"] {
+        fs::write(dir.path().join("sled/snap.00000000000FFFFF.generating"), bytes).expect("a file");
+        let store = SledStore::open(dir.path()).expect("opens");
+        assert_eq!(damaged(&store).await, 0);
+        store.close().await.expect("a clean close");
+    }
+}
+
+#[tokio::test]
+async fn a_tail_that_was_being_created_is_no_damage() {
+    let dir = dir();
+    SledStore::open(dir.path()).expect("a new store").close().await.expect("a clean close");
+    fs::remove_file(dir.path().join("tail")).expect("there");
+    fs::write(dir.path().join("tail.new"), b"in part").expect("a file");
+    SledStore::open(dir.path()).expect("opens").close().await.expect("a clean close");
+    SledStore::open(dir.path()).expect("opens again");
+}
+
+#[tokio::test]
+async fn a_dump_changes_no_file_of_the_database() {
+    let dir = dir();
+    filled(dir.path()).await;
+    let log = dir.path().join("sled/db");
+    let state = || {
+        let metadata = fs::metadata(&log).expect("the log");
+        (std::os::unix::fs::MetadataExt::ino(&metadata), fs::read(&log).expect("the log"))
+    };
+    let before = state();
+    let report = tools::dump(dir.path(), &mut std::io::sink()).expect("dumps");
+    assert_eq!(report.records, u64::from(RECORDS));
+    assert!(state() == before, "the dump has replaced or written the log");
+    assert!(!dir.path().join("sled.kept").exists(), "the copy stays");
+}
+
+/// The moments between the renames that put a copy back, and that put a new database into place.
+#[tokio::test]
+async fn a_replacement_that_was_interrupted_is_ended_by_the_next_open() {
+    let dir = dir();
+    let place = |name: &str| dir.path().join(name);
+    filled(dir.path()).await;
+    for (whole, other) in [("sled.kept", "sled.read"), ("sled.old", "sled.new")] {
+        fs::rename(place("sled"), place(whole)).expect("renamed");
+        fs::create_dir(place(other)).expect("a directory");
+        let store = SledStore::open(dir.path()).expect("opens");
+        assert_eq!(damaged(&store).await, 0);
+        store.close().await.expect("a clean close");
+    }
+    // An old one that a compaction could not remove is not to come back later.
+    copy(&place("sled"), &place("sled.old"));
+    SledStore::open(dir.path()).expect("opens").close().await.expect("a clean close");
+    assert!(!place("sled.old").exists() && !place("sled.read").exists());
+}

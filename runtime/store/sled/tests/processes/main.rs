@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 mod child;
+mod flags;
 mod full;
 mod kill;
 mod second;
@@ -26,26 +27,7 @@ fn main() -> ExitCode {
     {
         return child::run(role, &PathBuf::from(path), rest);
     }
-    let has = |flag: &str| args.iter().any(|arg| arg == flag);
-    // nextest lists with `--list --format terse`, whose last word is no filter.
-    let is_filter = |arg: &&String| !arg.starts_with('-') && *arg != "terse";
-    let filters: Vec<_> = args.iter().filter(is_filter).collect();
-    let is_chosen = |name: &str| {
-        let matches = |filter: &&String| {
-            if has("--exact") { name == **filter } else { name.contains(filter.as_str()) }
-        };
-        // No test is left out by default, so there is nothing to run under that flag.
-        !has("--ignored") && (filters.is_empty() || filters.iter().any(matches))
-    };
-    for (name, test) in TESTS.iter().filter(|(name, _)| is_chosen(name)) {
-        if has("--list") {
-            println!("{name}: test");
-            continue;
-        }
-        test();
-        println!("test {name} ... ok");
-    }
-    ExitCode::SUCCESS
+    flags::run(TESTS, &args)
 }
 
 /// This executable as a child.
