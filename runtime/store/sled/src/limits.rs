@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use throughline_store::limits::{BATCH_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use throughline_store::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 /// Pieces of a value: sled keeps small ones in its log, and puts pages above about 128 KiB into
 /// files that it never syncs.
@@ -13,8 +13,9 @@ pub const QUEUE_CALLS_MAX: usize = 4096;
 pub const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Commits that share a sync: more would not make it cheaper, but the first of them wait longer.
 pub const GROUP_COMMITS_MAX: usize = 1024;
-/// Bytes of the commits that share a sync, unless the last alone exceeds it.
-pub const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of the commits that share a sync, beyond which no further one is taken: a segment of sled's
+/// log. A group of many segments that is lost half-written can leave a log that sled does not read.
+pub const GROUP_BYTES_MAX: usize = 512 * 1024;
 /// sled's cache, by default: a node's live records, not its history.
 pub const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// After a write error, how long until the store is opened anew, and so how long a call waits at
@@ -46,7 +47,6 @@ const _: () = assert!(
     20 * (CHUNK_BYTES_MAX + KEY_BYTES_MAX + 32) < 128 * 1024 - 64,
     "a leaf of sled must stay in its log"
 );
-const _: () = assert!(GROUP_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit into a group");
 const _: () =
     assert!(QUEUE_BYTES_MAX >= 2 * GROUP_BYTES_MAX, "one group gathers as one is written");
 const _: () = assert!(VALUE_BYTES_MAX / CHUNK_BYTES_MAX < u16::MAX as usize, "chunks have a u16");
