@@ -33,10 +33,11 @@ pub trait VActor: Messages + Sized + 'static {
     /// The oldest version that [`migrate`](Self::migrate) reads.
     const OLDEST_VERSION: u32 = Self::STATE_VERSION;
 
-    /// What survives the death of the node: by default what was written when the VActor was last
-    /// swapped out, if it has not begun since; one that has begun starts again from nothing. With
-    /// [`Durability::EveryTurn`] each turn is committed before anything of it leaves.
-    const DURABILITY: Durability = Durability::OnSwapOut;
+    /// What survives the death of the node: by default every turn, since each is committed before
+    /// anything of it leaves. With [`Durability::OnSwapOut`] a turn costs no commit, and what
+    /// survives is what was written when the VActor was last swapped out, if it has not begun
+    /// since; one that has begun starts again from nothing.
+    const DURABILITY: Durability = Durability::EveryTurn;
 
     /// Where it begins.
     const PLACEMENT: Placement = Placement::Local;

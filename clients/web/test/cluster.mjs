@@ -31,7 +31,7 @@ export class Cluster {
   #events = [];
   /** @type {Told | undefined} */
   last;
-  /** Whether a test kills nodes, so that their sessions are lost. */
+  /** Whether a test kills nodes whose sessions are lost then. */
   kills = false;
 
   /** @param {import("node:child_process").ChildProcess} process @param {string} data */
@@ -109,13 +109,12 @@ export class Cluster {
     return stopped;
   }
 
-  /** Kills a node, as `kill -9` does, and starts it again. @param {number} node */
-  async kill(node) {
-    this.kills = true;
-    this.order(`kill ${node}`);
-    await this.until(`n${node}`, "killed");
-    this.order(`start ${node}`);
-    await this.until(`n${node}`, "serving");
+  /** Kills a process, as `kill -9` does, and starts it again. @param {string} who n1 or hub */
+  async kill(who) {
+    this.order(`kill ${who}`);
+    await this.until(who, "killed");
+    this.order(`start ${who}`);
+    await this.until(who, "serving");
   }
 
   /** Sessions that the nodes have lost, as far as those that run now know. */

@@ -31,9 +31,8 @@ pub mod waiting;
 
 use throughline_vactor::{Durability, Vactors};
 
-/// What of matches and of the lobby survives a node that is killed. The game is written for both:
-/// with `OnSwapOut` a match that was lost says so, with `EveryTurn` there is none.
-pub const DURABILITY: Durability = Durability::OnSwapOut;
+/// What of players, matches and the lobby survives a node that is killed: every turn.
+pub const DURABILITY: Durability = Durability::EveryTurn;
 
 /// Gives a node the kinds of the game: `Node` and `NodeBuilder` both take them.
 pub trait Game: Sized {

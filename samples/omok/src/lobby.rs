@@ -2,9 +2,9 @@
 
 use throughline_vactor::prelude::*;
 
-use crate::matches::{Leave, Match};
-use crate::messages::{Denial, How};
-use crate::notes::{LOBBY, Note, note};
+use crate::matches::{Leave, Match, Sit};
+use crate::messages::How;
+use crate::notes::{KEPT_FOR, LOBBY, Note, note};
 use crate::table::Guest;
 use crate::waiting::{Found, Pairing, WaitingList, Want};
 
@@ -25,16 +25,16 @@ pub struct Seek {
 pub struct Stop {
     pub session: SessionId,
     pub ticket: u64,
-    /// The player has gone: if it has been paired, it will not come.
+    /// The player has gone: if it has been paired, it will not hear of it.
     pub is_gone: bool,
 }
 
+// What comes of them is told by a [`Note`].
 impl Message for Seek {
-    type Reply = Result<Found, Denial>;
+    type Reply = ();
 }
 impl Message for Stop {
-    /// The match, if the player has been paired meanwhile.
-    type Reply = Option<Pairing>;
+    type Reply = ();
 }
 
 messages! { Lobby { "seek" => Seek, "stop" => Stop } }
@@ -58,8 +58,6 @@ impl VActor for Lobby {
     fn state(&self) -> &WaitingList {
         &self.list
     }
-
-    // `activated(Lost)` has nothing to do: who waits says so again within seconds.
 }
 
 impl Lobby {
@@ -74,38 +72,35 @@ impl Lobby {
 }
 
 impl Handle<Seek> for Lobby {
-    async fn handle(
-        &mut self,
-        seek: Seek,
-        ctx: &mut Context<Self>,
-    ) -> Result<Result<Found, Denial>, HandlerError> {
+    async fn handle(&mut self, seek: Seek, ctx: &mut Context<Self>) -> Outcome {
         let Seek { guest, ticket, want } = seek;
-        let looking = self.list.looking();
+        let (session, looking) = (guest.session, self.list.looking());
         let found = self.list.seek(guest, ticket, want, ctx.now_ms());
         self.tell_crowd(looking, ctx);
-        let (found, other) = match found {
-            Ok(found) => found,
-            Err(denial) => return Ok(Err(denial)),
+        let (own, other) = match found {
+            Ok((Found::Waits { code }, other)) => (Note::Waits { ticket, code }, other),
+            Ok((Found::Paired(pairing), other)) => (Note::Begins(pairing), other),
+            Err(why) => (Note::NotListed { ticket, why }, None),
         };
+        note(ctx, session, &own).await;
         if let Some((session, pairing)) = other {
             note(ctx, session, &Note::Begins(pairing)).await;
         }
-        Ok(Ok(found))
+        Ok(())
     }
 }
 
 impl Handle<Stop> for Lobby {
-    async fn handle(
-        &mut self,
-        stop: Stop,
-        ctx: &mut Context<Self>,
-    ) -> Result<Option<Pairing>, HandlerError> {
+    async fn handle(&mut self, stop: Stop, ctx: &mut Context<Self>) -> Outcome {
         let looking = self.list.looking();
         let paired = self.list.stop(stop.session, stop.ticket);
         self.tell_crowd(looking, ctx);
-        if let Some(Pairing { id, seat, .. }) = paired.as_ref().filter(|_| stop.is_gone) {
-            ctx.tell(&Match::at(id.as_str()), Leave { seat: *seat, how: How::Away });
+        if let Some(Pairing { id, seat, sitters, .. }) = paired.filter(|_| stop.is_gone) {
+            // In its place, so that the partner reads who has left.
+            let game = Match::at(id);
+            ctx.tell_reliable(&game, &Sit { seat, sitters }, KEPT_FOR).await?;
+            ctx.tell_reliable(&game, &Leave { seat, how: How::Away }, KEPT_FOR).await?;
         }
-        Ok(paired)
+        Ok(())
     }
 }

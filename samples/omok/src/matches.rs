@@ -1,5 +1,5 @@
-//! A match: a table as a virtual actor. It is at one node at a time, whichever that is, and both
-//! players ask it from wherever they are.
+//! A match: a table as a virtual actor. It is at one node at a time, whichever that is. Both players
+//! send it durable messages from wherever they are, and are told what came of them in the same way.
 
 use std::time::Duration;
 
@@ -58,26 +58,25 @@ pub struct Look {
     pub seat: Seat,
 }
 
-/// What came of it, for the player who asked. The other one is told by a [`Note`].
-pub type Reply = Result<News, Denial>;
-
+// What changes something has no reply: both players are told what came of it by a [`Note`].
 impl Message for Sit {
-    type Reply = Reply;
+    type Reply = ();
 }
 impl Message for Place {
-    type Reply = Reply;
+    type Reply = ();
 }
 impl Message for Resign {
-    type Reply = Reply;
+    type Reply = ();
 }
 impl Message for Rematch {
-    type Reply = Reply;
+    type Reply = ();
 }
 impl Message for Leave {
     type Reply = ();
 }
+/// How things are, for who sits there.
 impl Message for Look {
-    type Reply = Reply;
+    type Reply = Option<News>;
 }
 
 messages! { Match {
@@ -95,8 +94,6 @@ pub enum Course {
     /// Nobody has sat down.
     #[default]
     NotBegun,
-    /// It was lost with its node. Who asks is told so, and who was in it cannot be known.
-    Lost,
     Begun {
         table: Table,
         /// The number of the last news.
@@ -138,17 +135,13 @@ impl VActor for Match {
     }
 
     async fn activated(&mut self, why: Activation, ctx: &mut Context<Self>) -> Outcome {
-        match why {
-            Activation::Lost => self.course = Course::Lost,
-            Activation::Restored => {
-                let moved = Note::Moved { id: ctx.key().to_owned(), node: ctx.node() };
-                // Only to be shown, so it may be lost.
-                self.players().for_each(|player| ctx.send_to_session(player, &moved));
-                return Ok(());
-            }
-            _ => {}
+        if why == Activation::Restored {
+            let moved = Note::Moved { id: ctx.key().to_owned(), node: ctx.node() };
+            // Only to be shown, so it may be lost.
+            self.players().for_each(|player| ctx.send_to_session(player, &moved));
+            return Ok(());
         }
-        // A question about a match that is no more must not leave one behind for ever.
+        // A message to a match that is no more must not leave one behind for ever.
         ctx.remind(ABANDONED, ABANDONED_AFTER);
         Ok(())
     }
@@ -167,7 +160,7 @@ impl VActor for Match {
         let told = if name == BOT { table.bot_moves(now) } else { table.time_up(now) };
         // Refused if its time has passed meanwhile: then only the clock is wound.
         match told {
-            Ok(told) => self.happened(None, &told.into(), ctx).await,
+            Ok(told) => self.happened(&told.into(), ctx).await,
             Err(_) => self.wind_clock(ctx),
         }
         Ok(())
@@ -175,141 +168,132 @@ impl VActor for Match {
 }
 
 impl Handle<Sit> for Match {
-    async fn handle(&mut self, sit: Sit, ctx: &mut Context<Self>) -> Result<Reply, HandlerError> {
+    async fn handle(&mut self, sit: Sit, ctx: &mut Context<Self>) -> Outcome {
         if let Course::NotBegun = self.course {
             let table = Table::new(sit.sitters, ctx.now_ms());
             self.course = Course::Begun { table, news: 1 };
             self.wind_clock(ctx);
         }
-        Ok(self.look(sit.seat, ctx.node()))
+        self.tell(sit.seat, &Change::Nothing, ctx).await;
+        Ok(())
     }
 }
 
 impl Read<Look> for Match {
-    async fn read(&self, look: Look, ctx: &ReadContext) -> Result<Reply, HandlerError> {
+    async fn read(&self, look: Look, ctx: &ReadContext) -> Result<Option<News>, HandlerError> {
         Ok(self.look(look.seat, ctx.node()))
     }
 }
 
 impl Handle<Place> for Match {
-    async fn handle(
-        &mut self,
-        place: Place,
-        ctx: &mut Context<Self>,
-    ) -> Result<Reply, HandlerError> {
+    async fn handle(&mut self, place: Place, ctx: &mut Context<Self>) -> Outcome {
         let Place { seat, number, at } = place;
         let now = ctx.now_ms();
-        Ok(self.play(seat, ctx, |table| table.place(seat, number, at, now).map(Change::from)).await)
+        self.play(seat, ctx, |table| table.place(seat, number, at, now).map(Change::from)).await;
+        Ok(())
     }
 }
 
 impl Handle<Resign> for Match {
-    async fn handle(
-        &mut self,
-        resign: Resign,
-        ctx: &mut Context<Self>,
-    ) -> Result<Reply, HandlerError> {
-        Ok(self.play(resign.seat, ctx, |table| table.resign(resign.seat).map(Change::from)).await)
+    async fn handle(&mut self, Resign { seat }: Resign, ctx: &mut Context<Self>) -> Outcome {
+        self.play(seat, ctx, |table| table.resign(seat).map(Change::from)).await;
+        Ok(())
     }
 }
 
 impl Handle<Rematch> for Match {
-    async fn handle(
-        &mut self,
-        rematch: Rematch,
-        ctx: &mut Context<Self>,
-    ) -> Result<Reply, HandlerError> {
-        let (seat, now) = (rematch.seat, ctx.now_ms());
-        Ok(self
-            .play(seat, ctx, |table| {
-                let by = table.stone(seat);
-                let begins = table.rematch(seat, now)?;
-                let offer = || Change::Told(vec![Told::RematchOffered { by }]);
-                Ok(if begins { Change::Begins } else { offer() })
-            })
-            .await)
+    async fn handle(&mut self, Rematch { seat }: Rematch, ctx: &mut Context<Self>) -> Outcome {
+        let now = ctx.now_ms();
+        let rematch = |table: &mut Table| {
+            let by = table.stone(seat);
+            let begins = table.rematch(seat, now)?;
+            let offer = || Change::Told(vec![Told::RematchOffered { by }]);
+            Ok(if begins { Change::Begins } else { offer() })
+        };
+        self.play(seat, ctx, rematch).await;
+        Ok(())
     }
 }
 
 impl Handle<Leave> for Match {
-    async fn handle(&mut self, leave: Leave, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
+    async fn handle(&mut self, leave: Leave, ctx: &mut Context<Self>) -> Outcome {
         // Who has left already leaves nothing.
-        let Ok(table) = self.table(leave.seat) else { return Ok(()) };
+        let Some((table, _)) = self.table(leave.seat) else { return Ok(()) };
         let told = table.leave(leave.seat, leave.how);
         if table.is_deserted() {
             self.end(ctx);
         } else {
-            self.happened(Some(leave.seat), &told.into(), ctx).await;
+            self.happened(&told.into(), ctx).await;
         }
         Ok(())
     }
 }
 
 impl Match {
-    /// The table, for who sits at it.
-    fn table(&mut self, seat: Seat) -> Result<&mut Table, Denial> {
-        match &mut self.course {
-            Course::Begun { table, .. } if table.player(seat).is_some() => Ok(table),
-            Course::Lost => Err(Denial::MatchLost),
-            Course::Begun { .. } | Course::NotBegun => Err(Denial::NoGame),
-        }
+    /// The table, and the session of the player who sits there.
+    fn table(&mut self, seat: Seat) -> Option<(&mut Table, SessionId)> {
+        let Course::Begun { table, .. } = &mut self.course else { return None };
+        let player = table.player(seat)?;
+        Some((table, player))
     }
 
-    /// How things are.
-    fn look(&self, seat: Seat, node: u32) -> Reply {
-        match &self.course {
-            Course::Begun { table, news } if table.player(seat).is_some() => {
-                let game = Some(Box::new(table.view(seat, node)));
-                Ok(News { number: *news, game, tells: Vec::new(), node })
-            }
-            Course::Lost => Err(Denial::MatchLost),
-            Course::Begun { .. } | Course::NotBegun => Err(Denial::NoGame),
-        }
+    /// How things are, for who sits there.
+    fn look(&self, seat: Seat, node: u32) -> Option<News> {
+        let Course::Begun { table, news } = &self.course else { return None };
+        table.player(seat)?;
+        let game = Some(Box::new(table.view(seat, node)));
+        Some(News { number: *news, game, tells: Vec::new(), node })
     }
 
-    /// Does something at the table, tells the other player what came of it, and replies the same.
+    /// Does something at the table, and tells both players what came of it, or the one who wanted
+    /// it that it is not possible.
     async fn play(
         &mut self,
         seat: Seat,
         ctx: &mut Context<Self>,
         act: impl FnOnce(&mut Table) -> Result<Change, Denial>,
-    ) -> Reply {
-        let change = act(self.table(seat)?)?;
-        if !matches!(change, Change::Nothing) {
-            self.happened(Some(seat), &change, ctx).await;
+    ) {
+        // Who does not sit here has been told why.
+        let Some((table, player)) = self.table(seat) else { return };
+        match act(table) {
+            Ok(Change::Nothing) => self.tell(seat, &Change::Nothing, ctx).await,
+            Ok(change) => self.happened(&change, ctx).await,
+            Err(why) => {
+                let id = ctx.key().to_owned();
+                note(ctx, player, &Note::Refused { id, why }).await;
+            }
         }
-        self.since(seat, &change, ctx.node())
     }
 
-    /// Numbers what happened, tells the players but for the one who is told by a reply, and winds
-    /// the clock.
-    async fn happened(&mut self, but: Option<Seat>, change: &Change, ctx: &mut Context<Self>) {
-        let Course::Begun { table, news } = &mut self.course else { return };
+    /// Numbers what happened, tells the players, and winds the clock.
+    async fn happened(&mut self, change: &Change, ctx: &mut Context<Self>) {
+        let Course::Begun { news, .. } = &mut self.course else { return };
         *news += 1;
-        let players = Seat::BOTH.map(|seat| table.player(seat).filter(|_| Some(seat) != but));
-        for (seat, player) in Seat::BOTH.into_iter().zip(players) {
-            if let (Some(player), Ok(news)) = (player, self.since(seat, change, ctx.node())) {
-                let id = ctx.key().to_owned();
-                note(ctx, player, &Note::Happened { id, news }).await;
-            }
+        for seat in Seat::BOTH {
+            self.tell(seat, change, ctx).await;
         }
         self.wind_clock(ctx);
     }
 
-    /// The last news, for this seat.
-    fn since(&self, seat: Seat, change: &Change, node: u32) -> Reply {
-        let news = self.look(seat, node)?;
-        Ok(match change {
+    /// Tells the player of this seat the last news, if one sits there: what has changed, or how
+    /// things are.
+    async fn tell(&self, seat: Seat, change: &Change, ctx: &mut Context<Self>) {
+        let Course::Begun { table, .. } = &self.course else { return };
+        let (Some(player), Some(news)) = (table.player(seat), self.look(seat, ctx.node())) else {
+            return;
+        };
+        let news = match change {
             Change::Nothing | Change::Begins => news,
             Change::Told(tells) => News { game: None, tells: tells.clone(), ..news },
-        })
+        };
+        note(ctx, player, &Note::Happened { id: ctx.key().to_owned(), news }).await;
     }
 
     /// The sessions of those who sit here.
     fn players(&self) -> impl Iterator<Item = SessionId> {
         let table = match &self.course {
             Course::Begun { table, .. } => Some(table),
-            Course::NotBegun | Course::Lost => None,
+            Course::NotBegun => None,
         };
         table
             .into_iter()

@@ -73,8 +73,6 @@ pub enum Tell {
     MatchMoved {
         node: u32,
     },
-    /// The node that ran the match was killed, and the match with it: back to the lobby.
-    MatchEndedWithServer,
     /// So many players look for a partner: to those in the lobby, when it changes.
     Crowd {
         looking: usize,
@@ -190,13 +188,8 @@ pub enum Denial {
     RematchAsked,
     #[error("your partner has left")]
     PartnerLeft,
-    /// The match's own node was killed. Players are told `MatchEndedWithServer` instead.
-    #[error("the match has ended with its server")]
-    MatchLost,
     #[error("this cannot be reached just now, and nothing was done: try again")]
     Unreachable,
-    #[error("the match did not answer: the board shows what it did")]
-    Unanswered,
     #[error("this node does not simulate bad links")]
     LinkNotSimulated,
     #[error("a link is delayed by 1000 ms and loses 50 % at most")]

@@ -112,9 +112,6 @@ fn tell(remote: &Remote, news: News) {
         News::Told(Tell::Refused { text, .. }) => println!("Sorry: {text}."),
         News::Told(Tell::PartnerLeft) => println!("Your partner has left: leave."),
         News::Told(Tell::MatchMoved { node }) => println!("    ~ the match goes on at n{node} ~"),
-        News::Told(Tell::MatchEndedWithServer) => {
-            println!("This match ended with its server, which was killed. Nobody has lost.");
-        }
         News::Told(Tell::MatchClosed) => println!("This match was closed: nothing happened in it."),
         News::Told(Tell::Crowd { looking }) => println!("Looking for a partner: {looking}."),
         News::Told(Tell::Announced { text }) => println!("Announcement: {}", printable(&text)),

@@ -1,4 +1,4 @@
-//! A player's session: who the player is, and in which match. All else is asked.
+//! A player's session: who the player is, and in which match. All else is elsewhere.
 //!
 //! # Layout
 //! - here: the session and its hooks
@@ -11,25 +11,27 @@ mod seat;
 use std::time::Duration;
 
 use throughline::{QueuedMessage, prelude::*};
-use throughline_vactor::prelude::{Tell as _, VActor as _};
+use throughline_vactor::{
+    Accepts, Address, Handle,
+    prelude::{Message, TellReliable as _, VActor as _},
+};
 
 use crate::lobby::{Lobby, MAIN, Stop};
 use crate::matches::{Leave, Match};
 use crate::messages::{Ask, Denial, How, Joining, Seen, Tell, View};
-use crate::notes::{LOBBY, Note};
+use crate::notes::{KEPT_FOR, LOBBY, Note};
 use crate::table::{Guest, Seat};
 use crate::waiting::{Pairing, Want};
 
-/// An ask waits so long. A turn makes two of them and a look at most, and has 10 s in all.
-const ASK_TIME: Duration = Duration::from_secs(3);
-const LOOK_TIME: Duration = Duration::from_secs(2);
+/// A look at the match waits so long. A turn has 10 s in all.
+const LOOK_TIME: Duration = Duration::from_secs(3);
 
-/// How often a player who waits says so, and one in a match looks whether it has missed anything:
-/// a match that was lost with its node cannot tell.
+/// How often a player who waits says so.
 const WATCH: &str = "watch";
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 
-/// What could not be asked is asked again after so long.
+/// A look that was not answered is repeated after so long: the match may be on its way from a node
+/// that was killed.
 const AGAIN: &str = "again";
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
@@ -60,7 +62,7 @@ enum Place {
         want: Want,
         is_listed: bool,
     },
-    /// A match was found, and the player is to sit down in it.
+    /// A match was found, and the player is sitting down in it.
     Sitting {
         pairing: Pairing,
     },
@@ -89,6 +91,7 @@ struct WorseLink {
 impl Session for Player {
     const KIND: &'static str = "omok";
     const CODEC: Codec = Codec::Json;
+    const DURABILITY: Durability = crate::DURABILITY;
     type In = Ask;
     type Out = Tell;
 
@@ -120,13 +123,11 @@ impl Session for Player {
     }
 
     async fn queued(&mut self, message: QueuedMessage, ctx: &mut Context<Self>) -> Outcome {
-        self.noted(message.decode()?, ctx).await;
-        Ok(())
+        self.noted(message.decode()?, ctx).await
     }
 
     async fn server_message(&mut self, message: ServerMessage, ctx: &mut Context<Self>) -> Outcome {
-        self.noted(message.decode()?, ctx).await;
-        Ok(())
+        self.noted(message.decode()?, ctx).await
     }
 
     async fn restored(&mut self, ctx: &mut Context<Self>) -> Outcome {
@@ -151,29 +152,42 @@ impl Session for Player {
 
     async fn timer(&mut self, _: &str, ctx: &mut Context<Self>) -> Outcome {
         match self.place.clone() {
-            Place::Lobby => {}
-            Place::Waiting { want, is_listed } => self.seek(want, is_listed, ctx).await,
-            Place::Sitting { pairing } => self.sit(pairing, ctx).await,
-            Place::Match(_) => self.watch(ctx).await,
+            // If the lobby cannot take it now, it will be told with the next tick.
+            Place::Waiting { want, .. } => self.seek(want, ctx).await.or(Ok(())),
+            Place::Match(_) => {
+                self.look(ctx).await;
+                Ok(())
+            }
+            Place::Lobby | Place::Sitting { .. } => Ok(()),
         }
-        Ok(())
     }
 
     async fn destroyed(&mut self, reason: EndReason, ctx: &mut Context<Self>) -> Outcome {
         let how = if reason == EndReason::Left { How::Left } else { How::Away };
-        match &self.place {
-            Place::Lobby => {}
+        let gone = match &self.place {
+            Place::Lobby => Ok(()),
             Place::Waiting { .. } => {
                 let (session, ticket) = (ctx.session_id(), self.ticket);
-                ctx.tell(&Lobby::at(MAIN), Stop { session, ticket, is_gone: true });
+                send(&Lobby::at(MAIN), &Stop { session, ticket, is_gone: true }, ctx).await
             }
             Place::Sitting { pairing: Pairing { id, seat, .. } }
             | Place::Match(Seated { id, seat, .. }) => {
-                ctx.tell(&Match::at(id.as_str()), Leave { seat: *seat, how });
+                send(&Match::at(id.as_str()), &Leave { seat: *seat, how }, ctx).await
             }
-        }
-        Ok(())
+        };
+        // Who cannot be told finds out by the clock, or by the end of the lease.
+        gone.or(Ok(()))
     }
+}
+
+/// What changes something is not asked but sent: it is written in the commit of this turn and
+/// handled once, and what comes of it is told by a [`Note`].
+async fn send<V, M>(to: &Address<V>, message: &M, ctx: &mut Context<Player>) -> Result<(), Denial>
+where
+    V: Accepts<M> + Handle<M>,
+    M: Message,
+{
+    ctx.tell_reliable(to, message, KEPT_FOR).await.map_err(|_| Denial::Unreachable)
 }
 
 impl Player {
@@ -199,11 +213,25 @@ impl Player {
     }
 
     /// A match, or the lobby, has told something.
-    async fn noted(&mut self, note: Note, ctx: &mut Context<Self>) {
+    async fn noted(&mut self, note: Note, ctx: &mut Context<Self>) -> Outcome {
         match (note, &mut self.place) {
-            (Note::Begins(pairing), _) => self.begins(pairing, ctx).await,
+            // If the match cannot be told, the turn is run again.
+            (Note::Begins(pairing), _) => self.begins(pairing, ctx).await?,
+            (Note::Waits { ticket, code }, Place::Waiting { .. }) if ticket == self.ticket => {
+                self.waits(code, ctx).await;
+            }
+            (Note::NotListed { ticket, why }, Place::Waiting { .. }) if ticket == self.ticket => {
+                self.back_to_lobby(None, ctx);
+                ctx.send(why.into());
+            }
+            (Note::Happened { id, news }, Place::Sitting { pairing }) if pairing.id == id => {
+                self.sits(news, ctx).await;
+            }
             (Note::Happened { id, news }, Place::Match(seated)) if seated.id == id => {
                 self.hear(news, ctx).await;
+            }
+            (Note::Refused { id, why }, Place::Match(seated)) if seated.id == id => {
+                ctx.send(why.into());
             }
             (Note::Moved { id, node }, Place::Match(seated)) if seated.id == id => {
                 seated.moved(node, ctx);
@@ -212,15 +240,19 @@ impl Player {
             (Note::Closed { id }, Place::Match(seated)) if seated.id == id => {
                 self.back_to_lobby(Some(Tell::MatchClosed), ctx);
             }
-            // A player who has left meanwhile is not interested any more.
+            // A player who is elsewhere by now is not interested any more.
             (
-                Note::Happened { .. }
+                Note::Waits { .. }
+                | Note::NotListed { .. }
+                | Note::Happened { .. }
+                | Note::Refused { .. }
                 | Note::Moved { .. }
                 | Note::Crowd { .. }
                 | Note::Closed { .. },
                 _,
             ) => {}
         }
+        Ok(())
     }
 
     /// Sends the whole view.

@@ -138,7 +138,6 @@ impl View {
             Tell::MatchMoved { node } => game.match_node = *node,
             // The match has gone with the view that came before.
             Tell::View(_)
-            | Tell::MatchEndedWithServer
             | Tell::MatchClosed
             | Tell::Crowd { .. }
             | Tell::Announced { .. }

@@ -1,7 +1,7 @@
 //! Those who look for a partner, and those who wait with a private code.
 //!
 //! Waiting is a lease: who waits says so again and again, and who does not is forgotten. So nobody
-//! is paired with a player who is no more, and a list that was lost is soon there again.
+//! is paired with a player who is no more, however the player has gone.
 //!
 //! Each wait of a player has a number, its ticket. Saying something twice with one ticket is saying
 //! it once: who was paired with it is told the same again.
@@ -22,7 +22,8 @@ const CODES: u128 = 24_u128.pow(CODE_LEN as u32);
 /// Who has not said for so long that they wait is forgotten.
 pub const LEASE_MS: u64 = 20_000;
 
-/// Who was paired is told the same again for so long: longer than any ask is under way.
+/// Who was paired is told the same again for so long: longer than a message is under way, unless
+/// the whole cluster is away.
 const PAIRED_KEPT_MS: u64 = 60_000;
 
 /// Those who wait, at most: all of them must fit into a snapshot.

@@ -75,6 +75,7 @@ messages! { Counter {
 
 impl VActor for Counter {
     const KIND: &'static str = "counter";
+    const DURABILITY: Durability = Durability::OnSwapOut;
     type State = Sum;
 
     fn new(_: &str, sum: Sum) -> Self {
@@ -327,6 +328,7 @@ message!(Where {} -> u32);
 
 impl VActor for Homed {
     const KIND: &'static str = "homed";
+    const DURABILITY: Durability = Durability::OnSwapOut;
     const PLACEMENT: Placement = Placement::Hash;
     type State = ();
 
@@ -352,6 +354,7 @@ messages! { Spread { "where" => read Where } }
 
 impl VActor for Spread {
     const KIND: &'static str = "spread";
+    const DURABILITY: Durability = Durability::OnSwapOut;
     const PLACEMENT: Placement = Placement::LeastLoaded;
     type State = ();
 
@@ -379,6 +382,7 @@ messages! { Rare { "add" => Add } }
 
 impl VActor for Rare {
     const KIND: &'static str = "rare";
+    const DURABILITY: Durability = Durability::OnSwapOut;
     const ACTIVE_MAX: usize = 8;
     type State = Sum;
 

@@ -1,7 +1,8 @@
 /**
- * People play while all three nodes of a cluster are restarted, one after the other. Each stays
- * who they are and where they are, no message is lost, and the match of two goes on: the same
- * board, the same clock, and at its end the right winner.
+ * People play while all three nodes of a cluster are restarted, one after the other, and then while
+ * each of them, and the hub, is killed. Each stays who they are and where they are, no message is
+ * lost, and the match of two goes on: the same board, the same clock, and at its end the right
+ * winner.
  */
 
 import assert from "node:assert/strict";
@@ -63,22 +64,30 @@ test("a match of two goes on while all nodes are restarted, one after the other"
   await Promise.all(all.map((player) => player.close()));
 });
 
-test("a match whose node is killed says so, and its players are back in the lobby", async () => {
+test("a match of two goes on while each node in turn, and the hub, is killed", async () => {
   const [ann, bob] = await pair();
   const two = [ann, bob];
-  const { match } = await known(ann);
-  assert.ok(match);
-  const were = await Promise.all(two.map(known));
-  await cluster.kill(match);
-  for (const [at, player] of two.entries()) {
-    await player.until(() => window.omok.view.place === "lobby");
-    const note = () => player.part("lobby-note").innerText();
-    // Who was served by that node has lost the session, too.
-    const words = were[at]?.node === match ? /Your (game|session)/ : /killed. Nobody has lost/;
-    await player.until((wanted) => new RegExp(wanted).test(document.body.innerText), words.source);
-    assert.match(await note(), words);
+  await Promise.all(two.map((player) => player.page.evaluate(playByItself)));
+  await Promise.all(two.map((player) => player.until(() => window.heard.placed >= 2)));
+  const ids = (await Promise.all(two.map(known))).map((player) => player.id);
+  // First the node of the match.
+  const first = (await known(ann)).match;
+  assert.ok(first);
+  for (const node of [first, ...NODES.filter((other) => other !== first)]) {
+    await killed(`n${node}`, two);
+    await ann.picture(`cluster-after-kill-n${node}`);
   }
-  await ann.picture("cluster-match-killed");
+  await killed("hub", two);
+  await bob.picture("cluster-after-kill-hub");
+
+  await Promise.all(two.map((player) => player.page.evaluate(() => { window.ends = true; })));
+  await Promise.all(two.map((player) => player.until(() => window.omok.view.over)));
+  await sameEnd(two);
+  await ann.picture("cluster-killed-end-ann");
+  await bob.picture("cluster-killed-end-bob");
+
+  for (const [at, player] of two.entries()) await nothingWasLost(player, ids[at]);
+  assert.equal(await cluster.lost(), 0);
   await Promise.all(two.map((player) => player.close()));
 });
 
@@ -130,6 +139,29 @@ async function restarted(node, players) {
       assert.deepEqual(is.moves.slice(0, was.moves.length), was.moves);
     }
     await goesOn(player, is);
+  }
+}
+
+/**
+ * Kills a process in the middle of the game and starts it again, and asserts that the players
+ * noticed a pause at most.
+ * @param {string} who
+ * @param {readonly Player[]} players
+ */
+async function killed(who, players) {
+  const before = await Promise.all(players.map(known));
+  await cluster.kill(who);
+  for (const [at, player] of players.entries()) {
+    const was = before[at];
+    assert.ok(was);
+    await goesOn(player, was);
+    await player.until(() => document.body.dataset["link"] === "live");
+    // Its node has been killed, and the session goes on at another one, or where it came back.
+    const is = await known(player);
+    assert.deepEqual([is.id, is.name, is.place], [was.id, was.name, "game"]);
+    assert.deepEqual(is.moves.slice(0, was.moves.length), was.moves);
+    assert.equal(await player.part("node").innerText(), `n${is.node}`);
+    if (`n${was.node}` === who) assert.notEqual(is.stats.repairs, was.stats.repairs);
   }
 }
 
@@ -218,7 +250,7 @@ function note() {
   const ends = new Map();
   session.on("message", (tell) => {
     heard.messages += 1;
-    if (tell.tell === "match-ended-with-server") heard.ended += 1;
+    if (tell.tell === "match-closed") heard.ended += 1;
     if (tell.tell === "placed") heard.placed += 1;
     if (tell.tell === "announced") heard.announced.push(tell.text);
     if (tell.tell === "refused") heard.refused.push(tell.text);

@@ -22,7 +22,7 @@ export interface Heard {
   /** Messages received before the first one that is noted. */
   before: number;
   messages: number;
-  /** How often a match ended with its server. */
+  /** How often a match was closed under its players. */
   ended: number;
   placed: number;
   refused: string[];

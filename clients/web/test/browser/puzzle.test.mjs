@@ -59,7 +59,8 @@ test("a player goes on through cuts, restarts of all nodes, and the death of one
   await ann.picture("puzzle-desktop");
 
   // A move is under way when the node dies: it is written or not, and counts once.
-  const killed = cluster.kill(before.view.node);
+  cluster.kills = true;
+  const killed = cluster.kill(`n${before.view.node}`);
   await makeMove(ann);
   moves += 1;
   await killed;

@@ -38,7 +38,7 @@ pub struct Score {
     pub wrong_clocks: u64,
     /// Refusals that the rules do not explain.
     pub wrong_refusals: u64,
-    /// Matches that were lost with their node.
+    /// Matches that were closed under their players: bots play on, so none should be.
     pub lost: u64,
 }
 

@@ -70,8 +70,8 @@ impl One {
     fn hear(&mut self, tell: &Tell, remote: &Remote) {
         match tell {
             Tell::MatchMoved { .. } => self.ledger.count(|score| score.match_moves += 1),
-            Tell::MatchEndedWithServer => self.ledger.count(|score| score.lost += 1),
-            Tell::Refused { why: Denial::Unanswered | Denial::Unreachable, .. } => {
+            Tell::MatchClosed => self.ledger.count(|score| score.lost += 1),
+            Tell::Refused { why: Denial::Unreachable, .. } => {
                 self.asked = None;
                 self.ledger.count(|score| score.again += 1);
             }

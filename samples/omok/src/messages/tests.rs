@@ -51,7 +51,6 @@ fn what_happens_is_told_in_these_words() {
     golden(Tell::RematchOffered { by: Stone::White }, r#"{"tell":"rematch-offered","by":"white"}"#);
     golden(Tell::PartnerLeft, r#"{"tell":"partner-left"}"#);
     golden(Tell::MatchMoved { node: 3 }, r#"{"tell":"match-moved","node":3}"#);
-    golden(Tell::MatchEndedWithServer, r#"{"tell":"match-ended-with-server"}"#);
     golden(Tell::Crowd { looking: 2 }, r#"{"tell":"crowd","looking":2}"#);
     golden(Tell::MatchClosed, r#"{"tell":"match-closed"}"#);
     golden(

@@ -16,7 +16,6 @@ const CLOCK_EVERY_MS = 100;
 const GONE = "Your game is over: the server does not know it any more. It may have restarted.";
 /** Why a player is back in the lobby. */
 const BACK = {
-  "match-ended-with-server": "This match ended with its server, which was killed. Nobody has lost.",
   "match-closed": "This match was closed: nothing happened in it any more.",
 };
 /** How long a node's chip shows where the match, or the session, has come from. */

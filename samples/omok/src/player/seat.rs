@@ -1,13 +1,13 @@
-//! A player in a match: what it does there is asked, and what happens there is told.
+//! A player in a match: what it does there is sent, and what happens there is told.
 
 use throughline::prelude::*;
 use throughline_vactor::{
-    Accepts,
-    prelude::{Ask as _, AskError, Message, Tell as _, VActor as _},
+    Accepts, Handle,
+    prelude::{Ask as _, Message, VActor as _},
 };
 
-use super::{AGAIN, AGAIN_AFTER, ASK_TIME, LOOK_TIME, Place, Player, Seated};
-use crate::matches::{Leave, Look, Match, Place as PlaceStone, Rematch, Reply, Resign};
+use super::{AGAIN, AGAIN_AFTER, LOOK_TIME, Place, Player, Seated, send};
+use crate::matches::{Leave, Look, Match, Place as PlaceStone, Rematch, Resign};
 use crate::messages::{Denial, How, Seen, Tell};
 use crate::notes::News;
 use crate::rules::Point;
@@ -34,57 +34,33 @@ impl Player {
         self.play(|seat| Rematch { seat }, ctx).await
     }
 
-    /// Asks the match to do something, and tells the client what came of it.
+    /// Sends the match what the player wants.
     async fn play<M>(
         &mut self,
-        message: impl Fn(Seat) -> M,
+        message: impl FnOnce(Seat) -> M,
         ctx: &mut Context<Self>,
     ) -> Result<(), Denial>
     where
-        M: Message<Reply = Reply>,
-        Match: Accepts<M>,
+        M: Message,
+        Match: Accepts<M> + Handle<M>,
     {
         let Place::Match(Seated { id, seat, .. }) = &self.place else { return Err(Denial::NoGame) };
-        let (game, seat) = (Match::at(id.as_str()), *seat);
-        let mut reply = ctx.ask_within(&game, message(seat), ASK_TIME).await;
-        if let Err(AskError::Rejected(_)) = reply {
-            // Surely nothing was done, so it may be asked again.
-            reply = ctx.ask_within(&game, message(seat), ASK_TIME).await;
-        }
-        match reply {
-            Ok(Ok(news)) => self.hear(news, ctx).await,
-            Ok(Err(gone @ (Denial::MatchLost | Denial::NoGame))) => self.match_is_gone(gone, ctx),
-            Ok(Err(denial)) => return Err(denial),
-            // It may have been done: the client sees how things are, and asks again if it has to.
-            // The number of a move keeps it from being made twice.
-            Err(AskError::Unknown) => {
-                self.show(ctx).await;
-                return Err(Denial::Unanswered);
-            }
-            Err(_) => return Err(Denial::Unreachable),
-        }
-        Ok(())
+        send(&Match::at(id.as_str()), &message(*seat), ctx).await
     }
 
-    /// Back to the lobby; the match is told, sooner or later.
+    /// Back to the lobby.
     pub(super) async fn leave(&mut self, ctx: &mut Context<Self>) -> Result<(), Denial> {
         let (id, seat) = match &self.place {
             Place::Match(Seated { id, seat, .. })
             | Place::Sitting { pairing: Pairing { id, seat, .. } } => (id, *seat),
             Place::Lobby | Place::Waiting { .. } => return Err(Denial::NoGame),
         };
-        let game = Match::at(id.as_str());
-        let leave = || Leave { seat, how: How::Left };
-        // Who leaves twice leaves once.
-        if ctx.ask_within(&game, leave(), ASK_TIME).await.is_err() {
-            ctx.tell(&game, leave());
-        }
+        send(&Match::at(id.as_str()), &Leave { seat, how: How::Left }, ctx).await?;
         self.back_to_lobby(None, ctx);
         Ok(())
     }
 
-    /// Tells the client news, if it is the next one. What comes twice or late is not told, and what
-    /// was missed is looked up.
+    /// Tells the client news, unless it has seen them by a look.
     pub(super) async fn hear(&mut self, news: News, ctx: &mut Context<Self>) {
         let Place::Match(seated) = &mut self.place else { return };
         if news.number < seated.heard {
@@ -93,6 +69,7 @@ impl Player {
         if news.game.is_some() {
             return self.tell_all(news, ctx);
         }
+        // The client knows nothing yet, or everything was away for longer than notes are kept.
         if news.number > seated.heard + 1 {
             return self.look(ctx).await;
         }
@@ -103,48 +80,22 @@ impl Player {
         }
     }
 
-    /// Looks at the match, and sends all of it.
+    /// Looks at the match, and sends all of it. It is the one thing that is asked: a look changes
+    /// nothing, so a turn that is run again may look again.
     pub(super) async fn look(&mut self, ctx: &mut Context<Self>) {
-        match self.looked(ctx).await {
-            Some(Ok(news)) => self.tell_all(news, ctx),
-            Some(Err(denial)) => self.match_is_gone(denial, ctx),
-            None => {}
-        }
-    }
-
-    /// Looks whether the client has missed anything.
-    pub(super) async fn watch(&mut self, ctx: &mut Context<Self>) {
-        let reply = self.looked(ctx).await;
-        let Place::Match(seated) = &mut self.place else { return };
-        match reply {
-            Some(Ok(news)) if news.number == seated.heard => seated.moved(news.node, ctx),
-            Some(Ok(news)) => self.tell_all(news, ctx),
-            Some(Err(denial)) => self.match_is_gone(denial, ctx),
-            None => {}
-        }
-    }
-
-    /// `None`: no answer, and it is asked again if the client waits for one.
-    async fn looked(&self, ctx: &mut Context<Self>) -> Option<Reply> {
-        let Place::Match(Seated { id, seat, heard, .. }) = &self.place else { return None };
+        let Place::Match(Seated { id, seat, .. }) = &self.place else { return };
         let look = Look { seat: *seat };
-        let reply = ctx.ask_within(&Match::at(id.as_str()), look, LOOK_TIME).await.ok();
-        if reply.is_none() && *heard == 0 {
-            ctx.set_timer(AGAIN, AGAIN_AFTER);
+        match ctx.ask_within(&Match::at(id.as_str()), look, LOOK_TIME).await {
+            Ok(Some(news)) => self.tell_all(news, ctx),
+            Ok(None) => self.back_to_lobby(Some(Tell::MatchClosed), ctx),
+            Err(_) => ctx.set_timer(AGAIN, AGAIN_AFTER),
         }
-        reply
     }
 
     fn tell_all(&mut self, news: News, ctx: &mut Context<Self>) {
         let (Place::Match(seated), Some(game)) = (&mut self.place, news.game) else { return };
         (seated.heard, seated.node) = (news.number, news.node);
         self.send_view(Seen::Game(*game), ctx);
-    }
-
-    pub(super) fn match_is_gone(&mut self, denial: Denial, ctx: &mut Context<Self>) {
-        let lost = denial == Denial::MatchLost;
-        let why = if lost { Tell::MatchEndedWithServer } else { Tell::MatchClosed };
-        self.back_to_lobby(Some(why), ctx);
     }
 }
 

@@ -5,8 +5,6 @@ use std::time::Duration;
 use omok::matches::ABANDONED_AFTER;
 use omok::messages::{Ask, Denial, How, Seen, Tell};
 use omok::rules::Stone;
-use throughline_testing::TestCluster;
-use throughline_vactor::Durability;
 
 use crate::player::{Omok, both_see_black_win, cluster, moves, one_move, pair};
 
@@ -105,39 +103,6 @@ fn the_bot_plays_on_another_node_when_its_own_is_drained() {
         assert!(cluster.drain(n).is_clean());
         cluster.start(n);
         ann.game(|game| game.moves.len() == number + 1);
-    }
-}
-
-/// A match whose node is killed while both players are at other nodes.
-fn killed() -> (TestCluster, [Omok; 2]) {
-    let cluster = cluster(3);
-    let mut players = pair(&cluster);
-    one_move(&mut players, 1);
-    // The match is where the first one sat down, and the players go elsewhere.
-    let at = usize::try_from(players[0].game(|_| true).match_node).unwrap() - 1;
-    players[0].player.move_to((at + 1) % 3);
-    players[1].player.move_to((at + 2) % 3);
-    cluster.kill(at);
-    (cluster, players)
-}
-
-#[test]
-fn a_match_whose_node_is_killed_goes_on_if_it_is_crash_proof_and_says_that_it_is_lost_if_not() {
-    let (_cluster, mut players) = killed();
-    if omok::DURABILITY == Durability::EveryTurn {
-        (2..=moves().len()).for_each(|number| one_move(&mut players, number));
-        return both_see_black_win(&mut players);
-    }
-    for player in &mut players {
-        player.until_told(|tell| *tell == Tell::MatchEndedWithServer);
-        player.until(|view| view.place == Seen::Lobby);
-    }
-    // And they may begin another one.
-    for player in &mut players {
-        player.ask(Ask::FindPartner);
-    }
-    for player in &mut players {
-        player.game(|game| game.over.is_none());
     }
 }
 

@@ -59,6 +59,7 @@ messages! { Till { "pay" => Pay, "leave" => Leave } }
 
 impl VActor for Till {
     const KIND: &'static str = "till";
+    const DURABILITY: Durability = Durability::OnSwapOut;
     type State = i64;
 
     fn new(_: &str, total: i64) -> Self {
