@@ -13,7 +13,7 @@ use throughline_vactor::Vactors as _;
 
 pub(crate) use form::Form;
 pub(crate) use session::Talker;
-pub(crate) use tally::{Tally, Total};
+pub(crate) use tally::{Noted, Tally, Total};
 
 /// The names of the session kinds: those that a crash loses, and those that it does not.
 pub(crate) const ROAMER: &str = "roamer";
@@ -81,7 +81,7 @@ pub(crate) struct Report {
     pub(crate) passed: BTreeMap<String, u64>,
     /// The last number that came from each session.
     pub(crate) got: BTreeMap<String, u64>,
-    pub(crate) panics: u64,
+    pub(crate) wrong: Vec<String>,
 }
 
 /// Gives a node the game's kinds, in their first or second version.

@@ -231,6 +231,9 @@ impl Player {
                     let (name, said) = (&self.name, talk.said);
                     truth::fail(format_args!("{name} said {said}, and {} came", report.up));
                 }
+                for wrong in &report.wrong {
+                    truth::fail(format_args!("{wrong}"));
+                }
                 let (id, kind, sessions) = (client.session_id(), self.kind, self.sessions);
                 let seat = Seat { id, kind, sessions, report };
                 self.table.seats.borrow_mut().insert(self.name.clone(), seat);

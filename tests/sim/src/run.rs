@@ -10,7 +10,7 @@ use throughline::Config;
 use throughline_vactor::{Ask as _, VActor as _};
 
 use crate::fault::{FaultKind, Fired};
-use crate::game::{TALLIES, Tally, Total};
+use crate::game::{Noted, TALLIES, Tally, Total};
 use crate::hostile;
 use crate::network::{Host, Wires};
 use crate::place::{LINK_PORT, Order, Place, World};
@@ -189,7 +189,7 @@ fn add_players(
     });
 }
 
-type Found = BTreeMap<String, BTreeMap<String, std::collections::BTreeSet<u64>>>;
+type Found = BTreeMap<String, Noted>;
 
 /// What is not yet as it must be at the end.
 fn unsettled(
@@ -243,7 +243,7 @@ fn tallied(
             place.order(Order::Run(Box::new(move |node| {
                 Box::pin(async move {
                     if let Ok(noted) = node.ask(&Tally::<true>::at(key), Total {}).await {
-                        found.borrow_mut().insert(key.to_owned(), noted.0);
+                        found.borrow_mut().insert(key.to_owned(), noted);
                     }
                 })
             })));
@@ -252,9 +252,13 @@ fn tallied(
     }
     let found = found.borrow();
     for (key, noted) in found.iter() {
+        for wrong in &noted.wrong {
+            truth::count(|counts| counts.duplicated += 1);
+            truth::fail(format_args!("{wrong}"));
+        }
         for (id, asks) in truth::asks_of(key) {
             let none = std::collections::BTreeSet::new();
-            let noted = noted.get(&id.to_string()).unwrap_or(&none);
+            let noted = noted.numbers.get(&id.to_string()).unwrap_or(&none);
             for (number, how) in asks {
                 truth::count(|counts| counts.messages += 1);
                 let is_there = noted.contains(&number);

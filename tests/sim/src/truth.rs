@@ -129,12 +129,18 @@ pub(crate) fn handled(who: std::fmt::Arguments<'_>, last: u64, number: u64) {
     if number == last + 1 {
         return count(|counts| counts.messages += 1);
     }
+    wrong(Some(last), number, &format!("{who}: {number} came after {last}"));
+}
+
+/// A number came that is not the one after the last.
+pub(crate) fn wrong(last: Option<u64>, number: u64, what: &str) {
+    let last = last.unwrap_or(0);
     count(|counts| match number {
         _ if number > last => counts.lost += number - last - 1,
         _ if number == last => counts.duplicated += 1,
         _ => counts.reordered += 1,
     });
-    fail(format_args!("{who}: {number} came after {last}"));
+    fail(format_args!("{what}"));
 }
 
 /// A caller is about to ask with this number; nothing is known until it is told.

@@ -17,9 +17,11 @@ pub(crate) struct Core {
     pub(crate) passed: BTreeMap<String, u64>,
     pub(crate) got: BTreeMap<String, u64>,
     pub(crate) asked: BTreeMap<String, u64>,
-    pub(crate) panics: u64,
     pub(crate) notes: String,
     pub(crate) babbles: bool,
+    /// What a turn found wrong. In the state, since a turn that is not committed was none: one may
+    /// be given a queued message that an earlier commit, not answered yet, has used up.
+    pub(crate) wrong: Vec<String>,
 }
 
 /// The state, in form `V`.

@@ -117,8 +117,13 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Session for Talker<SAFE, 
         let number: u64 = message.decode()?;
         let from = message.from().map(ToString::to_string).unwrap_or_default();
         let id = ctx.session_id();
-        if let Some(&last) = self.0.core.got.get(&from) {
-            truth::handled(format_args!("queue of session {id}, from {from}"), last, number);
+        let last = self.0.core.got.get(&from).copied();
+        if last.is_some_and(|last| number != last + 1) {
+            let wrong = format!("queue of session {id}: {number} of {from} came after {last:?}");
+            match SAFE {
+                true => self.0.core.wrong.push(wrong),
+                false => truth::wrong(last, number, &wrong),
+            }
         }
         self.0.core.got.insert(from, number);
         self.tell(What::Tick, ctx);
@@ -201,7 +206,7 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Talker<SAFE, DOWN, V> {
             up: core.up,
             passed: core.passed.clone(),
             got: core.got.clone(),
-            panics: core.panics,
+            wrong: core.wrong.clone(),
         }
     }
 }
