@@ -81,6 +81,10 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     be_quiet_about_asked_panics();
+    if options.trace {
+        let filter = env_logger::Env::default().default_filter_or("warn");
+        env_logger::Builder::from_env(filter).format_timestamp(None).init();
+    }
     let totals = run_all(&options);
     match options.json {
         true => println!("{}", totals.json()),

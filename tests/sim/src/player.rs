@@ -250,7 +250,10 @@ impl Player {
         let is_new = talk.told == 0;
         let is_right = match code {
             CloseCode::Lost => truth::is_bereft(id) && (kind == ROAMER || is_new),
-            CloseCode::HandlerFailed => talk.is_asking_for_trouble && kind == ROAMER,
+            // So does a turn whose durable messages could not be written.
+            CloseCode::HandlerFailed => {
+                kind == ROAMER && (talk.is_asking_for_trouble || truth::has_store_refused())
+            }
             CloseCode::Expired => was_away,
             // A login whose answer was lost has left a session of the same name.
             CloseCode::KeyTaken => true,

@@ -52,7 +52,7 @@ pub(crate) fn run(plan: &Plan, shows: bool) -> Outcome {
 
 fn settings(config: &mut Config) {
     // Little enough that a queue that nobody empties is full within a run.
-    config.queue.messages = 2_000;
+    config.queue.messages = 300;
     config.drain.spread = Duration::from_secs(2);
     config.drain.deadline = Duration::from_secs(20);
 }

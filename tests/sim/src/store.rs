@@ -87,6 +87,7 @@ impl Engine {
 
     pub(crate) fn set_condition(&self, condition: Condition) {
         truth::note(format_args!("store {condition:?}"));
+        truth::store_refuses();
         let mut inner = self.lock();
         inner.condition = condition;
         inner.sync_at = None;
@@ -223,6 +224,7 @@ impl NodeStore {
     }
 
     pub(crate) fn set(&self, to: Reach) {
+        truth::store_refuses();
         self.way.reach.send_if_modified(|reach| {
             let is_changed = *reach != Reach::Gone && *reach != to;
             if is_changed {

@@ -56,6 +56,8 @@ struct Truth {
     asks: BTreeMap<Caller, BTreeMap<u64, Asked>>,
     /// Sessions that may end as lost: what owned them was killed, frozen or declared dead.
     bereft: BTreeSet<SessionId>,
+    /// The store has refused commits: turns that send durably may have failed for that.
+    has_refused: bool,
 }
 
 thread_local! {
@@ -162,6 +164,15 @@ pub(crate) fn asks_of(key: &str) -> Vec<(SessionId, BTreeMap<u64, Asked>)> {
         let of = truth.asks.iter().filter(|((_, asked), _)| asked == key);
         of.map(|((id, _), asks)| (*id, asks.clone())).collect()
     })
+}
+
+/// The store could not take a commit, or a node could not reach it.
+pub(crate) fn store_refuses() {
+    TRUTH.with_borrow_mut(|truth| truth.has_refused = true);
+}
+
+pub(crate) fn has_store_refused() -> bool {
+    TRUTH.with_borrow(|truth| truth.has_refused)
 }
 
 pub(crate) fn bereave(id: SessionId) {

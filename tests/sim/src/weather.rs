@@ -24,7 +24,7 @@ const FLOOD_MIN: usize = 4;
 /// What ends a fault.
 enum Heal {
     Thaw(usize),
-    Start(usize, u32),
+    Start(usize),
     Fast(usize),
     Reach(usize),
     Store,
@@ -202,7 +202,7 @@ impl Weather {
             truth::fire(kind);
         }
         self.places[n].order(Order::Kill);
-        self.until(500, 8_000, Heal::Start(n, self.version));
+        self.until(500, 8_000, Heal::Start(n));
     }
 
     fn kill_who_yielded(&mut self, _now: Duration) {
@@ -376,7 +376,7 @@ impl Weather {
     fn heal(&mut self, sim: &turmoil::Sim<'_>, heal: Heal) {
         match heal {
             Heal::Thaw(n) => self.places[n].freeze(false),
-            Heal::Start(n, _) => self.places[n].order(Order::Start(self.version)),
+            Heal::Start(n) => self.places[n].order(Order::Start(self.version)),
             Heal::Fast(n) => self.places[n].slow(None),
             Heal::Reach(n) => self.places[n].reach(Reach::Open),
             Heal::Store => self.engine.set_condition(Condition::Well),
