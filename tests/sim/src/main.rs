@@ -66,6 +66,9 @@ struct Options {
     /// Shows what happens, on standard error: for one seed.
     #[arg(long)]
     trace: bool,
+    /// Runs every seed twice, and compares; without it every hundredth.
+    #[arg(long)]
+    twice: bool,
     /// Runs at the same time; as many as there are cores by default.
     #[arg(long)]
     threads: Option<usize>,
@@ -153,12 +156,22 @@ fn run_all(options: &Options) -> Totals {
 /// Runs one seed; some of them twice.
 fn one(seed: u64, options: &Options) -> Outcome {
     let plan = Plan::new(seed, options.minutes);
-    let mut outcome = run::run(&plan, options.trace);
-    if seed.is_multiple_of(TWICE_EVERY) {
-        let again = run::run(&plan, false);
-        if (again.hash, again.counts) != (outcome.hash, outcome.counts) {
-            outcome.failures.push("a second run of this seed went differently".to_owned());
+    let is_twice = options.twice || seed.is_multiple_of(TWICE_EVERY);
+    let mut outcome = run::run(&plan, options.trace, is_twice);
+    if is_twice {
+        let again = run::run(&plan, false, true);
+        if again.hash != outcome.hash {
+            outcome.failures.push(difference(&outcome.lines, &again.lines));
         }
     }
     outcome
+}
+
+/// Where two runs of one seed part.
+fn difference(one: &[String], other: &[String]) -> String {
+    let at = one.iter().zip(other).position(|(one, other)| one != other);
+    let at = at.unwrap_or_else(|| one.len().min(other.len()));
+    let line = |lines: &[String]| lines.get(at).cloned().unwrap_or_else(|| "the end".to_owned());
+    let (one, other) = (line(one), line(other));
+    format!("a second run went differently, from line {at} on: `{one}`, then `{other}`")
 }

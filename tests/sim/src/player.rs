@@ -175,6 +175,7 @@ impl Player {
     fn hop(&mut self, client: &mut Client) {
         let nodes = &self.table.addresses;
         let to = nodes[self.random.index(nodes.len())].clone();
+        truth::note(format_args!("{} goes to {to}, {:?}", self.name, client.stats()));
         if let Err(error) = client.move_to(&to) {
             truth::fail(format_args!("{to} is no address: {error}"));
         }
@@ -195,6 +196,9 @@ impl Player {
 
     /// Whether the session is over.
     fn hear(&mut self, event: Event, talk: &mut Talk, client: &mut Client) -> bool {
+        if !matches!(event, Event::Message(_)) {
+            truth::note(format_args!("{}: {event:?}", self.name));
+        }
         match event {
             Event::Message(bytes) => match serde_json::from_slice(&bytes) {
                 Ok(told) => self.told(told, talk, client),

@@ -31,12 +31,14 @@ pub(crate) struct Outcome {
     pub(crate) counts: Counts,
     pub(crate) fired: Fired,
     pub(crate) failures: Vec<String>,
+    /// Everything that happened, if it was to be kept.
+    pub(crate) lines: Vec<String>,
     pub(crate) simulated: Duration,
 }
 
 /// Runs `plan` on this thread.
-pub(crate) fn run(plan: &Plan, shows: bool) -> Outcome {
-    truth::begin(shows);
+pub(crate) fn run(plan: &Plan, shows: bool, keeps: bool) -> Outcome {
+    truth::begin(shows, keeps);
     truth::note(format_args!("{plan:?}"));
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| simulate(plan)));
     let simulated = truth::now();
@@ -46,8 +48,8 @@ pub(crate) fn run(plan: &Plan, shows: bool) -> Outcome {
         truth::fail(format_args!("the run itself panicked: {text}"));
     }
     let told = truth::end();
-    let truth::Told { hash, counts, fired, failures } = told;
-    Outcome { seed: plan.seed, hash, counts, fired, failures, simulated }
+    let truth::Told { hash, counts, fired, failures, lines } = told;
+    Outcome { seed: plan.seed, hash, counts, fired, failures, lines, simulated }
 }
 
 fn settings(config: &mut Config) {

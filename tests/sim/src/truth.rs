@@ -50,6 +50,8 @@ struct Truth {
     now: Duration,
     hash: u64,
     shows: bool,
+    /// All lines, if they are to be compared with another run's.
+    lines: Option<Vec<String>>,
     counts: Counts,
     fired: Fired,
     failures: Vec<String>,
@@ -70,18 +72,20 @@ pub(crate) struct Told {
     pub(crate) counts: Counts,
     pub(crate) fired: Fired,
     pub(crate) failures: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 /// A run begins on this thread.
-pub(crate) fn begin(shows: bool) {
+pub(crate) fn begin(shows: bool, keeps: bool) {
     // The offset basis of FNV-1a.
     let hash = 0xcbf2_9ce4_8422_2325;
-    TRUTH.set(Truth { shows, hash, ..Truth::default() });
+    let lines = keeps.then(Vec::new);
+    TRUTH.set(Truth { shows, hash, lines, ..Truth::default() });
 }
 
 pub(crate) fn end() -> Told {
-    let Truth { hash, counts, fired, failures, .. } = TRUTH.take();
-    Told { hash, counts, fired, failures }
+    let Truth { hash, counts, fired, failures, lines, .. } = TRUTH.take();
+    Told { hash, counts, fired, failures, lines: lines.unwrap_or_default() }
 }
 
 pub(crate) fn set_now(now: Duration) {
@@ -101,6 +105,9 @@ pub(crate) fn note(line: std::fmt::Arguments<'_>) {
         }
         if truth.shows {
             eprintln!("{text}");
+        }
+        if let Some(lines) = &mut truth.lines {
+            lines.push(text);
         }
     });
 }
