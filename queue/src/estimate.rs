@@ -1,6 +1,6 @@
 //! How much queues hold, about: what their limits are compared with.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -228,7 +228,7 @@ impl Estimates {
 
     /// The queues that are to be counted before these messages are admitted.
     fn uncounted<'a>(&self, wanted: &[(&'a QueueName, usize)], now_ms: u64) -> Vec<&'a QueueName> {
-        let mut sizes: HashMap<&QueueName, Size> = HashMap::new();
+        let mut sizes: BTreeMap<&QueueName, Size> = BTreeMap::new();
         let limited = |name: &QueueName| name.kind() != NameKind::Operators;
         for (name, bytes) in wanted.iter().filter(|(name, _)| limited(name)) {
             let size = sizes.entry(name).or_default();

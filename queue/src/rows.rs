@@ -1,6 +1,6 @@
 //! The rows of one commit of enqueues.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use throughline_store::Write;
@@ -13,7 +13,7 @@ use crate::{Message, NameKind, Position, QueueName, keys};
 /// Messages of one commit, by the queues that they go to.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
-    queues: HashMap<QueueName, Vec<New>>,
+    queues: BTreeMap<QueueName, Vec<New>>,
 }
 
 #[derive(Debug)]

@@ -182,8 +182,12 @@ impl Directory {
         self.lock().keys.get(key).copied()
     }
 
+    /// In order, so that a run in virtual time can be repeated.
     pub(crate) fn all(&self) -> Vec<(SessionId, Recipient<ToSession>)> {
-        self.lock().sessions.iter().map(|(id, entry)| (*id, entry.actor.clone())).collect()
+        let mut all: Vec<_> =
+            self.lock().sessions.iter().map(|(id, entry)| (*id, entry.actor.clone())).collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all
     }
 
     /// How many sessions have an actor, ended ones included.

@@ -351,6 +351,10 @@ impl<S: Session> SessionActor<S> {
         turn::drop_quietly(self.turns.take());
         self.permit = None;
         self.ending = Ending::Forgotten;
+        // Welcomed here, its client would hear the numbers of the turn that came to nothing.
+        if let Some(resume) = self.leaving.resume.take() {
+            arrive::come_again(&self.worker, *resume);
+        }
     }
 
     /// Others took the session, since this node was thought dead. Its game hears of the loss, and

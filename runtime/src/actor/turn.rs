@@ -290,13 +290,14 @@ impl<S: Session> Drop for State<S> {
 
 async fn life<S: Session>(state: S, desk: Rc<Desk<S>>, mut ctx: Context<S>) {
     let mut kept = State(Some(state));
+    let state_max = ctx.caller().node().config.session.snapshot_max;
     let Some(state) = &mut kept.0 else { return };
     loop {
         // Pending without a waker: the driver polls again when it has put a task there.
         let task = poll_fn(|_| desk.task.take().map_or(Poll::Pending, Poll::Ready)).await;
         let outcome = match keep_copy(state, &desk) {
             Ok(()) => match run(state, task, &mut ctx, &desk).await {
-                Ok(()) => write_turn(state, &desk),
+                Ok(()) => write_turn(state, &desk, state_max),
                 Err(error) if canary!(FailedTurnKept) => keep_copy(state, &desk).and(Err(error)),
                 failed => failed,
             },
@@ -315,10 +316,16 @@ fn keep_copy<S: Session>(state: &S, desk: &Desk<S>) -> Result<(), HandlerError> 
     Ok(())
 }
 
-/// Writes the state, for kinds whose turns are committed.
-fn write_turn<S: Session>(state: &S, desk: &Desk<S>) -> Outcome {
+/// Writes the state, for kinds whose turns are committed. One that is too large fails its turn: a
+/// commit that can never be made would be tried for ever.
+fn write_turn<S: Session>(state: &S, desk: &Desk<S>, state_max: usize) -> Outcome {
     if S::DURABILITY.is_every_turn() && desk.written.borrow().is_none() {
         let written = write(state, desk.version.get())?;
+        let bytes = written.0.len();
+        if bytes > state_max {
+            let limit = format!("more than session.snapshot-max ({state_max})");
+            return Err(HandlerError::new(format!("its state has {bytes} bytes, {limit}")));
+        }
         *desk.written.borrow_mut() = Some(written);
     }
     Ok(())

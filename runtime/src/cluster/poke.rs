@@ -1,7 +1,7 @@
 //! "Look into your queue", said to whoever reads a queue. It may be lost: the regular look of each
 //! node finds what a queue has, only later.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ async fn poke_all(node: &Arc<Shared>, pokes: &[Poke]) {
 async fn poke_owners(node: &Arc<Shared>, mut pokes: Vec<Poke>) {
     let mut pause = AGAIN;
     for _ in 0..TRIES_MAX {
-        let mut owners: HashMap<Member, Vec<Poke>> = HashMap::new();
+        let mut owners: BTreeMap<Member, Vec<Poke>> = BTreeMap::new();
         for mut poke in std::mem::take(&mut pokes) {
             let Ok(reader) = Reader::of(node, &poke.queue).await else {
                 pokes.push(poke);

@@ -1,6 +1,6 @@
 //! What nobody asks for: records that are due, that dead nodes owned, or that were left here.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
@@ -28,7 +28,7 @@ pub(super) struct Sweeper {
     running: Arc<AtomicBool>,
     beats: u32,
     /// Records of this node that were not in memory at the last look.
-    suspects: Arc<Mutex<HashSet<RecordId>>>,
+    suspects: Arc<Mutex<BTreeSet<RecordId>>>,
 }
 
 impl Sweeper {
@@ -54,11 +54,11 @@ impl Sweeper {
 }
 
 /// Records of this node that were not in memory at two looks: nobody is at work on them.
-async fn own_records(node: &Arc<Shared>, suspects: &Mutex<HashSet<RecordId>>) {
+async fn own_records(node: &Arc<Shared>, suspects: &Mutex<BTreeSet<RecordId>>) {
     let cluster = &node.cluster;
     let is_away = |id: &RecordId| !node.directory.knows(id) && !node.vactors.has(id);
     let owned = rows::owned(&cluster.store, cluster.member(), AWAY_MAX, is_away).await;
-    let Ok(away) = owned.map(HashSet::<_>::from_iter) else { return };
+    let Ok(away) = owned.map(BTreeSet::<_>::from_iter) else { return };
     let before = {
         let mut suspects = suspects.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *suspects, away.clone())

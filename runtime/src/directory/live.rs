@@ -16,11 +16,13 @@ impl Directory {
         Some(entry.actor.clone())
     }
 
-    /// All sessions that have not ended.
+    /// All sessions that have not ended, in order, so that a run in virtual time can be repeated.
     pub(crate) fn live(&self) -> Vec<Recipient<ToSession>> {
         let tables = self.lock();
-        let live = tables.sessions.values().filter(|entry| !entry.has_ended);
-        live.map(|entry| entry.actor.clone()).collect()
+        let live = tables.sessions.iter().filter(|(_, entry)| !entry.has_ended);
+        let mut live: Vec<_> = live.collect();
+        live.sort_unstable_by_key(|(id, _)| **id);
+        live.into_iter().map(|(_, entry)| entry.actor.clone()).collect()
     }
 
     /// Their ids, in no order.

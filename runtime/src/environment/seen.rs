@@ -27,6 +27,11 @@ impl Seen {
         Self { start: now, wall_ms, random: seed }
     }
 
+    /// The wall clock is set to another time.
+    pub(crate) const fn jump(&mut self, by_ms: i64) {
+        self.wall_ms = self.wall_ms.saturating_add_signed(by_ms);
+    }
+
     /// Runs `work` with this clock and these random numbers.
     pub(crate) fn during<T>(&mut self, work: impl FnOnce() -> T) -> T {
         /// Sets back what was there before, however `work` ends.
@@ -103,6 +108,9 @@ mod tests {
         );
         assert_ne!(one.during(|| random_u64().unwrap()), first.1, "the numbers go on");
         assert_eq!(seen_wall_ms(), None);
+        other.jump(-4_000);
+        assert_eq!(other.during(seen_wall_ms), Some(1_030));
+        other.jump(4_000);
         let inside = one.during(|| other.during(seen_wall_ms).zip(seen_wall_ms()));
         assert_eq!(inside, Some((5_030, 1_030)));
     }

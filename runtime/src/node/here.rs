@@ -104,6 +104,12 @@ impl NodeHere {
         Rc::clone(&self.running)
     }
 
+    /// Sets its wall clock forward or, if negative, back by so many milliseconds, as an operator or
+    /// a time server does. Its monotonic clocks go on.
+    pub const fn jump_wall(&mut self, by_ms: i64) {
+        self.seen.jump(by_ms);
+    }
+
     /// Waits until it has joined its cluster; false if it never will.
     pub fn joined(&self) -> impl Future<Output = bool> + use<> {
         let mut joined = self.joined.clone();

@@ -224,16 +224,21 @@ impl VActors {
         self.lock().entries.len()
     }
 
-    /// The names of all that are in memory here.
+    /// The names of all that are in memory here, in order.
     pub(crate) fn ids(&self) -> Vec<RecordId> {
-        self.lock().entries.keys().cloned().collect()
+        let mut ids: Vec<_> = self.lock().entries.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
     }
 
-    /// All that are in memory here.
+    /// All that are in memory here, in order, so that a run in virtual time can be repeated.
     pub(super) fn all(&self) -> Vec<(RecordId, usize, Sender<ToVActor>)> {
         let active = self.lock();
         let all = active.entries.iter();
-        all.map(|(id, entry)| (id.clone(), entry.kind, entry.actor.clone())).collect()
+        let mut all: Vec<_> =
+            all.map(|(id, entry)| (id.clone(), entry.kind, entry.actor.clone())).collect();
+        all.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
+        all
     }
 
     /// One has begun. Of its kind, those come back that are to make room.
@@ -253,11 +258,11 @@ impl VActors {
         if over == 0 {
             return Vec::new();
         }
-        let own = active.entries.values().filter(|entry| entry.kind == kind);
+        let own = active.entries.iter().filter(|(_, entry)| entry.kind == kind);
         let mut own: Vec<_> = own.collect();
-        own.sort_unstable_by_key(|entry| entry.usage.used.load(Ordering::Relaxed));
+        own.sort_unstable_by_key(|(id, entry)| (entry.usage.used.load(Ordering::Relaxed), *id));
         let many = over.max(most / SHARE_OUT);
-        own.into_iter().take(many).map(|entry| entry.actor.clone()).collect()
+        own.into_iter().take(many).map(|(_, entry)| entry.actor.clone()).collect()
     }
 
     /// Removes one, unless another has taken its name meanwhile. Whether it was there.

@@ -10,6 +10,7 @@ struct Saver {
     said: u64,
     /// How often it was restored.
     restored: u64,
+    weight: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -20,6 +21,8 @@ enum Ask {
     /// To the session of this key, durably.
     Pass(String, u64),
     Key(String),
+    /// Its state grows to so many bytes.
+    Grow(usize),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,7 +45,7 @@ impl Session for Saver {
     type Out = Told;
 
     async fn login(_: Login<'_>) -> Result<Self, Refusal> {
-        Ok(Self { sum: 0, said: 0, restored: 0 })
+        Ok(Self { sum: 0, said: 0, restored: 0, weight: String::new() })
     }
 
     async fn restored(&mut self, _: &mut Context<Self>) -> Outcome {
@@ -61,6 +64,7 @@ impl Session for Saver {
                 ctx.send_reliable(key, &number, Duration::from_secs(86_400)).await?;
             }
             Ask::Key(key) => ctx.register_key(&key),
+            Ask::Grow(bytes) => self.weight = "x".repeat(bytes),
         }
         self.tell(ctx);
         Ok(())
@@ -128,6 +132,18 @@ fn p7_a_session_plays_on_when_its_node_is_killed_and_no_turn_is_lost_or_runs_twi
         assert_ne!(ann.player.node(), Some(node));
         cluster.start(node);
     }
+}
+
+#[test]
+fn p7_a_turn_whose_state_is_too_large_is_set_aside_and_the_session_goes_on() {
+    let cluster = cluster();
+    let mut ann = Careful::new(&cluster, "ann");
+    assert_eq!(ann.add(1), 1);
+    ann.player.send(&Ask::Grow(300_000));
+    // The state before it is there, and so is the connection: what can never be committed is not
+    // tried for ever.
+    assert_eq!(ann.add(2), 3);
+    assert_eq!((ann.player.repairs(), ann.player.node().is_some()), (0, true));
 }
 
 #[test]

@@ -1,0 +1,231 @@
+//! The law of ownership, checked from the side of the store: each accepted commit that changes the
+//! header of a record is compared with what was there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use throughline_cluster::{Class, Header, Member, NodeState, Row, Standing, State, keys};
+use throughline_store::{Batch, Check};
+
+use crate::fault::FaultKind;
+use crate::truth;
+
+/// What the store knows of who writes.
+#[derive(Debug, Default)]
+pub(crate) struct Audit {
+    /// Which member each start of a node is at present.
+    members: BTreeMap<usize, Member>,
+    /// Those that are dead or have left, as the store says, or were killed.
+    gone: BTreeSet<Member>,
+    /// Starts of nodes that were frozen past their lease and have not been refused anything since.
+    thawed: BTreeSet<usize>,
+    /// The versions of states that each start of a node reads, of the kinds that have some.
+    newest: BTreeMap<usize, u32>,
+    /// Starts of nodes that are killed when they next yield a session.
+    to_kill: BTreeSet<usize>,
+    /// Those for which it is time.
+    killed: Vec<usize>,
+    /// Who of the sessions is owned by whom without a snapshot.
+    running: BTreeMap<Bytes, Member>,
+}
+
+/// The headers that a batch writes: as they were, and as they are then.
+pub(crate) type Seen = Vec<(Bytes, Option<Header>, Option<Header>)>;
+
+impl Audit {
+    pub(crate) fn started(&mut self, by: usize, newest: u32) {
+        self.newest.insert(by, newest);
+    }
+
+    /// A start of a node was killed.
+    pub(crate) fn killed(&mut self, by: usize) {
+        self.to_kill.remove(&by);
+        self.thawed.remove(&by);
+        if let Some(member) = self.members.remove(&by) {
+            self.is_gone(member);
+        }
+    }
+
+    /// It goes on after it was frozen for longer than its lease.
+    pub(crate) fn thawed(&mut self, by: usize) {
+        self.thawed.insert(by);
+    }
+
+    pub(crate) fn kill_at_yield(&mut self, by: usize) {
+        self.to_kill.insert(by);
+    }
+
+    pub(crate) fn forgive(&mut self) {
+        self.to_kill.clear();
+    }
+
+    /// Starts of nodes that have yielded a session just now, and are to be killed for it.
+    pub(crate) fn take_killed(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.killed)
+    }
+
+    fn is_gone(&mut self, member: Member) {
+        self.gone.insert(member);
+        for (id, owner) in &self.running {
+            if *owner == member
+                && let Some(id) = session_of(id)
+            {
+                truth::bereave(id);
+            }
+        }
+    }
+
+    /// What `batch` is about to change.
+    pub(crate) fn look(&self, batch: &Batch, read: impl Fn(&Bytes) -> Option<Bytes>) -> Seen {
+        let headers = batch.writes().iter().filter(|write| is_header(write.key()));
+        let seen = headers.map(|write| {
+            let old = read(write.key()).and_then(|value| Header::decode(&value).ok());
+            let new = write.value().and_then(|value| Header::decode(value).ok());
+            (write.key().clone(), old, new)
+        });
+        seen.collect()
+    }
+
+    pub(crate) fn refused(&mut self, by: usize) {
+        if self.thawed.remove(&by) {
+            truth::fire(FaultKind::NodeFrozen);
+        }
+    }
+
+    /// A node reads a value.
+    pub(crate) fn read(&self, by: usize, key: &Bytes, value: &Bytes) {
+        let Some(newest) = self.newest.get(&by) else { return };
+        if !is_header(key) {
+            return;
+        }
+        let Ok(header) = Header::decode(value) else { return };
+        if header.state.has_snapshot() && header.state_version > *newest {
+            truth::fire(FaultKind::NewerVersion);
+        }
+    }
+
+    /// A commit took effect.
+    pub(crate) fn accepted(&mut self, by: usize, batch: &Batch, seen: &Seen) {
+        for write in batch.writes() {
+            if let (Some(Row::Standing(member)), value) = (keys::row_of(write.key()), write.value())
+            {
+                self.standing(by, member, value);
+            }
+        }
+        for (key, old, new) in seen {
+            self.header(by, batch, key, old.as_ref(), new.as_ref());
+        }
+    }
+
+    fn standing(&mut self, by: usize, member: Member, value: Option<&Bytes>) {
+        let state = value.and_then(|value| Standing::decode(value).ok()).map(|s| s.state);
+        match state {
+            Some(NodeState::Alive) => {
+                truth::note(format_args!("{member} is alive"));
+                self.members.insert(by, member);
+            }
+            Some(NodeState::Draining) => truth::note(format_args!("{member} drains")),
+            gone => {
+                if !self.gone.contains(&member) {
+                    truth::note(format_args!("{member} is {gone:?}"));
+                }
+                self.is_gone(member);
+            }
+        }
+    }
+
+    fn header(
+        &mut self,
+        by: usize,
+        batch: &Batch,
+        key: &Bytes,
+        old: Option<&Header>,
+        new: Option<&Header>,
+    ) {
+        if let Some(new) = new {
+            let owner = new.owner.map(|owner| owner.to_string()).unwrap_or_default();
+            truth::note(format_args!(
+                "#{by} {} v{} e{} {:?} {owner}",
+                name(new),
+                new.version,
+                new.epoch,
+                new.state
+            ));
+        }
+        self.running.remove(key);
+        if let Some(Header { state: State::New | State::Running, owner: Some(owner), .. }) = new {
+            self.running.insert(key.clone(), *owner);
+        }
+        let is_checked = batch.checks().iter().any(|check| match (check, old) {
+            (Check::Equals { key: checked, .. }, Some(_)) => checked == key,
+            (Check::Absent { key: checked }, None) => checked == key,
+            _ => false,
+        });
+        if !is_checked {
+            breach(format_args!("a commit of #{by} writes {key:?} unchecked"));
+        }
+        if let (Some(old), Some(new)) = (old, new) {
+            self.change(by, old, new);
+        }
+    }
+
+    fn change(&mut self, by: usize, old: &Header, new: &Header) {
+        let who = name(old);
+        if new.version <= old.version {
+            breach(format_args!("{who}: version {} after {}", new.version, old.version));
+        }
+        if new.epoch < old.epoch || new.owner != old.owner && new.owner.is_some() && new.epoch == old.epoch
+        {
+            breach(format_args!("{who}: epoch {} after {} for {:?}", new.epoch, old.epoch, new.owner));
+        }
+        if new.life == old.life && new.attempt < old.attempt {
+            breach(format_args!("{who}: attempt {} after {}", new.attempt, old.attempt));
+        }
+        let me = self.members.get(&by).copied();
+        self.taken(by, me, old, new);
+        let is_yield = old.owner == me && new.state == State::Handed && new.owner != me;
+        if is_yield && self.to_kill.remove(&by) {
+            self.killed.push(by);
+        }
+    }
+
+    /// Whoever changes what another one owns may do so only if that one is gone, or its snapshot
+    /// says all.
+    fn taken(&self, by: usize, me: Option<Member>, old: &Header, new: &Header) {
+        let Some(owner) = old.owner.filter(|owner| Some(*owner) != me) else { return };
+        let is_open = matches!(old.state, State::New | State::Running);
+        if is_open && !self.gone.contains(&owner) {
+            truth::count(|counts| counts.double_owner += 1);
+            let (who, was, is) = (name(old), old.state, new.state);
+            breach(format_args!("{who}: #{by} made {is:?} of {was:?}, which the live {owner} owns"));
+        }
+    }
+}
+
+fn breach(what: std::fmt::Arguments<'_>) {
+    truth::fail(format_args!("ownership: {what}"));
+}
+
+fn is_header(key: &[u8]) -> bool {
+    matches!(keys::row_of(key), Some(Row::Header(_)))
+}
+
+fn session_of(key: &[u8]) -> Option<throughline::SessionId> {
+    match keys::row_of(key)? {
+        Row::Header(id) => id.session_id(),
+        _ => None,
+    }
+}
+
+fn name(header: &Header) -> String {
+    match header.class() {
+        Class::Session => match header.id.session_id() {
+            Some(id) => format!("session {id}"),
+            None => "a session".to_owned(),
+        },
+        Class::VActor => {
+            let (kind, key) = header.id.vactor_name().unwrap_or_default();
+            format!("{kind}/{}", String::from_utf8_lossy(key))
+        }
+    }
+}

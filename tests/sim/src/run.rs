@@ -1,0 +1,281 @@
+//! One run: a cluster, its players, its faults, and what must be true of it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use throughline::Config;
+use throughline_vactor::{Ask as _, VActor as _};
+
+use crate::fault::{FaultKind, Fired};
+use crate::game::{Noted, TALLIES, Tally, Total};
+use crate::hostile;
+use crate::network::{Host, Wires};
+use crate::place::{LINK_PORT, Order, Place, World};
+use crate::plan::{Plan, SETTLE, SETTLED_WITHIN};
+use crate::player::{Phase, Player, Seat, Table, kind_of};
+use crate::random::Random;
+use crate::store::Engine;
+use crate::truth::{self, Asked, Counts};
+use crate::weather::Weather;
+
+/// The networks that players are in.
+const PLAYER_HOSTS: usize = 3;
+
+/// How a run went.
+pub(crate) struct Outcome {
+    pub(crate) seed: u64,
+    pub(crate) hash: u64,
+    pub(crate) counts: Counts,
+    pub(crate) fired: Fired,
+    pub(crate) failures: Vec<String>,
+    /// Everything that happened, if it was to be kept.
+    pub(crate) lines: Vec<String>,
+    pub(crate) simulated: Duration,
+}
+
+/// Runs `plan` on this thread.
+pub(crate) fn run(plan: &Plan, shows: bool, keeps: bool) -> Outcome {
+    truth::begin(shows, keeps);
+    truth::note(format_args!("{plan:?}"));
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| simulate(plan)));
+    let simulated = truth::now();
+    if let Err(panic) = caught {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+        truth::fail(format_args!("the run itself panicked: {text}"));
+    }
+    let told = truth::end();
+    let truth::Told { hash, counts, fired, failures, lines } = told;
+    Outcome { seed: plan.seed, hash, counts, fired, failures, lines, simulated }
+}
+
+fn settings(config: &mut Config) {
+    // Little enough that a queue that nobody empties is full within a run.
+    config.queue.messages = 300;
+    config.drain.spread = Duration::from_secs(2);
+    config.drain.deadline = Duration::from_secs(20);
+}
+
+const fn host(group: u8, n: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, group, 0, n as u8 + 1))
+}
+
+fn simulate(plan: &Plan) {
+    let wires = Wires::default();
+    let engine = Engine::new(plan.seed);
+    let world = Rc::new(World {
+        seed: plan.seed,
+        engine: engine.clone(),
+        wires: wires.clone(),
+        settings,
+        omok: plan.omok,
+    });
+    let mut builder = turmoil::Builder::new();
+    builder
+        .rng_seed(plan.seed)
+        .tick_duration(plan.tick)
+        .min_message_latency(plan.latency.0)
+        .max_message_latency(plan.latency.1)
+        .simulation_duration(Duration::from_secs(86_400))
+        .tcp_capacity(1024);
+    let mut sim = builder.build();
+    let places: Vec<_> = (0..plan.nodes).map(|n| Place::new(n, host(0, n), &world)).collect();
+    for place in &places {
+        place.order(Order::Start(1));
+        let place = place.clone();
+        sim.host(place.ip, move || {
+            let place = place.clone();
+            async move {
+                place.run().await;
+                Ok(())
+            }
+        });
+    }
+    let table = Rc::new(table(plan, &places));
+    let players: Vec<_> = (0..PLAYER_HOSTS).map(|n| host(1, n)).collect();
+    for (n, ip) in players.iter().enumerate() {
+        add_players(&mut sim, plan, &table, &Host { ip: *ip, wires: wires.clone() }, n);
+    }
+    let mut weather = Weather::new(plan, &places, &players, &engine, &wires);
+    let step = |sim: &mut turmoil::Sim<'_>, weather: &mut Weather| {
+        truth::set_now(sim.elapsed());
+        weather.step(sim);
+        engine.step();
+        if let Err(error) = sim.step() {
+            truth::fail(format_args!("a host failed: {error}"));
+        }
+    };
+    while sim.elapsed() < plan.play {
+        step(&mut sim, &mut weather);
+    }
+    truth::note(format_args!("the faults end"));
+    weather.end(&sim);
+    table.phase.set(Phase::Settle);
+    let found = Rc::new(RefCell::new(BTreeMap::new()));
+    let mut why = Some(String::new());
+    let mut looked = sim.elapsed();
+    while why.is_some() && sim.elapsed() < plan.play + SETTLED_WITHIN {
+        step(&mut sim, &mut weather);
+        let is_time = sim.elapsed() >= looked + Duration::from_secs(1);
+        if is_time && sim.elapsed() >= plan.play + SETTLE {
+            looked = sim.elapsed();
+            why = unsettled(&table, &places, &weather, &found);
+        }
+    }
+    if let Some(why) = why {
+        truth::fail(format_args!("liveness: {SETTLED_WITHIN:?} after the faults: {why}"));
+    }
+    table.phase.set(Phase::Over);
+    for place in &places {
+        place.order(Order::Exit);
+    }
+    for _ in 0..3 {
+        step(&mut sim, &mut weather);
+    }
+}
+
+fn table(plan: &Plan, places: &[Place]) -> Table {
+    let orders = plan.faults.clone();
+    Table {
+        phase: Cell::new(Phase::Play),
+        names: (0..plan.players).map(|n| format!("player {n}")).collect(),
+        addresses: places.iter().map(|place| format!("{}:{LINK_PORT}", place.ip)).collect(),
+        orders,
+        seats: RefCell::default(),
+        think_ms: plan.think_ms,
+    }
+}
+
+/// The players of one network, and a hostile one if the seed says so.
+fn add_players(
+    sim: &mut turmoil::Sim<'_>,
+    plan: &Plan,
+    table: &Rc<Table>,
+    host: &Host,
+    n: usize,
+) {
+    let hostile = [
+        FaultKind::NeverAcks,
+        FaultKind::RepeatedFrames,
+        FaultKind::StolenResume,
+        FaultKind::RacingResumes,
+    ];
+    let is_hostile = plan.faults.iter().any(|kind| hostile.contains(kind));
+    let (plan, table, host) = (plan.clone(), Rc::clone(table), host.clone());
+    sim.client(host.ip, async move {
+        let mut playing = Vec::new();
+        for number in (n..plan.players).step_by(PLAYER_HOSTS) {
+            let player = Player {
+                name: table.names[number].clone(),
+                kind: kind_of(number),
+                host: host.clone(),
+                table: Rc::clone(&table),
+                random: Random::of(plan.seed, 1_000 + number as u64),
+                sessions: 0,
+            };
+            playing.push(tokio::task::spawn_local(player.play()));
+        }
+        if is_hostile {
+            let nodes = table.addresses.iter().filter_map(|address| address.parse().ok());
+            let nodes: Vec<SocketAddr> = nodes.collect();
+            let seed = Random::of(plan.seed, 2_000 + n as u64).next();
+            tokio::task::spawn_local(hostile::harass(host, Rc::clone(&table), nodes, seed));
+        }
+        while table.phase.get() != Phase::Over {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    });
+}
+
+type Found = BTreeMap<String, Noted>;
+
+/// What is not yet as it must be at the end.
+fn unsettled(
+    table: &Table,
+    places: &[Place],
+    weather: &Weather,
+    found: &Rc<RefCell<Found>>,
+) -> Option<String> {
+    if weather.is_busy() {
+        return Some("a node is not up and well".to_owned());
+    }
+    let seats = table.seats.borrow();
+    let missing: Vec<_> = table.names.iter().filter(|name| !seats.contains_key(*name)).collect();
+    if !missing.is_empty() {
+        return Some(format!("{missing:?} have no report of a session"));
+    }
+    for (name, seat) in seats.iter() {
+        if let Some(why) = undelivered(name, seat, &seats) {
+            return Some(why);
+        }
+        let owners = places.iter().filter(|place| place.has_session(seat.id)).count();
+        if owners != 1 {
+            return Some(format!("session {} of {name} is on {owners} nodes", seat.id));
+        }
+    }
+    tallied(&seats, places, found)
+}
+
+/// Numbers that one session passed to another, where neither was lost.
+fn undelivered(name: &str, to: &Seat, seats: &BTreeMap<String, Seat>) -> Option<String> {
+    if to.sessions != 1 {
+        return None;
+    }
+    seats.iter().find_map(|(sender, from)| {
+        let sent = from.report.passed.get(name).copied().unwrap_or(0);
+        let got = to.report.got.get(&from.report.id).copied().unwrap_or(0);
+        (sent != got).then(|| format!("{sender} passed {sent} to {name}, who got {got}"))
+    })
+}
+
+/// Compares what virtual actors noted with what their callers know.
+fn tallied(
+    _seats: &BTreeMap<String, Seat>,
+    places: &[Place],
+    found: &Rc<RefCell<Found>>,
+) -> Option<String> {
+    if found.borrow().len() < TALLIES.len() {
+        let place = places.iter().find(|place| place.is_well())?;
+        for key in TALLIES {
+            let found = Rc::clone(found);
+            place.order(Order::Run(Box::new(move |node| {
+                Box::pin(async move {
+                    if let Ok(noted) = node.ask(&Tally::<true>::at(key), Total {}).await {
+                        found.borrow_mut().insert(key.to_owned(), noted);
+                    }
+                })
+            })));
+        }
+        return Some("the virtual actors have not answered".to_owned());
+    }
+    let found = found.borrow();
+    for (key, noted) in found.iter() {
+        for wrong in &noted.wrong {
+            truth::count(|counts| counts.duplicated += 1);
+            truth::fail(format_args!("{wrong}"));
+        }
+        for (id, asks) in truth::asks_of(key) {
+            let none = std::collections::BTreeSet::new();
+            let noted = noted.numbers.get(&id.to_string()).unwrap_or(&none);
+            for (number, how) in asks {
+                truth::count(|counts| counts.messages += 1);
+                let is_there = noted.contains(&number);
+                match how {
+                    Asked::Answered if !is_there => {
+                        truth::count(|counts| counts.lost += 1);
+                        truth::fail(format_args!("{key} has lost ask {number} of {id}"));
+                    }
+                    Asked::NotRun if is_there => {
+                        truth::fail(format_args!("{key} has run ask {number} of {id}, refused"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    None
+}

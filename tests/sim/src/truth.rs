@@ -1,0 +1,191 @@
+//! What really happened in the run of this thread: told by nodes' handlers, players, the store and
+//! the faults, which all run on it, and compared at the end.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use throughline::SessionId;
+
+use crate::fault::{FaultKind, Fired};
+
+/// Failures that are told of one run, at most: more of them say nothing new.
+const FAILURES_MAX: usize = 20;
+
+/// What must be 0, and what must not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Numbered messages that were handled, of any kind.
+    pub(crate) messages: u64,
+    pub(crate) lost: u64,
+    pub(crate) duplicated: u64,
+    pub(crate) reordered: u64,
+    pub(crate) double_owner: u64,
+}
+
+impl Counts {
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
+        self.double_owner += other.double_owner;
+    }
+}
+
+/// How an ask went, as its caller knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Answered,
+    /// It surely was not run.
+    NotRun,
+    Unknown,
+}
+
+/// Who asks: a session, and the VActor's key.
+pub(crate) type Caller = (SessionId, String);
+
+#[derive(Default)]
+struct Truth {
+    now: Duration,
+    hash: u64,
+    shows: bool,
+    /// All lines, if they are to be compared with another run's.
+    lines: Option<Vec<String>>,
+    counts: Counts,
+    fired: Fired,
+    failures: Vec<String>,
+    asks: BTreeMap<Caller, BTreeMap<u64, Asked>>,
+    /// Sessions that may end as lost: what owned them was killed, frozen or declared dead.
+    bereft: BTreeSet<SessionId>,
+    /// The store has refused commits: turns that send durably may have failed for that.
+    has_refused: bool,
+}
+
+thread_local! {
+    static TRUTH: RefCell<Truth> = RefCell::default();
+}
+
+/// What a run leaves.
+pub(crate) struct Told {
+    pub(crate) hash: u64,
+    pub(crate) counts: Counts,
+    pub(crate) fired: Fired,
+    pub(crate) failures: Vec<String>,
+    pub(crate) lines: Vec<String>,
+}
+
+/// A run begins on this thread.
+pub(crate) fn begin(shows: bool, keeps: bool) {
+    // The offset basis of FNV-1a.
+    let hash = 0xcbf2_9ce4_8422_2325;
+    let lines = keeps.then(Vec::new);
+    TRUTH.set(Truth { shows, hash, lines, ..Truth::default() });
+}
+
+pub(crate) fn end() -> Told {
+    let Truth { hash, counts, fired, failures, lines, .. } = TRUTH.take();
+    Told { hash, counts, fired, failures, lines: lines.unwrap_or_default() }
+}
+
+pub(crate) fn set_now(now: Duration) {
+    TRUTH.with_borrow_mut(|truth| truth.now = now);
+}
+
+pub(crate) fn now() -> Duration {
+    TRUTH.with_borrow(|truth| truth.now)
+}
+
+/// A line of the trace: it counts for whether two runs are the same, and is shown if asked for.
+pub(crate) fn note(line: std::fmt::Arguments<'_>) {
+    TRUTH.with_borrow_mut(|truth| {
+        let text = format!("{:>8.3} {line}", truth.now.as_secs_f64());
+        for byte in text.bytes() {
+            truth.hash = (truth.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        if truth.shows {
+            eprintln!("{text}");
+        }
+        if let Some(lines) = &mut truth.lines {
+            lines.push(text);
+        }
+    });
+}
+
+/// A fault took effect.
+pub(crate) fn fire(kind: FaultKind) {
+    TRUTH.with_borrow_mut(|truth| truth.fired.count(kind));
+    note(format_args!("fault {} {}", kind.number(), kind.field().0));
+}
+
+/// Something is wrong.
+pub(crate) fn fail(what: std::fmt::Arguments<'_>) {
+    note(format_args!("FAILED {what}"));
+    TRUTH.with_borrow_mut(|truth| {
+        if truth.failures.len() < FAILURES_MAX {
+            let at = truth.now.as_secs_f64();
+            truth.failures.push(format!("at {at:.3} s: {what}"));
+        }
+    });
+}
+
+pub(crate) fn count(change: impl FnOnce(&mut Counts)) {
+    TRUTH.with_borrow_mut(|truth| change(&mut truth.counts));
+}
+
+/// One number of a sender was handled; each must be the one after the last.
+pub(crate) fn handled(who: std::fmt::Arguments<'_>, last: u64, number: u64) {
+    if number == last + 1 {
+        return count(|counts| counts.messages += 1);
+    }
+    wrong(Some(last), number, &format!("{who}: {number} came after {last}"));
+}
+
+/// A number came that is not the one after the last.
+pub(crate) fn wrong(last: Option<u64>, number: u64, what: &str) {
+    let last = last.unwrap_or(0);
+    count(|counts| match number {
+        _ if number > last => counts.lost += number - last - 1,
+        _ if number == last => counts.duplicated += 1,
+        _ => counts.reordered += 1,
+    });
+    fail(format_args!("{what}"));
+}
+
+/// A caller is about to ask with this number; nothing is known until it is told.
+pub(crate) fn asks(caller: Caller, number: u64) {
+    TRUTH.with_borrow_mut(|truth| {
+        truth.asks.entry(caller).or_default().insert(number, Asked::Unknown);
+    });
+}
+
+pub(crate) fn asked(caller: Caller, number: u64, how: Asked) {
+    TRUTH.with_borrow_mut(|truth| {
+        truth.asks.entry(caller).or_default().insert(number, how);
+    });
+}
+
+/// All asks of one VActor: of each session, each number.
+pub(crate) fn asks_of(key: &str) -> Vec<(SessionId, BTreeMap<u64, Asked>)> {
+    TRUTH.with_borrow(|truth| {
+        let of = truth.asks.iter().filter(|((_, asked), _)| asked == key);
+        of.map(|((id, _), asks)| (*id, asks.clone())).collect()
+    })
+}
+
+/// The store could not take a commit, or a node could not reach it.
+pub(crate) fn store_refuses() {
+    TRUTH.with_borrow_mut(|truth| truth.has_refused = true);
+}
+
+pub(crate) fn has_store_refused() -> bool {
+    TRUTH.with_borrow(|truth| truth.has_refused)
+}
+
+pub(crate) fn bereave(id: SessionId) {
+    TRUTH.with_borrow_mut(|truth| truth.bereft.insert(id));
+}
+
+pub(crate) fn is_bereft(id: SessionId) -> bool {
+    TRUTH.with_borrow(|truth| truth.bereft.contains(&id))
+}
