@@ -219,8 +219,22 @@ impl<S: Session> SessionActor<S> {
         let Some(holding) = self.holding.as_ref().filter(|_| self.ending == Ending::No) else {
             return false;
         };
+        if self.uses_up() {
+            return false;
+        }
         let cluster = &self.worker.node.cluster;
         self.inboxes.poll(cx, &cluster.store, holding.held.header(), || cluster.wall_ms())
+    }
+
+    /// Whether a message is on its way out of a queue. Until it is out, a read would find it there
+    /// once more.
+    fn uses_up(&self) -> bool {
+        let committing = match self.committing.as_deref() {
+            Some(Committing::Turn { turn, .. }) => turn.hook == Hook::Queued,
+            Some(Committing::Taking(_)) => true,
+            Some(Committing::Resume) | None => false,
+        };
+        committing || self.turn.as_ref().is_some_and(|turn| turn.used_up.is_some())
     }
 
     /// Begins to take the next message out of a queue, if there is one and it is its turn. True if

@@ -343,6 +343,8 @@ impl<S: Session> SessionActor<S> {
     /// client finds it where it was.
     pub(super) fn unload(&mut self) {
         self.holding = None;
+        // A drain that waits for it takes it from the store.
+        self.worker.node.cluster.drain.failed(&self.record(), "it went back to its last commit");
         self.link.hold_end(false);
         self.keying = None;
         self.unlist();

@@ -1,5 +1,6 @@
-//! A match: a table as a virtual actor. It is at one node at a time, whichever that is. Both players
-//! send it durable messages from wherever they are, and are told what came of them in the same way.
+//! A match: a table as a virtual actor. It is at one node at a time, whichever that is. Both
+//! players send it durable messages from wherever they are, and are told what came of them in the
+//! same way.
 
 use std::time::Duration;
 

@@ -48,8 +48,8 @@ pub const LOBBY: &str = "omok-lobby";
 /// has gone for good will not read them.
 pub const KEPT_FOR: Duration = Duration::from_secs(600);
 
-/// Tells a player's session something, wherever it is. It is written in the commit of this turn, and
-/// handled once, whatever becomes of the session's node meanwhile, or of this one.
+/// Tells a player's session something, wherever it is. It is written in the commit of this turn,
+/// and handled once, whatever becomes of the session's node meanwhile, or of this one.
 pub async fn note<V: VActor>(ctx: &mut Context<V>, to: SessionId, note: &Note) {
     // A queue that is full is of a session that hears nothing; if it does again, it looks.
     let _ = ctx.send_reliable(to, note, KEPT_FOR).await;

@@ -39,7 +39,7 @@ use crate::{
 pub(super) struct Turn {
     future: TurnFuture,
     pub(super) replier: Replier,
-    what: What,
+    pub(super) what: What,
     began: Instant,
     /// How often a reminder, or the news of a loss, was tried.
     pub(super) tries: u32,
@@ -61,6 +61,11 @@ pub(super) enum What {
 }
 
 impl What {
+    /// Whether it is a message of the inbox, or takes one out.
+    pub(super) const fn is_queued(&self) -> bool {
+        matches!(self, Self::Queued(_) | Self::SetAside)
+    }
+
     /// What its commit takes out of the inbox.
     fn used_up(&self) -> Option<Pieces> {
         match self {

@@ -16,7 +16,7 @@ use crate::waiting::Pairing;
 
 impl Player {
     pub(super) async fn place(
-        &mut self,
+        &self,
         x: u8,
         y: u8,
         number: usize,
@@ -26,17 +26,17 @@ impl Player {
         self.play(|seat| PlaceStone { seat, number, at }, ctx).await
     }
 
-    pub(super) async fn resign(&mut self, ctx: &mut Context<Self>) -> Result<(), Denial> {
+    pub(super) async fn resign(&self, ctx: &mut Context<Self>) -> Result<(), Denial> {
         self.play(|seat| Resign { seat }, ctx).await
     }
 
-    pub(super) async fn rematch(&mut self, ctx: &mut Context<Self>) -> Result<(), Denial> {
+    pub(super) async fn rematch(&self, ctx: &mut Context<Self>) -> Result<(), Denial> {
         self.play(|seat| Rematch { seat }, ctx).await
     }
 
     /// Sends the match what the player wants.
     async fn play<M>(
-        &mut self,
+        &self,
         message: impl FnOnce(Seat) -> M,
         ctx: &mut Context<Self>,
     ) -> Result<(), Denial>

@@ -92,7 +92,7 @@ fn codes_in_use_at_once_differ() {
 }
 
 #[test]
-fn a_list_that_was_lost_is_there_again_with_the_same_codes() {
+fn a_list_that_has_forgotten_all_is_there_again_with_the_same_codes() {
     let mut list = WaitingList::default();
     let code = code_of(&mut list, 1);
     let mut next = WaitingList::default();

@@ -20,6 +20,8 @@ enum Ask {
     Fail,
     /// To the session of this key, durably.
     Pass(String, u64),
+    /// To this session, durably.
+    PassTo(throughline::SessionId, u64),
     Key(String),
     /// Its state grows to so many bytes.
     Grow(usize),
@@ -62,6 +64,9 @@ impl Session for Saver {
             }
             Ask::Pass(key, number) => {
                 ctx.send_reliable(key, &number, Duration::from_secs(86_400)).await?;
+            }
+            Ask::PassTo(id, number) => {
+                ctx.send_reliable(id, &number, Duration::from_secs(86_400)).await?;
             }
             Ask::Key(key) => ctx.register_key(&key),
             Ask::Grow(bytes) => self.weight = "x".repeat(bytes),
@@ -196,6 +201,25 @@ fn p7_durable_messages_between_crash_proof_sessions_are_handled_once_through_kil
         cluster.start(killed.expect("it was somewhere"));
         cluster.advance(Duration::from_secs(2));
     }
+}
+
+#[test]
+fn p7_a_session_that_is_sent_message_after_message_is_not_taken_out_of_memory() {
+    let cluster = cluster();
+    let (mut ann, mut ben) = (Careful::new(&cluster, "ann"), Careful::new(&cluster, "ben"));
+    ben.player.send(&Ask::Key("ben".into()));
+    ben.hear();
+    let id = ben.player.session_id();
+    for round in 0..200 {
+        // They come while the one before is handled, at every moment of it.
+        cluster.advance(Duration::from_micros(round * 37 % 3_000));
+        ann.player.send(&Ask::PassTo(id, 1));
+        ann.hear();
+    }
+    while ben.last.sum < 200 {
+        ben.hear();
+    }
+    assert_eq!((ann.player.repairs(), ben.player.repairs()), (0, 0));
 }
 
 #[test]
