@@ -133,7 +133,8 @@ fn run_all(options: &Options) -> Totals {
             scope.spawn(move || {
                 while !is_stopped.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= options.from + options.seeds || done.send(one(seed, options)).is_err()
+                    if seed >= options.from + options.seeds
+                        || done.send(one(seed, options)).is_err()
                     {
                         return;
                     }

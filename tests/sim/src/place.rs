@@ -101,7 +101,9 @@ impl Place {
     /// Whether it runs as it should.
     pub(crate) fn is_well(&self) -> bool {
         let inner = self.inner.borrow();
-        !inner.is_frozen && inner.slow.is_none() && inner.up.as_ref().is_some_and(|up| !up.is_draining)
+        !inner.is_frozen
+            && inner.slow.is_none()
+            && inner.up.as_ref().is_some_and(|up| !up.is_draining)
     }
 
     pub(crate) fn is_draining(&self) -> bool {

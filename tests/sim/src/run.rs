@@ -67,12 +67,8 @@ const fn host(group: u8, n: usize) -> IpAddr {
 fn simulate(plan: &Plan) {
     let wires = Wires::default();
     let engine = Engine::new(plan.seed);
-    let world = Rc::new(World {
-        seed: plan.seed,
-        engine: engine.clone(),
-        wires: wires.clone(),
-        settings,
-    });
+    let world =
+        Rc::new(World { seed: plan.seed, engine: engine.clone(), wires: wires.clone(), settings });
     let mut builder = turmoil::Builder::new();
     builder
         .rng_seed(plan.seed)
@@ -159,13 +155,7 @@ fn table(plan: &Plan, places: &[Place]) -> Table {
 }
 
 /// The players of one network, and a hostile one if the seed says so.
-fn add_players(
-    sim: &mut turmoil::Sim<'_>,
-    plan: &Plan,
-    table: &Rc<Table>,
-    host: &Host,
-    n: usize,
-) {
+fn add_players(sim: &mut turmoil::Sim<'_>, plan: &Plan, table: &Rc<Table>, host: &Host, n: usize) {
     let hostile = [
         FaultKind::NeverAcks,
         FaultKind::RepeatedFrames,

@@ -89,7 +89,8 @@ impl Weather {
     pub(crate) fn step(&mut self, sim: &turmoil::Sim<'_>) {
         let now = truth::now();
         self.kill_who_yielded(now);
-        let (due, later) = std::mem::take(&mut self.heals).into_iter().partition(|(at, _)| *at <= now);
+        let (due, later) =
+            std::mem::take(&mut self.heals).into_iter().partition(|(at, _)| *at <= now);
         self.heals = later;
         for (_, heal) in due {
             self.heal(sim, heal);
