@@ -29,6 +29,7 @@ pub(crate) const CLOCK_FILES: &[&str] = &[
     "samples/puzzle/src/",
     "tests/cluster/",
     "tests/load/",
+    "tests/sim/",
     "tests/src/",
     "tests/promises/",
 ];

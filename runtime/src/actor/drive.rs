@@ -153,7 +153,10 @@ impl<S: Session> SessionActor<S> {
     /// While nothing goes on, only a turn under way may overrun, and the lease may come back.
     fn arm_suspended(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let look = (!self.acts).then(|| now + LEASE_LOOK);
-        match [self.turn_deadline(), look].into_iter().flatten().min() {
+        // A turn that is overdue is ended when the lease is back: until then it is no reason to
+        // look again at once.
+        let deadline = self.turn_deadline().filter(|_| self.acts);
+        match [deadline, look].into_iter().flatten().min() {
             Some(next) => self.arm_at(cx, next, now),
             None => true,
         }

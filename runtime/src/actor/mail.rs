@@ -17,7 +17,7 @@ use crate::{
     clock::wall_ms,
     cluster::{Asked, drainer::Release, elsewhere},
     handshake::refusal_frame,
-    kinds::refusal,
+    kinds::{later, refusal},
     node::suits,
     queues::News,
     session::{Arrival, Recipient, Refusal, ServerMessage, Session, Undelivered},
@@ -175,7 +175,11 @@ impl<S: Session> SessionActor<S> {
         match self.link.handle_resume(&resume, now, wall_ms()) {
             Answer::Refused(code) => {
                 self.drop_connection(now);
-                self.refuse(transport, peer, permit, &refusal(code, ""));
+                // A crash-proof session may have been taken from here, alive, and nobody has said
+                // so: whose numbers are the older ones is known when its end is written, or not.
+                let is_sure = !S::DURABILITY.is_every_turn() || self.holding.is_none();
+                let told = if is_sure { refusal(code, "") } else { later(CloseCode::NotYet, "") };
+                self.refuse(transport, peer, permit, &told);
             }
             Answer::Accepted { takes_over } => {
                 if let Some(holding) = &mut self.holding {

@@ -174,9 +174,13 @@ impl Audit {
         if new.version <= old.version {
             breach(format_args!("{who}: version {} after {}", new.version, old.version));
         }
-        if new.epoch < old.epoch || new.owner != old.owner && new.owner.is_some() && new.epoch == old.epoch
+        if new.epoch < old.epoch
+            || new.owner != old.owner && new.owner.is_some() && new.epoch == old.epoch
         {
-            breach(format_args!("{who}: epoch {} after {} for {:?}", new.epoch, old.epoch, new.owner));
+            breach(format_args!(
+                "{who}: epoch {} after {} for {:?}",
+                new.epoch, old.epoch, new.owner
+            ));
         }
         if new.life == old.life && new.attempt < old.attempt {
             breach(format_args!("{who}: attempt {} after {}", new.attempt, old.attempt));
@@ -197,7 +201,9 @@ impl Audit {
         if is_open && !self.gone.contains(&owner) {
             truth::count(|counts| counts.double_owner += 1);
             let (who, was, is) = (name(old), old.state, new.state);
-            breach(format_args!("{who}: #{by} made {is:?} of {was:?}, which the live {owner} owns"));
+            breach(format_args!(
+                "{who}: #{by} made {is:?} of {was:?}, which the live {owner} owns"
+            ));
         }
     }
 }

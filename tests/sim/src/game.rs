@@ -64,7 +64,10 @@ pub(crate) struct Told {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum What {
     /// That number came, and so much is the sum of all.
-    Heard { up: u64, sum: u64 },
+    Heard {
+        up: u64,
+        sum: u64,
+    },
     Tick,
     /// An order was carried out, or refused.
     Done(bool),

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use throughline_link::{Data, Extensions, Frame, Hello, Secret, SessionId, Split, proof, split, wire};
+use throughline_link::{
+    Data, Extensions, Frame, Hello, Secret, SessionId, Split, proof, split, wire,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 
@@ -129,7 +131,10 @@ impl Raw {
 
     /// The answer to a resume.
     async fn verdict(&mut self) -> Option<bool> {
-        match self.find(|seen| matches!(seen, Seen::Welcome(_) | Seen::Refused | Seen::Close)).await? {
+        match self
+            .find(|seen| matches!(seen, Seen::Welcome(_) | Seen::Refused | Seen::Close))
+            .await?
+        {
             Seen::Welcome(_) => Some(true),
             _ => Some(false),
         }

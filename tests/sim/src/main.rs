@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - `plan`: what a seed says; `run`: one run, and what must be true at its end
-//! - `place`: a node in its host; `network`, `store`: what it runs in; `audit`: the law of
+//! - `place`: a node in its host; `balancer`: what is in front of them; `network`, `store`: what it runs in; `audit`: the law of
 //!   ownership, seen from the store
 //! - `game`: what is played; `player`, `hostile`: who plays; `truth`: what really happened
 //! - `weather`: the faults from outside; `fault`: their kinds
@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod balancer;
 mod fault;
 mod game;
 mod hostile;
@@ -132,7 +133,8 @@ fn run_all(options: &Options) -> Totals {
             scope.spawn(move || {
                 while !is_stopped.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= options.from + options.seeds || done.send(one(seed, options)).is_err()
+                    if seed >= options.from + options.seeds
+                        || done.send(one(seed, options)).is_err()
                     {
                         return;
                     }

@@ -44,7 +44,6 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) wires: Wires,
     pub(crate) settings: fn(&mut Config),
-    pub(crate) omok: bool,
 }
 
 #[derive(Default)]
@@ -99,14 +98,12 @@ impl Place {
         self.inner.borrow().up.is_some()
     }
 
-    pub(crate) fn is_frozen(&self) -> bool {
-        self.inner.borrow().is_frozen
-    }
-
     /// Whether it runs as it should.
     pub(crate) fn is_well(&self) -> bool {
         let inner = self.inner.borrow();
-        !inner.is_frozen && inner.slow.is_none() && inner.up.as_ref().is_some_and(|up| !up.is_draining)
+        !inner.is_frozen
+            && inner.slow.is_none()
+            && inner.up.as_ref().is_some_and(|up| !up.is_draining)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -294,7 +291,6 @@ impl Running {
             .wall_ms((WALL_MS + passed).saturating_add_signed(skew_ms));
         world.engine.audit(|audit| audit.started(by, version));
         let builder = game::kinds(Node::builder(self.config()), version);
-        let builder = if world.omok { omok::Game::omok(builder) } else { builder };
         match builder.start_here(environment) {
             Ok(node) => {
                 truth::note(format_args!("n{} starts as #{by}, version {version}", number + 1));

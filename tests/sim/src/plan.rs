@@ -23,8 +23,6 @@ pub(crate) struct Plan {
     pub(crate) faults: Vec<FaultKind>,
     /// Whether players come in through a load balancer.
     pub(crate) balancer: bool,
-    /// Whether bots play omok, too.
-    pub(crate) omok: bool,
 }
 
 /// The faults end so long before the run does, at least.
@@ -58,7 +56,6 @@ impl Plan {
             calm_ms: random.pick(&[1_000, 3_000, 6_000]).unwrap_or(3_000),
             faults,
             balancer: random.percent(30),
-            omok: random.percent(20),
         }
     }
 }

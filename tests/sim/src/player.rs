@@ -35,6 +35,8 @@ pub(crate) struct Table {
     pub(crate) phase: Cell<Phase>,
     pub(crate) names: Vec<String>,
     pub(crate) addresses: Vec<String>,
+    /// Where players come in, if not at a node's own address.
+    pub(crate) entrance: Option<String>,
     pub(crate) orders: Vec<FaultKind>,
     pub(crate) seats: RefCell<BTreeMap<String, Seat>>,
     /// Players that have a session, and have heard all that they said.
@@ -94,6 +96,9 @@ impl Player {
     }
 
     fn addresses(&mut self) -> Vec<String> {
+        if let Some(entrance) = &self.table.entrance {
+            return vec![entrance.clone()];
+        }
         let mut addresses = self.table.addresses.clone();
         let first = self.random.index(addresses.len());
         addresses.rotate_left(first);

@@ -9,6 +9,9 @@ use crate::truth::Counts;
 /// From so many seeds on every kind of fault must have taken effect.
 const SEEDS_FOR_ALL: u64 = 200;
 
+/// So many messages at least, in so many seeds: fewer mean that hardly anything was played.
+const MESSAGES_MIN: u64 = 100_000;
+
 /// All runs together.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
@@ -45,7 +48,10 @@ impl Totals {
     pub(crate) fn is_right(&self, seeds: u64) -> bool {
         let Counts { lost, duplicated, reordered, double_owner, messages } = self.counts;
         let is_whole = seeds < SEEDS_FOR_ALL || self.fired.never().is_empty();
-        self.failed + lost + duplicated + reordered + double_owner == 0 && messages > 0 && is_whole
+        self.failed + lost + duplicated + reordered + double_owner == 0
+            && messages > 0
+            && is_whole
+            && (seeds < SEEDS_FOR_ALL || messages >= MESSAGES_MIN)
     }
 
     fn fields(&self) -> Vec<(&'static str, f64)> {

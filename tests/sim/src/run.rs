@@ -9,6 +9,7 @@ use std::time::Duration;
 use throughline::Config;
 use throughline_vactor::{Ask as _, VActor as _};
 
+use crate::balancer;
 use crate::fault::{FaultKind, Fired};
 use crate::game::{Noted, TALLIES, Tally, Total};
 use crate::hostile;
@@ -66,13 +67,8 @@ const fn host(group: u8, n: usize) -> IpAddr {
 fn simulate(plan: &Plan) {
     let wires = Wires::default();
     let engine = Engine::new(plan.seed);
-    let world = Rc::new(World {
-        seed: plan.seed,
-        engine: engine.clone(),
-        wires: wires.clone(),
-        settings,
-        omok: plan.omok,
-    });
+    let world =
+        Rc::new(World { seed: plan.seed, engine: engine.clone(), wires: wires.clone(), settings });
     let mut builder = turmoil::Builder::new();
     builder
         .rng_seed(plan.seed)
@@ -95,6 +91,14 @@ fn simulate(plan: &Plan) {
         });
     }
     let table = Rc::new(table(plan, &places));
+    if plan.balancer {
+        let nodes: Vec<_> = places.iter().map(|place| (place.ip, LINK_PORT).into()).collect();
+        let entrance = Host { ip: host(2, 0), wires: wires.clone() };
+        sim.host(entrance.ip, move || {
+            let (entrance, nodes) = (entrance.clone(), nodes.clone());
+            async move { Ok(balancer::forward(entrance, nodes).await?) }
+        });
+    }
     let players: Vec<_> = (0..PLAYER_HOSTS).map(|n| host(1, n)).collect();
     for (n, ip) in players.iter().enumerate() {
         add_players(&mut sim, plan, &table, &Host { ip: *ip, wires: wires.clone() }, n);
@@ -143,6 +147,7 @@ fn table(plan: &Plan, places: &[Place]) -> Table {
         phase: Cell::new(Phase::Play),
         names: (0..plan.players).map(|n| format!("player {n}")).collect(),
         addresses: places.iter().map(|place| format!("{}:{LINK_PORT}", place.ip)).collect(),
+        entrance: plan.balancer.then(|| format!("{}:{LINK_PORT}", host(2, 0))),
         orders,
         seats: RefCell::default(),
         think_ms: plan.think_ms,
@@ -150,13 +155,7 @@ fn table(plan: &Plan, places: &[Place]) -> Table {
 }
 
 /// The players of one network, and a hostile one if the seed says so.
-fn add_players(
-    sim: &mut turmoil::Sim<'_>,
-    plan: &Plan,
-    table: &Rc<Table>,
-    host: &Host,
-    n: usize,
-) {
+fn add_players(sim: &mut turmoil::Sim<'_>, plan: &Plan, table: &Rc<Table>, host: &Host, n: usize) {
     let hostile = [
         FaultKind::NeverAcks,
         FaultKind::RepeatedFrames,

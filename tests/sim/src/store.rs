@@ -349,7 +349,9 @@ impl Store for NodeStore {
 
 impl fmt::Debug for NodeStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NodeStore").field("reach", &*self.way.reach.borrow()).finish_non_exhaustive()
+        f.debug_struct("NodeStore")
+            .field("reach", &*self.way.reach.borrow())
+            .finish_non_exhaustive()
     }
 }
 

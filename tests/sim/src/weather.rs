@@ -39,9 +39,12 @@ enum Heal {
 
 /// A rolling update under way.
 struct Rolling {
-    version: u32,
+    /// The node that is next.
     node: usize,
+    /// Whether it has been told to drain.
     is_told: bool,
+    /// Those that are restarted; the rest are left, or have been.
+    left: usize,
 }
 
 /// All of them.
@@ -86,7 +89,8 @@ impl Weather {
     pub(crate) fn step(&mut self, sim: &turmoil::Sim<'_>) {
         let now = truth::now();
         self.kill_who_yielded(now);
-        let (due, later) = std::mem::take(&mut self.heals).into_iter().partition(|(at, _)| *at <= now);
+        let (due, later) =
+            std::mem::take(&mut self.heals).into_iter().partition(|(at, _)| *at <= now);
         self.heals = later;
         for (_, heal) in due {
             self.heal(sim, heal);
@@ -105,6 +109,10 @@ impl Weather {
     /// Everything is healed, and nothing new comes.
     pub(crate) fn end(&mut self, sim: &turmoil::Sim<'_>) {
         self.is_over = true;
+        if self.version == 2 || self.places.iter().any(|place| place.version() == Some(2)) {
+            // What was written in the second version is read by it alone.
+            self.roll_to(2, self.places.len());
+        }
         self.engine.audit(|audit| audit.forgive());
         for (_, heal) in std::mem::take(&mut self.heals) {
             let heal = match heal {
@@ -330,29 +338,44 @@ impl Weather {
 
     fn update(&mut self) {
         if self.rolling.is_none() {
-            self.version = 3 - self.version;
-            truth::note(format_args!("a rolling update to version {} begins", self.version));
-            self.rolling = Some(Rolling { version: self.version, node: 0, is_told: false });
+            let is_half = self.version == 1 && self.random.percent(40);
+            let left = if is_half { self.places.len() - 1 } else { self.places.len() };
+            self.roll_to(2, left);
         }
+    }
+
+    fn roll_to(&mut self, version: u32, left: usize) {
+        truth::note(format_args!("version {version} rolls over {left} nodes"));
+        self.version = version;
+        self.rolling = Some(Rolling { node: 0, is_told: false, left });
     }
 
     /// One node after the other is drained, and started in the other version.
     fn roll(&mut self) {
-        let Some(Rolling { version, node, is_told }) = &mut self.rolling else { return };
-        let Some(place) = self.places.get(*node) else {
+        let (version, count) = (self.version, self.places.len());
+        let Some(Rolling { node, is_told, left }) = &mut self.rolling else { return };
+        if *left == 0 {
+            let is_whole = *node == count;
             self.rolling = None;
-            return;
-        };
-        if place.version() == Some(*version) {
-            *node += 1;
-            *is_told = false;
-        } else if place.is_up() && !*is_told {
-            if place.is_well() {
-                place.order(Order::Drain);
-                *is_told = true;
+            // A part of them is updated: the operator has second thoughts, and the states that are
+            // in the store are such as the old version reads. Once all were, there is no way back.
+            if !is_whole && version == 2 {
+                self.roll_to(1, count - 1);
             }
-        } else if !place.is_up() {
-            place.order(Order::Start(*version));
+            return;
+        }
+        let place = &self.places[*node];
+        if !place.is_up() {
+            place.order(Order::Start(version));
+        } else if *is_told || place.version() == Some(version) && version == 1 {
+            if place.version() == Some(version) && !place.is_draining() {
+                *node += 1;
+                *left -= 1;
+                *is_told = false;
+            }
+        } else if place.is_well() {
+            place.order(Order::Drain);
+            *is_told = true;
         }
     }
 

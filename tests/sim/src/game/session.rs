@@ -53,8 +53,7 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Session for Talker<SAFE, 
     const STATE_VERSION: u32 = V;
     const OLDEST_VERSION: u32 = 1;
     const CODEC: Codec = Codec::Json;
-    const DURABILITY: Durability =
-        if SAFE { Durability::EveryTurn } else { Durability::OnSwapOut };
+    const DURABILITY: Durability = if SAFE { Durability::EveryTurn } else { Durability::OnSwapOut };
     type In = Say;
     type Out = Told;
 
@@ -174,7 +173,9 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Talker<SAFE, DOWN, V> {
             Ok(_) => Asked::Answered,
             // The law of crash-proof turns.
             Err(AskError::Rejected(Rejection::ChangesInCrashProofTurn)) if !SAFE => {
-                truth::fail(format_args!("an ask of a {ROAMER} was taken for a crash-proof turn's"));
+                truth::fail(format_args!(
+                    "an ask of a {ROAMER} was taken for a crash-proof turn's"
+                ));
                 Asked::NotRun
             }
             Err(AskError::Unknown) => Asked::Unknown,
