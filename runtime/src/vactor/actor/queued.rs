@@ -33,13 +33,16 @@ pub(super) struct QueuedTurn {
 impl VActorActor {
     /// Goes on with reading the inbox. True if anything happened.
     pub(super) fn read_inbox(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(holding) = self.holding.as_ref().filter(|_| !self.uses_up()) else { return false };
+        if self.uses_up() {
+            return false;
+        }
+        let Some(holding) = &self.holding else { return false };
         let cluster = &self.worker.node.cluster;
         self.inboxes.poll(cx, &cluster.store, holding.held.header(), || cluster.wall_ms())
     }
 
-    /// Whether a message is on its way out of the inbox. Until it is out, a read would find it there
-    /// once more.
+    /// Whether a message is on its way out of the inbox. Until it is out, a read would find it
+    /// there once more.
     fn uses_up(&self) -> bool {
         match &self.committing {
             Some(Committing::Turn(finished) | Committing::Lease(finished)) => {
