@@ -116,7 +116,8 @@
 //! The [seed](TestClusterBuilder::seed) draws delays, ids and backoffs, and the same seed is the
 //! same run. Only where two things of one task are ready in the same moment, tokio picks one by a
 //! chance of its own, unless it was built with `--cfg tokio_unstable`, as `.cargo/config.toml` can
-//! say; that shows in next to no run. A game that wants to repeat its runs draws nothing itself, and lets nothing
+//! say; that shows in next to no run. A game that wants to repeat its runs draws nothing itself,
+//! and lets nothing
 //! depend on the order of a `HashMap`. Many seeds in a loop find what one does not:
 //!
 //! ```no_run

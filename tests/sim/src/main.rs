@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //! - `plan`: what a seed says; `run`: one run, and what must be true at its end
-//! - `place`: a node in its host; `balancer`: what is in front of them; `network`, `store`: what it runs in; `audit`: the law of
-//!   ownership, seen from the store
+//! - `place`: a node in its host; `balancer`: what is in front of them
+//! - `network`, `store`: what it runs in; `audit`: the law of ownership, seen from the store
 //! - `game`: what is played; `player`, `hostile`: who plays; `truth`: what really happened
 //! - `weather`: the faults from outside; `fault`: their kinds
 //! - `report`: what is printed; `random`: the seed
