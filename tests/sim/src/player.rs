@@ -47,7 +47,6 @@ pub(crate) struct Table {
 #[derive(Debug, Clone)]
 pub(crate) struct Seat {
     pub(crate) id: SessionId,
-    pub(crate) kind: &'static str,
     /// How many sessions it has had.
     pub(crate) sessions: u64,
     pub(crate) report: Report,
@@ -243,8 +242,8 @@ impl Player {
                 for wrong in &report.wrong {
                     truth::fail(format_args!("{wrong}"));
                 }
-                let (id, kind, sessions) = (client.session_id(), self.kind, self.sessions);
-                let seat = Seat { id, kind, sessions, report };
+                let (id, sessions) = (client.session_id(), self.sessions);
+                let seat = Seat { id, sessions, report };
                 self.table.seats.borrow_mut().insert(self.name.clone(), seat);
             }
             _ => {}

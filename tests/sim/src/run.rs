@@ -78,18 +78,7 @@ fn simulate(plan: &Plan) {
         .simulation_duration(Duration::from_secs(86_400))
         .tcp_capacity(1024);
     let mut sim = builder.build();
-    let places: Vec<_> = (0..plan.nodes).map(|n| Place::new(n, host(0, n), &world)).collect();
-    for place in &places {
-        place.order(Order::Start(1));
-        let place = place.clone();
-        sim.host(place.ip, move || {
-            let place = place.clone();
-            async move {
-                place.run().await;
-                Ok(())
-            }
-        });
-    }
+    let places = add_nodes(&mut sim, plan, &world);
     let table = Rc::new(table(plan, &places));
     if plan.balancer {
         let nodes: Vec<_> = places.iter().map(|place| (place.ip, LINK_PORT).into()).collect();
@@ -141,6 +130,22 @@ fn simulate(plan: &Plan) {
     }
 }
 
+fn add_nodes(sim: &mut turmoil::Sim<'_>, plan: &Plan, world: &Rc<World>) -> Vec<Place> {
+    let places: Vec<_> = (0..plan.nodes).map(|n| Place::new(n, host(0, n), world)).collect();
+    for place in &places {
+        place.order(Order::Start(1));
+        let place = place.clone();
+        sim.host(place.ip, move || {
+            let place = place.clone();
+            async move {
+                place.run().await;
+                Ok(())
+            }
+        });
+    }
+    places
+}
+
 fn table(plan: &Plan, places: &[Place]) -> Table {
     let orders = plan.faults.clone();
     Table {
@@ -165,7 +170,6 @@ fn add_players(sim: &mut turmoil::Sim<'_>, plan: &Plan, table: &Rc<Table>, host:
     let is_hostile = plan.faults.iter().any(|kind| hostile.contains(kind));
     let (plan, table, host) = (plan.clone(), Rc::clone(table), host.clone());
     sim.client(host.ip, async move {
-        let mut playing = Vec::new();
         for number in (n..plan.players).step_by(PLAYER_HOSTS) {
             let player = Player {
                 name: table.names[number].clone(),
@@ -175,7 +179,7 @@ fn add_players(sim: &mut turmoil::Sim<'_>, plan: &Plan, table: &Rc<Table>, host:
                 random: Random::of(plan.seed, 1_000 + number as u64),
                 sessions: 0,
             };
-            playing.push(tokio::task::spawn_local(player.play()));
+            tokio::task::spawn_local(player.play());
         }
         if is_hostile {
             let nodes = table.addresses.iter().filter_map(|address| address.parse().ok());

@@ -163,7 +163,7 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Talker<SAFE, DOWN, V> {
     }
 
     /// Whether it was answered.
-    async fn ask(&mut self, key: String, ctx: &mut Context<Self>) -> bool {
+    async fn ask(&mut self, key: String, ctx: &Context<Self>) -> bool {
         let number = next(&mut self.0.core.asked, &key);
         let caller = (ctx.session_id(), key.clone());
         let add = Add { from: caller.0.to_string(), number };
