@@ -17,7 +17,7 @@ use crate::{
     clock::wall_ms,
     cluster::{Asked, drainer::Release, elsewhere},
     handshake::refusal_frame,
-    kinds::{later, refusal},
+    kinds::refusal,
     node::suits,
     queues::News,
     session::{Arrival, Recipient, Refusal, ServerMessage, Session, Undelivered},
@@ -152,6 +152,13 @@ impl<S: Session> SessionActor<S> {
             self.refuse(transport, peer, permit, &refusal(code, ""));
             return;
         }
+        if S::DURABILITY.is_every_turn() && self.link.is_behind(&resume) {
+            // It was taken from here, alive, and nobody has said so yet: the store knows who goes on
+            // with it, and whether anybody has what its client saw.
+            self.unload();
+            let resuming = Resuming { transport, peer, body, permit };
+            return arrive::come_again(&self.worker, resuming);
+        }
         let key = self.shared.key.borrow().clone();
         let arrival = Arrival {
             peer,
@@ -175,11 +182,7 @@ impl<S: Session> SessionActor<S> {
         match self.link.handle_resume(&resume, now, wall_ms()) {
             Answer::Refused(code) => {
                 self.drop_connection(now);
-                // A crash-proof session may have been taken from here, alive, and nobody has said
-                // so: whose numbers are the older ones is known when its end is written, or not.
-                let is_sure = !S::DURABILITY.is_every_turn() || self.holding.is_none();
-                let told = if is_sure { refusal(code, "") } else { later(CloseCode::NotYet, "") };
-                self.refuse(transport, peer, permit, &told);
+                self.refuse(transport, peer, permit, &refusal(code, ""));
             }
             Answer::Accepted { takes_over } => {
                 if let Some(holding) = &mut self.holding {

@@ -39,6 +39,12 @@ impl NodeLink {
         self.config = config;
     }
 
+    /// Whether the client of this Resume has seen more of the session than is known here: what is
+    /// here is older than what somebody else has, or had.
+    pub fn is_behind(&self, resume: &Resume<'_>) -> bool {
+        resume.acked > self.numbering.handled_up_to() || resume.received > self.numbering.last()
+    }
+
     /// Takes a Resume, over a new connection. Checks it again. `time` is the wall clock in
     /// milliseconds since 1970 UTC.
     pub fn handle_resume(&mut self, resume: &Resume<'_>, now: Instant, time: u64) -> Answer {

@@ -21,7 +21,7 @@ enum Ask {
     /// To the session of this key, durably.
     Pass(String, u64),
     /// To this session, durably.
-    PassTo(throughline::SessionId, u64),
+    PassTo(SessionId, u64),
     Key(String),
     /// Its state grows to so many bytes.
     Grow(usize),
