@@ -207,7 +207,8 @@ impl<S: Session> SessionActor<S> {
         let times = [
             self.link.poll_timeout(),
             self.turn_deadline(),
-            self.park_at(),
+            // One that ends is not parked, and its time has no end.
+            self.park_at().filter(|_| self.ending == Ending::No),
             self.end_again,
             // A timer that finds no room comes when there is some, not at a time.
             self.timers.next().filter(|_| self.ending == Ending::No && self.has_room_for_others()),
@@ -219,7 +220,8 @@ impl<S: Session> SessionActor<S> {
                 .and_then(|link| link.outward.next())
                 .filter(|_| connection.is_some_and(|connection| connection.unsent.is_empty())),
             match self.ending {
-                Ending::Ended(until) => Some(until),
+                // Until its end is written it stays, and the answer to that commit wakes it.
+                Ending::Ended(until) if self.holding.is_none() => Some(until),
                 _ => None,
             },
         ];

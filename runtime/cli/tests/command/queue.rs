@@ -30,7 +30,8 @@ fn filled() -> (TempDir, String) {
         let session = QueueName::record(&[b"s", &id[..]].concat()).unwrap();
         queue.enqueue(&session, "your move", LONG).await.unwrap();
         let ann = QueueName::key("ann").unwrap();
-        let soon = Duration::from_millis(1);
+        // Long enough to be written on a busy machine before it is over.
+        let soon = Duration::from_millis(200);
         queue.enqueue(&ann, "too late", soon).await.unwrap();
         while queue.length(&ann).await.unwrap().expired.messages == 0 {
             tokio::time::sleep(soon).await;
