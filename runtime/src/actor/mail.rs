@@ -153,8 +153,8 @@ impl<S: Session> SessionActor<S> {
             return;
         }
         if S::DURABILITY.is_every_turn() && self.link.is_behind(&resume) {
-            // It was taken from here, alive, and nobody has said so yet: the store knows who goes on
-            // with it, and whether anybody has what its client saw.
+            // It was taken from here, alive, and nobody has said so yet: the store knows who goes
+            // on with it, and whether anybody has what its client saw.
             self.unload();
             let resuming = Resuming { transport, peer, body, permit };
             return arrive::come_again(&self.worker, resuming);

@@ -199,7 +199,7 @@ impl Player {
     }
 
     /// Whether the session is over.
-    fn hear(&mut self, event: Event, talk: &mut Talk, client: &mut Client) -> bool {
+    fn hear(&self, event: Event, talk: &mut Talk, client: &mut Client) -> bool {
         if !matches!(event, Event::Message(_)) {
             truth::note(format_args!("{}: {event:?}", self.name));
         }

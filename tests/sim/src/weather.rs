@@ -379,7 +379,7 @@ impl Weather {
         }
     }
 
-    fn flood(&mut self) {
+    fn flood(&self) {
         let links = self.links();
         if links.len() >= FLOOD_MIN * 2 {
             truth::fire(FaultKind::ReconnectFlood);

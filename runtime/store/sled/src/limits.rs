@@ -13,8 +13,9 @@ pub const QUEUE_CALLS_MAX: usize = 4096;
 pub const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Commits that share a sync: more would not make it cheaper, but the first of them wait longer.
 pub const GROUP_COMMITS_MAX: usize = 1024;
-/// Bytes of the commits that share a sync, beyond which no further one is taken: a segment of sled's
-/// log. A group of many segments that is lost half-written can leave a log that sled does not read.
+/// Bytes of the commits that share a sync, beyond which no further one is taken: a segment of
+/// sled's log. A group of many segments that is lost half-written can leave a log that sled does
+/// not read.
 pub const GROUP_BYTES_MAX: usize = 512 * 1024;
 /// sled's cache, by default: a node's live records, not its history.
 pub const CACHE_BYTES: u64 = 64 * 1024 * 1024;
