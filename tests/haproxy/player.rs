@@ -22,12 +22,12 @@ use crate::balancer::Balancer;
 /// Players are on this machine, too, but not where HAProxy is: from this address on.
 const HOMES: Ipv4Addr = Ipv4Addr::new(127, 0, 7, 1);
 
-/// What the sample game refuses, each in its own way: numbered, so that answers tell which of the
-/// messages was answered.
+/// What a session of the sample game refuses by itself, each in its own way, so that answers tell
+/// which of the messages was answered: what the lobby refuses comes when the lobby has heard of it.
 const ASKS: [(&str, &str); 4] = [
     (r#"{"ask":"resign"}"#, "no-game"),
     (r#"{"ask":"stop-waiting"}"#, "not-waiting"),
-    (r#"{"ask":"join-code","code":"none"}"#, "no-such-code"),
+    (r#"{"ask":"place","x":99,"y":0,"number":1}"#, "off-board"),
     (r#"{"ask":"link","delay_ms":9999,"loss_percent":0}"#, "link-too-bad"),
 ];
 
