@@ -9,6 +9,8 @@
 use std::env;
 use std::process::ExitCode;
 
+use libtest_mimic::{Arguments, Trial};
+
 mod child;
 mod hub;
 mod kill;
@@ -27,24 +29,15 @@ fn main() -> ExitCode {
     {
         return child::run(role, rest);
     }
-    let has = |flag: &str| args.iter().any(|arg| arg == flag);
-    // nextest lists with `--list --format terse`, whose last word is no filter.
-    let is_filter = |arg: &&String| !arg.starts_with('-') && *arg != "terse";
-    let filters: Vec<_> = args.iter().filter(is_filter).collect();
-    let is_chosen = |name: &str| {
-        let matches = |filter: &&String| {
-            if has("--exact") { name == **filter } else { name.contains(filter.as_str()) }
-        };
-        // No test is left out by default, so there is nothing to run under that flag.
-        !has("--ignored") && (filters.is_empty() || filters.iter().any(matches))
+    let mut arguments = Arguments::from_args();
+    // Each of them takes the whole machine.
+    arguments.test_threads.get_or_insert(1);
+    let trial = |(name, test): &(&str, fn())| {
+        let test = *test;
+        Trial::test(*name, move || {
+            test();
+            Ok(())
+        })
     };
-    for (name, test) in TESTS.iter().filter(|(name, _)| is_chosen(name)) {
-        if has("--list") {
-            println!("{name}: test");
-            continue;
-        }
-        test();
-        println!("test {name} ... ok");
-    }
-    ExitCode::SUCCESS
+    libtest_mimic::run(&arguments, TESTS.iter().map(trial).collect()).exit_code()
 }

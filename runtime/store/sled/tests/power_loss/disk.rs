@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use crate::random::Random;
 use crate::trace::{Change, Content, Node, ROOT, Step, What};
+use fastrand::Rng;
 
 const SECTOR_BYTES: usize = 512;
 
@@ -145,9 +145,9 @@ fn tear(content: &mut Content, at: usize, bytes: &[u8], seed: u64) {
     let Content::File(file) = content else { return };
     let end = at + bytes.len();
     file.resize(file.len().max(end), 0);
-    let mut random = Random::new(seed);
+    let mut random = Rng::with_seed(seed);
     for sector in at / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
-        if random.percent(50) {
+        if random.bool() {
             let from = (sector * SECTOR_BYTES).max(at);
             let to = ((sector + 1) * SECTOR_BYTES).min(end);
             file[from..to].copy_from_slice(&bytes[from - at..to - at]);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::disk::{Fate, Unsynced};
-use crate::random::Random;
+use fastrand::Rng;
 
 /// A way to lose power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,26 +37,26 @@ pub(crate) const LOSSES: [Loss; 7] = [
 impl Loss {
     /// What becomes of each change, which are in their order.
     pub(crate) fn fates(self, unsynced: &[Unsynced], seed: u64) -> HashMap<usize, Fate> {
-        let mut random = Random::new(seed);
+        let mut random = Rng::with_seed(seed);
         let last_write = unsynced.iter().rfind(|change| change.is_write);
-        let cut = random.below(unsynced.len());
+        let cut = random.usize(..unsynced.len().max(1));
         // Mostly much or mostly little of it.
-        let percent = [15, 50, 85][random.below(3)];
+        let percent = [15, 50, 85][random.usize(..3)];
         let fate = |(index, change): (usize, &Unsynced)| {
             let is_torn = match self {
-                Self::Torn => change.is_write && random.percent(50),
+                Self::Torn => change.is_write && random.bool(),
                 Self::LastTorn => last_write.is_some_and(|last| last.step == change.step),
                 _ => false,
             };
             let is_kept = match self {
                 Self::All => false,
                 Self::Nothing | Self::LastTorn => true,
-                Self::Some | Self::Torn => random.percent(percent),
+                Self::Some | Self::Torn => random.u8(..100) < percent,
                 Self::Reordered => index >= cut,
-                Self::Uneven => Random::new(seed ^ change.node as u64).percent(50),
+                Self::Uneven => Rng::with_seed(seed ^ change.node as u64).bool(),
             };
             let fate = match (is_torn, is_kept) {
-                (true, _) => Fate::Torn(random.next()),
+                (true, _) => Fate::Torn(random.u64(..)),
                 (false, true) => Fate::Kept,
                 (false, false) => Fate::Lost,
             };

@@ -16,15 +16,14 @@ use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use libtest_mimic::{Arguments, Trial};
+
 mod calls;
 mod crash;
 mod disk;
-#[path = "../processes/flags.rs"]
-mod flags;
 mod loss;
 mod plan;
 mod promise;
-mod random;
 mod record;
 mod trace;
 mod verdict;
@@ -63,5 +62,15 @@ fn main() -> ExitCode {
         writer::run(role, &PathBuf::from(path));
         return ExitCode::SUCCESS;
     }
-    flags::run(TESTS, &args)
+    let mut arguments = Arguments::from_args();
+    // Each of them takes the whole machine.
+    arguments.test_threads.get_or_insert(1);
+    let trial = |(name, test): &(&str, fn())| {
+        let test = *test;
+        Trial::test(*name, move || {
+            test();
+            Ok(())
+        })
+    };
+    libtest_mimic::run(&arguments, TESTS.iter().map(trial).collect()).exit_code()
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use throughline_store::Batch;
 
-use crate::random::Random;
+use fastrand::Rng;
 
 /// Commits under way at the same time, so that they share groups.
 pub(crate) const WRITERS: u64 = 4;
@@ -54,15 +54,15 @@ fn changes(n: u64) -> (Vec<u64>, Vec<u64>) {
 /// Bytes that no other commit writes; every eighth commit has values of several chunks, and a few
 /// have values that, with those of the other writers, fill more than a segment of sled's log.
 pub(crate) fn value(writer: u64, slot: u64, n: u64) -> Bytes {
-    let mut random = Random::new(writer << 48 | slot << 32 | n);
+    let mut random = Rng::with_seed(writer << 48 | slot << 32 | n);
     let bytes = match n {
-        _ if n % 32 == 20 => 50_000 + random.below(60_000),
-        _ if n % 8 == 4 => 4_000 + random.below(8_000),
-        _ => random.below(1_000),
+        _ if n % 32 == 20 => 50_000 + random.usize(..60_000),
+        _ if n % 8 == 4 => 4_000 + random.usize(..8_000),
+        _ => random.usize(..1_000),
     };
     let mut value = Vec::with_capacity(bytes + 8);
     while value.len() < bytes {
-        value.extend_from_slice(&random.next().to_be_bytes());
+        value.extend_from_slice(&random.u64(..).to_be_bytes());
     }
     value.truncate(bytes);
     value.into()

@@ -7,8 +7,9 @@ use std::env;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use libtest_mimic::{Arguments, Trial};
+
 mod child;
-mod flags;
 mod full;
 mod kill;
 mod second;
@@ -27,7 +28,17 @@ fn main() -> ExitCode {
     {
         return child::run(role, &PathBuf::from(path), rest);
     }
-    flags::run(TESTS, &args)
+    let mut arguments = Arguments::from_args();
+    // Each of them takes the whole machine.
+    arguments.test_threads.get_or_insert(1);
+    let trial = |(name, test): &(&str, fn())| {
+        let test = *test;
+        Trial::test(*name, move || {
+            test();
+            Ok(())
+        })
+    };
+    libtest_mimic::run(&arguments, TESTS.iter().map(trial).collect()).exit_code()
 }
 
 /// This executable as a child.
