@@ -31,7 +31,8 @@ impl<V: VActor> Context<V> {
 
     /// What this turn is called outside, the same each time that it is run for this durable
     /// message: for a game's own database, so that a turn that is run again after a crash does
-    /// there nothing twice. `None` in every other turn: an ask is not run again, and a reminder has its name.
+    /// there nothing twice. `None` in every other turn: an ask is not run again, and a reminder
+    /// has its name.
     #[must_use]
     pub fn token(&self) -> Option<TurnToken> {
         self.stage.token()
