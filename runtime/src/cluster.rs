@@ -63,13 +63,20 @@ pub(crate) use serve::{Asked, Server};
 pub(crate) use unheld::{end_and_dismiss, park, park_as_it_was};
 pub(crate) use view::View;
 
-use crate::{clock::wall_ms, environment::Spawner, node::Shared, peers::Peers};
+use crate::{
+    clock::{Clock, wall_ms},
+    environment::Spawner,
+    node::Shared,
+    peers::Peers,
+};
 
 /// What this node knows of its cluster, and its means to act in it.
 pub(crate) struct Cluster {
     pub(crate) store: Arc<dyn Store>,
     store_name: String,
     spawner: Spawner,
+    /// The node's clocks.
+    pub(crate) clock: Clock,
     view: RwLock<Arc<View>>,
     /// Until when this node may act, in microseconds of the lease clock; 0: not at all.
     lease: AtomicU64,
@@ -103,6 +110,7 @@ impl Cluster {
             store,
             store_name,
             spawner,
+            clock: Clock::start(),
             view: RwLock::new(Arc::new(View::alone(me))),
             lease: AtomicU64::new(0),
             incarnation: AtomicU64::new(me.incarnation),
@@ -222,10 +230,20 @@ impl Cluster {
         rows::entry(&self.store, member).await.ok()
     }
 
-    /// The cluster's wall clock, in milliseconds since 1970 UTC: the median of the live nodes'
-    /// clocks, or this node's while there is none.
+    /// The cluster's wall clock, in milliseconds since 1970 UTC: what expiry is written by and
+    /// compared with.
     pub(crate) fn wall_ms(&self) -> u64 {
-        self.view().wall_ms().unwrap_or_else(wall_ms)
+        self.view().wall_clock.wall_ms(self.clock.lease_now(), wall_ms())
+    }
+
+    /// The same, `None` if this node's own clock is too far off for it to sweep or claim.
+    pub(crate) fn trusted_ms(&self) -> Option<u64> {
+        self.view().wall_clock.trusted_ms(self.clock.lease_now(), wall_ms())
+    }
+
+    /// A time as the store has it, in milliseconds since 1970 UTC.
+    pub(crate) fn ms_from_now(&self, after: Duration) -> u64 {
+        self.wall_ms().saturating_add(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Addresses for clients that are sent elsewhere.
@@ -248,8 +266,8 @@ impl Cluster {
     }
 
     /// How a session ends that was lost with its owner.
-    fn lost() -> Ending {
-        unheld::ending(CloseCode::Lost.number())
+    fn lost(&self) -> Ending {
+        unheld::ending(self, CloseCode::Lost.number())
     }
 }
 
@@ -273,11 +291,6 @@ pub(crate) async fn run(node: Arc<Shared>, joining: Joining) {
     if let Err(error) = cluster.store.close().await {
         log::error!("cluster: {error}");
     }
-}
-
-/// A time as the store has it, in milliseconds since 1970 UTC.
-pub(crate) fn ms_from_now(after: Duration) -> u64 {
-    wall_ms().saturating_add(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A random number for an incarnation or a life; never 0.

@@ -21,6 +21,7 @@ use crate::{
     outcome::Outcome,
     steps::Step,
 };
+pub use clocks::WallClock;
 use observer::Observer;
 
 /// The times of a lease.
@@ -365,12 +366,10 @@ impl Membership {
         self.observer.refuses(member, now)
     }
 
-    /// The median of the live nodes' wall clocks, in milliseconds since 1970 UTC: what expiry is
-    /// compared with. `None` if this node's own is too far off: then it neither sweeps nor claims
-    /// what is due.
+    /// The median of the live nodes' wall clocks.
     #[must_use]
-    pub fn wall_ms(&self, wall_ms: u64) -> Option<u64> {
-        self.clocks.median(wall_ms)
+    pub const fn wall_clock(&self) -> WallClock {
+        self.clocks.wall()
     }
 
     /// This node's entry, as it last wrote it: what its commits check.

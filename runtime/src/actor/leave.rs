@@ -12,7 +12,7 @@ use throughline_link::{CloseCode, Instant, NodeLink};
 use super::{Ending, Input, Resuming, SessionActor, turn};
 use crate::{
     arrive,
-    cluster::{self, Asked, Sending, drainer::Release, ms_from_now},
+    cluster::{self, Asked, Sending, drainer::Release},
     codec::{self, Codec, EncodeError},
     counters::is_worth_a_line,
     node::suits,
@@ -177,9 +177,10 @@ impl<S: Session> SessionActor<S> {
             return;
         }
         self.leaving.park_at = None;
-        let mut expires = ms_from_now(self.worker.node.config.session.timeout);
+        let cluster = &self.worker.node.cluster;
+        let mut expires = cluster.ms_from_now(self.worker.node.config.session.timeout);
         if canary!(ExpiresEarly) {
-            expires = ms_from_now(Duration::ZERO);
+            expires = cluster.ms_from_now(Duration::ZERO);
         }
         if let Some(holding) = &mut self.holding {
             // Refused only while something else is under way, which is not so here.

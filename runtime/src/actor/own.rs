@@ -10,7 +10,7 @@ use throughline_link::{CloseCode, Instant};
 
 use super::{Ending, SessionActor, ToSession};
 use crate::{
-    cluster::{Keying, ms_from_now, take_key},
+    cluster::{Keying, take_key},
     queues::Inboxes,
     session::Session,
 };
@@ -113,7 +113,7 @@ impl<S: Session> SessionActor<S> {
             // A client that comes back elsewhere then hears the reason, and not the last messages.
             last = bytes::Bytes::new();
         }
-        let until = ms_from_now(node.config.link.ended_memory);
+        let until = node.cluster.ms_from_now(node.config.link.ended_memory);
         let ending = RecordEnding { reason: code.number(), last, until };
         if let Err(error) = holding.held.end(&ending) {
             log::error!("session {}: its end is not written: {error}", self.link.session_id());
@@ -155,7 +155,8 @@ impl<S: Session> SessionActor<S> {
             self.link.end(CloseCode::HandlerFailed);
             return true;
         };
-        let until = ms_from_now(self.worker.node.config.link.ended_memory);
+        let node = &self.worker.node;
+        let until = node.cluster.ms_from_now(node.config.link.ended_memory);
         let reason = CloseCode::KeyTaken.number();
         let loser = RecordEnding { reason, last: bytes::Bytes::new(), until };
         if holding.held.take_key(&keying.key, &found, &loser).is_err() {

@@ -250,12 +250,10 @@ impl Beats {
         };
         let refused = |member: &Member| self.membership.refuses(*member, now);
         let refused = nodes.iter().map(|e: &throughline_cluster::Entry| e.member).filter(refused);
-        let wall = wall_ms();
-        let median = self.membership.wall_ms(wall);
         cluster.set_view(View {
             me: self.membership.me().clone(),
             refused: refused.collect(),
-            wall_offset: median.map(|median| median.wrapping_sub(wall) as i64),
+            wall_clock: self.membership.wall_clock(),
             nodes,
         });
     }

@@ -119,7 +119,9 @@ fn found(node: &Arc<Shared>, row: &Nonempty, wakes: &mut Vec<RecordId>) {
 /// would all walk through the same messages.
 async fn expired(node: &Arc<Shared>, cursors: &Mutex<Cursors>) {
     let view = node.cluster.view();
-    let Some(now_ms) = view.wall_ms().filter(|_| view.me.is_alive() && view.is_mine(SWEEP)) else {
+    let Some(now_ms) =
+        node.cluster.trusted_ms().filter(|_| view.me.is_alive() && view.is_mine(SWEEP))
+    else {
         return;
     };
     let cursor = lock(cursors).sweep.clone();

@@ -12,7 +12,7 @@ use throughline_cluster::{
 };
 use throughline_link::{CloseCode, Resume};
 
-use super::{Cluster, holding::elsewhere, message, random_number, rows};
+use super::{holding::elsewhere, message, random_number, rows};
 use crate::{
     kinds::{later, overloaded, refusal},
     node::Shared,
@@ -49,7 +49,7 @@ pub(crate) async fn place(
     let own = PlacementHost {
         me: view.me.clone(),
         others: view.others(None),
-        lost: Cluster::lost(),
+        lost: cluster.lost(),
         life: random_number(node),
     };
     let request = cluster.next_request();

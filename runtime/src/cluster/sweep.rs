@@ -8,7 +8,7 @@ use std::sync::{
 
 use throughline_cluster::{Class, Entry, Header, Law, Outcome, RecordId, State, Taken};
 
-use super::{Cluster, random_number, rows, unheld};
+use super::{random_number, rows, unheld};
 use crate::{kinds::Expiring, node::Shared, vactor};
 
 /// Records that one sweep looks at, at most: a sweep costs commits that players want.
@@ -89,9 +89,9 @@ async fn of_the_dead(node: &Arc<Shared>, gone: &Entry) {
     for id in owned.iter().filter(is_mine) {
         let Ok(Some(header)) = rows::header(&cluster.store, id).await else { continue };
         let was_running = header.state == State::Running;
-        let expires = super::ms_from_now(node.config.session.timeout);
+        let expires = cluster.ms_from_now(node.config.session.timeout);
         let life = random_number(node);
-        let taken = Taken { attempt: None, expires, lost: Cluster::lost(), life };
+        let taken = Taken { attempt: None, expires, lost: cluster.lost(), life };
         let Ok(step) = Law::default().take(&header, gone, &view.me, &taken) else { continue };
         let is_in = rows::commit(&cluster.store, &step.commit).await == Outcome::Done;
         if id.class() == Class::VActor {
@@ -122,7 +122,7 @@ async fn of_the_dead(node: &Arc<Shared>, gone: &Entry) {
 async fn due(node: &Arc<Shared>) {
     let cluster = &node.cluster;
     let view = cluster.view();
-    let Some(now) = view.wall_ms().filter(|_| view.me.is_alive()) else { return };
+    let Some(now) = cluster.trusted_ms().filter(|_| view.me.is_alive()) else { return };
     let Ok(due) = rows::due(&cluster.store, now, DUE_ROWS_MAX).await else { return };
     let mut dealt_with = 0;
     for id in &due {

@@ -10,7 +10,7 @@ use throughline_cluster::{
 };
 use throughline_link::CloseCode;
 
-use super::{Cluster, Holding, ms_from_now, rows};
+use super::{Cluster, Holding, rows};
 use crate::{node::Shared, vactor};
 
 /// A record of this node, reserved, so that nobody starts it meanwhile.
@@ -79,9 +79,9 @@ pub(super) async fn put_away(node: &Arc<Shared>, id: &RecordId) -> Option<Gone> 
 /// Parks a record as it stands: a session until its time is over, a VActor until its reminder.
 pub(crate) async fn park(node: &Arc<Shared>, header: Header, body: bytes::Bytes) -> Option<Gone> {
     let due = match header.class() {
-        Class::Session => Some(ms_from_now(node.config.session.timeout)),
+        Class::Session => Some(node.cluster.ms_from_now(node.config.session.timeout)),
         // Its reminders are inside, and may be in no index.
-        Class::VActor => header.due.or_else(|| Some(ms_from_now(LOAD_AGAIN))),
+        Class::VActor => header.due.or_else(|| Some(node.cluster.ms_from_now(LOAD_AGAIN))),
     };
     park_until(node, header, body, due).await
 }
@@ -91,7 +91,8 @@ const LOAD_AGAIN: Duration = Duration::from_secs(60);
 
 /// Parks a VActor that could not be loaded.
 pub(crate) async fn park_as_it_was(node: &Arc<Shared>, header: Header, body: bytes::Bytes) {
-    park_until(node, header, body, Some(ms_from_now(LOAD_AGAIN))).await;
+    let due = node.cluster.ms_from_now(LOAD_AGAIN);
+    park_until(node, header, body, Some(due)).await;
 }
 
 async fn park_until(
@@ -109,7 +110,7 @@ async fn park_until(
 /// Deletes a record of this node that has come to nothing.
 pub(crate) async fn end_and_dismiss(node: &Arc<Shared>, header: Header) {
     let mut holding = Holding::new(&node.cluster.store, header);
-    if holding.held.end(&ending(CloseCode::Ended.number())).is_err() {
+    if holding.held.end(&ending(&node.cluster, CloseCode::Ended.number())).is_err() {
         return;
     }
     if matches!(holding.gone(None, |_| {}).await, Some(Gone::Ended(_))) {
@@ -123,7 +124,7 @@ async fn end_lost(node: &Arc<Shared>, header: Header) -> Option<Gone> {
     let cluster = &node.cluster;
     let is_new = header.state == State::New;
     let mut holding = Holding::new(&cluster.store, header);
-    holding.held.end(&Cluster::lost()).ok()?;
+    holding.held.end(&cluster.lost()).ok()?;
     let gone = holding.gone(None, |_| {}).await;
     if !is_new && matches!(gone, Some(Gone::Ended(_))) {
         cluster.counts.add_lost(1);
@@ -132,6 +133,7 @@ async fn end_lost(node: &Arc<Shared>, header: Header) -> Option<Gone> {
 }
 
 /// How a session ends whose `Ending` has nothing to tell.
-pub(crate) fn ending(reason: u16) -> Ending {
-    Ending { reason, last: bytes::Bytes::new(), until: ms_from_now(defaults::ENDED_KEPT) }
+pub(crate) fn ending(cluster: &Cluster, reason: u16) -> Ending {
+    let until = cluster.ms_from_now(defaults::ENDED_KEPT);
+    Ending { reason, last: bytes::Bytes::new(), until }
 }

@@ -1,9 +1,7 @@
 //! The nodes of the cluster, as this one last saw them.
 
 use throughline_canary::canary;
-use throughline_cluster::{Entry, Header, Member, RecordId};
-
-use crate::clock::wall_ms;
+use throughline_cluster::{Entry, Header, Member, RecordId, WallClock};
 
 /// What the last read of all entries showed; renewed with every beat.
 #[derive(Debug, Clone)]
@@ -13,15 +11,13 @@ pub(crate) struct View {
     pub(crate) nodes: Vec<Entry>,
     /// Incarnations whose messages are refused.
     pub(super) refused: Vec<Member>,
-    /// How far the median of the wall clocks is from this node's, in milliseconds; `None` if this
-    /// node's own is too far off, or not compared yet.
-    pub(super) wall_offset: Option<i64>,
+    pub(super) wall_clock: WallClock,
 }
 
 impl View {
-    pub(super) const fn alone(me: Member) -> Self {
+    pub(super) fn alone(me: Member) -> Self {
         let me = Entry { member: me, standing: None };
-        Self { me, nodes: Vec::new(), refused: Vec::new(), wall_offset: None }
+        Self { me, nodes: Vec::new(), refused: Vec::new(), wall_clock: WallClock::default() }
     }
 
     /// A node as last seen; `None` if its standing was not there yet: a node that is about to
@@ -66,11 +62,6 @@ impl View {
         let newest_of = infos.filter_map(|s| s.info.readable(kind)).map(|r| r.newest);
         let newest_of = newest_of.filter(|_| !canary!(NewestVersionWritten));
         newest_of.min().unwrap_or(newest).clamp(oldest, newest)
-    }
-
-    /// The wall clock that expiry is compared with, `None` while it cannot be trusted.
-    pub(crate) fn wall_ms(&self) -> Option<u64> {
-        self.wall_offset.map(|offset| wall_ms().saturating_add_signed(offset))
     }
 
     /// Whether it is this node's turn to look after something: each live node has a share.

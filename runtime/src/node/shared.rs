@@ -99,7 +99,7 @@ impl Shared {
                 Arc::new(LinkConfig { advertise: advertise.cloned(), ..link_config.clone() })
             }),
             rate,
-            clock: Clock::start(),
+            clock: cluster.clock,
             directory: Directory::default(),
             admission: Admission::new(config.limits.clone()),
             counters: Arc::default(),

@@ -38,7 +38,7 @@ impl DueSoon {
 async fn look(node: &Arc<Shared>) {
     let cluster = &node.cluster;
     let view = cluster.view();
-    let Some(now) = view.wall_ms().filter(|_| view.me.is_alive()) else { return };
+    let Some(now) = cluster.trusted_ms().filter(|_| view.me.is_alive()) else { return };
     let ahead = node.config.cluster.beat + AHEAD;
     let until = now.saturating_add(u64::try_from(ahead.as_millis()).unwrap_or(0));
     let Ok(due) = rows::due_between(&cluster.store, now, until, ROWS_MAX).await else { return };

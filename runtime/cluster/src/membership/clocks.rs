@@ -11,11 +11,46 @@ use crate::{defaults::CLOCK_SKEW_MAX, id::Member};
 /// Beats of a node that are looked at together: one that was read late says nothing of its clock.
 const BEATS: usize = 4;
 
-/// How far the others' wall clocks are from this node's, in milliseconds, as last read.
+/// The wall clocks of all live nodes, as last read, compared with this node's monotonic clock: one
+/// of them that is set moves no time of the cluster, not even until the next look.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
     seen: BTreeMap<Member, Seen>,
-    offsets: Vec<i64>,
+    wall: WallClock,
+}
+
+/// The wall clock of the cluster: the median of the live nodes'. It is what expiry is written by
+/// and compared with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WallClock {
+    /// Less this node's monotonic clock, in milliseconds; `None` before the first look.
+    ahead: Option<i64>,
+    /// How far the lower and the upper median are from each other, in milliseconds. Of two clocks
+    /// that disagree nobody knows which is right: then nobody sweeps, and what is written expires
+    /// by the later of them.
+    apart: u64,
+}
+
+impl WallClock {
+    /// Milliseconds since 1970 UTC at `now`, when this node's own clock shows `own_ms`: that is
+    /// the time before the first look.
+    #[must_use]
+    pub fn wall_ms(self, now: Instant, own_ms: u64) -> u64 {
+        self.ahead.map_or(own_ms, |ahead| now_ms(now).saturating_add_signed(ahead))
+    }
+
+    /// The same, if this node's own clock is not far off: otherwise, and before the first look, it
+    /// neither sweeps nor claims what is due.
+    #[must_use]
+    pub fn trusted_ms(self, now: Instant, own_ms: u64) -> Option<u64> {
+        let wall_ms = now_ms(now).saturating_add_signed(self.ahead?);
+        let off = Duration::from_millis(wall_ms.abs_diff(own_ms).max(self.apart));
+        (off <= CLOCK_SKEW_MAX).then_some(wall_ms)
+    }
+}
+
+const fn now_ms(now: Instant) -> u64 {
+    now.as_micros() / 1_000
 }
 
 /// The last beats of one node.
@@ -35,7 +70,7 @@ impl Clocks {
         wall_ms: u64,
         beat: Duration,
     ) {
-        let now_ms = i128::from(now.as_micros() / 1_000);
+        let now_ms = i128::from(now_ms(now));
         let live = entries.nodes.iter().filter(|(entry, _)| !entry.is_gone());
         let mut before = std::mem::take(&mut self.seen);
         for (entry, beat) in live {
@@ -57,13 +92,17 @@ impl Clocks {
             let offset = i64::try_from(offset).ok()?;
             Some(if (-age_max..=0).contains(&offset) { 0 } else { offset })
         };
-        self.offsets = self.seen.values().filter_map(offset).collect();
-        self.offsets.sort_unstable();
+        let mut offsets: Vec<i64> = self.seen.values().filter_map(offset).collect();
+        offsets.sort_unstable();
+        let middle = |at: usize| offsets.get(at).copied().unwrap_or(0);
+        let lower = middle(offsets.len().saturating_sub(1) / 2);
+        let middle = middle(offsets.len() / 2);
+        self.wall.apart = lower.abs_diff(middle);
+        let ahead = i128::from(wall_ms) + i128::from(middle) - now_ms;
+        self.wall.ahead = i64::try_from(ahead).ok();
     }
 
-    pub(super) fn median(&self, wall_ms: u64) -> Option<u64> {
-        let middle = self.offsets.get(self.offsets.len() / 2).copied().unwrap_or(0);
-        let limit = i64::try_from(CLOCK_SKEW_MAX.as_millis()).unwrap_or(i64::MAX);
-        (middle.abs() <= limit).then(|| wall_ms.saturating_add_signed(middle))
+    pub(super) const fn wall(&self) -> WallClock {
+        self.wall
     }
 }

@@ -255,9 +255,32 @@ fn a_wall_clock_an_hour_off_changes_no_owner_and_expires_nothing() {
     cluster.run(Duration::from_secs(5));
     assert!((0..3).all(|n| cluster.acts(n)));
     let wall = cluster.now.as_micros() / 1_000;
-    assert_eq!(cluster.nodes[2].core.wall_ms(wall + 3_600_000), None);
-    let median = cluster.nodes[0].core.wall_ms(wall).expect("two of three agree");
+    let off = cluster.nodes[2].core.wall_clock();
+    assert_eq!(off.trusted_ms(cluster.now, wall + 3_600_000), None);
+    assert!(off.wall_ms(cluster.now, wall + 3_600_000).abs_diff(wall) <= 1_000);
+    let well = cluster.nodes[0].core.wall_clock();
+    let median = well.trusted_ms(cluster.now, wall).expect("two of three agree");
     assert!(median.abs_diff(wall) <= 1_000);
+    // Set between two looks, it is noticed at once, and the cluster's time goes on.
+    assert_eq!(well.trusted_ms(cluster.now, wall + 3_600_000), None);
+    assert_eq!(well.wall_ms(cluster.now, wall + 3_600_000), median);
+}
+
+#[test]
+fn of_two_clocks_that_disagree_nobody_sweeps_and_the_later_one_is_written() {
+    for off in [3_600_000, 10_800_000] {
+        let mut cluster = joined(2);
+        cluster.nodes[0].wall_off_ms = 7_200_000;
+        cluster.nodes[1].wall_off_ms = off;
+        cluster.run(Duration::from_secs(5));
+        let shows = |n: usize| cluster.now.as_micros() / 1_000 + cluster.nodes[n].wall_off_ms;
+        for (n, node) in cluster.nodes.iter().enumerate() {
+            let clock = node.core.wall_clock();
+            assert_eq!(clock.trusted_ms(cluster.now, shows(n)), None);
+            let later = shows(0).max(shows(1));
+            assert!(clock.wall_ms(cluster.now, shows(n)).abs_diff(later) <= 1_000);
+        }
+    }
 }
 
 #[test]
@@ -274,6 +297,6 @@ fn nodes_whose_clocks_agree_have_the_same_cluster_time_however_their_beats_fall(
     cluster.run(Duration::from_secs(5));
     let wall = cluster.now.as_micros() / 1_000;
     for node in &cluster.nodes {
-        assert_eq!(node.core.wall_ms(wall), Some(wall));
+        assert_eq!(node.core.wall_clock().trusted_ms(cluster.now, wall), Some(wall));
     }
 }

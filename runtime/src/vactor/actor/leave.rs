@@ -165,7 +165,7 @@ impl VActorActor {
         let ending = RecordEnding {
             reason: CloseCode::Ended.number(),
             last: bytes::Bytes::new(),
-            until: crate::cluster::ms_from_now(Duration::ZERO),
+            until: self.worker.node.cluster.ms_from_now(Duration::ZERO),
         };
         if let Err(error) = holding.held.end(&ending) {
             log::error!("{}: is not forgotten: {error}", self.id);

@@ -68,6 +68,16 @@ impl Lines {
         let (line, begun) = self.begun.remove(&thread).expect("a resumed call has begun");
         call(&(begun + end), line, self.line)
     }
+
+    /// Writes at a position that were under way when the process was killed, as if they had
+    /// returned with everything written. How much was, nobody has said.
+    pub(crate) fn cut_off(self) -> Vec<Call> {
+        let mut begun: Vec<_> = self.begun.into_values().collect();
+        begun.sort_unstable();
+        let writes = begun.into_iter().filter(|(_, text)| text.starts_with("pwrite64("));
+        let end = self.line;
+        writes.filter_map(|(line, text)| call(&format!("{text}) = 0"), line, end)).collect()
+    }
 }
 
 fn call(text: &str, begun: usize, ended: usize) -> Option<Call> {
@@ -130,6 +140,16 @@ fn digit(byte: u8) -> u8 {
 
 pub(crate) mod tests {
     use super::*;
+
+    pub(crate) fn a_write_that_a_kill_cut_off_is_found() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.read(r#"2 pwrite64(4, "\x61\x62", 2, 7 <unfinished ...>"#), None);
+        assert_eq!(lines.read("3 fdatasync(4 <unfinished ...>"), None);
+        assert_eq!(lines.read("2 +++ killed by SIGABRT +++"), None);
+        let cut_off = lines.cut_off();
+        let [call] = cut_off.as_slice() else { panic!("{cut_off:?}") };
+        assert_eq!((call.bytes(1), call.number(3)), (b"ab".to_vec(), 7));
+    }
 
     pub(crate) fn lines_become_calls() {
         let mut lines = Lines::default();

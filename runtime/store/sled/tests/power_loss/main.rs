@@ -32,6 +32,7 @@ mod writer;
 const TESTS: &[(&str, fn())] = &[
     ("lines_become_calls", calls::tests::lines_become_calls),
     ("calls_that_overlap_are_kept_apart", calls::tests::calls_that_overlap_are_kept_apart),
+    ("a_write_that_a_kill_cut_off_is_found", calls::tests::a_write_that_a_kill_cut_off_is_found),
     (
         "descriptors_positions_and_copies_are_followed",
         trace::tests::descriptors_positions_and_copies_are_followed,

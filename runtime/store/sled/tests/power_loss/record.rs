@@ -35,8 +35,9 @@ pub(crate) fn record(role: &str, base: &Path, trace: &mut Trace, is_killed: bool
     let last = calls.lines().last().unwrap_or_default();
     let end = if is_killed { "+++ killed by SIGABRT" } else { "+++ exited with 0 +++" };
     assert!(last.contains(end), "strace may not trace here, or {role} failed: {last}\n{said}");
-    trace.read(calls.lines());
-    let (read, found) = (trace.files(), files(base));
+    let found = files(base);
+    trace.read(calls.lines(), &found);
+    let read = trace.files();
     let is_same = |path: &&String| read.get(*path) == found.get(*path);
     let all: Vec<_> = read.keys().chain(found.keys()).filter(|path| !is_same(path)).collect();
     assert!(all.is_empty(), "the calls of {role} do not lead to what is there: {all:?}");

@@ -132,8 +132,8 @@ impl Trace {
         self.record
     }
 
-    /// Reads the lines of one process that has ended.
-    pub(crate) fn read<'a>(&mut self, text: impl Iterator<Item = &'a str>) {
+    /// Reads the lines of one process that has ended, and left these files.
+    pub(crate) fn read<'a>(&mut self, text: impl Iterator<Item = &'a str>, found: &Files) {
         let mut lines = Lines::default();
         self.descriptors.clear();
         let (mut count, before) = (0, self.lines);
@@ -144,24 +144,48 @@ impl Trace {
                 self.call(&call);
             }
         }
+        for mut call in lines.cut_off() {
+            (call.begun, call.ended) = (call.begun + before, call.ended + before);
+            self.cut_off(&call, found);
+        }
         self.lines += count;
+    }
+
+    /// A write that a kill cut off has written what is there of it, from its beginning on.
+    fn cut_off(&mut self, call: &Call, found: &Files) {
+        let Some(node) = self.node(call, 0) else { return };
+        let (at, mut bytes) = (amount(call.number(3)), call.bytes(1));
+        let path = self.nodes().into_iter().find(|(_, other)| *other == node);
+        let file = path.and_then(|(path, _)| found.get(&path)).and_then(Option::as_ref);
+        let there = file.and_then(|file| file.get(at..)).unwrap_or_default();
+        let written = bytes.iter().zip(there).take_while(|(one, other)| one == other).count();
+        bytes.truncate(written);
+        if !bytes.is_empty() {
+            self.change(call, node, Change::Write { at, bytes: bytes.into() });
+        }
     }
 
     /// Every file by its path, as it is now.
     pub(crate) fn files(&self) -> Files {
-        let mut files = BTreeMap::new();
-        let mut open = vec![(String::new(), ROOT)];
-        while let Some((path, node)) = open.pop() {
-            match &self.live[node] {
-                Content::File(bytes) => drop(files.insert(path, Some(bytes.clone()))),
-                Content::Dir(names) => {
-                    let child = |(name, node): (&String, &Node)| (format!("{path}/{name}"), *node);
-                    open.extend(names.iter().map(child));
-                    files.insert(path, None);
-                }
+        let content = |node: Node| match &self.live[node] {
+            Content::File(bytes) => Some(bytes.clone()),
+            Content::Dir(_) => None,
+        };
+        self.nodes().into_iter().map(|(path, node)| (path, content(node))).collect()
+    }
+
+    fn nodes(&self) -> Vec<(String, Node)> {
+        let mut nodes = vec![(String::new(), ROOT)];
+        let mut at = 0;
+        while let Some((path, node)) = nodes.get(at) {
+            if let Content::Dir(names) = &self.live[*node] {
+                let child = |(name, node): (&String, &Node)| (format!("{path}/{name}"), *node);
+                let children: Vec<_> = names.iter().map(child).collect();
+                nodes.extend(children);
             }
+            at += 1;
         }
-        files
+        nodes
     }
 
     fn call(&mut self, call: &Call) {
@@ -383,7 +407,7 @@ pub(crate) mod tests {
 
     pub(crate) fn descriptors_positions_and_copies_are_followed() {
         let mut trace = Trace::new("/r", &Files::new());
-        trace.read(LINES.trim_start().lines());
+        trace.read(LINES.trim_start().lines(), &Files::new());
         let file = |bytes: &[u8]| Some(bytes.to_vec());
         let expected = [("", None), ("/d", None), ("/d/a", file(b"abc")), ("/d/c", file(b"bcd"))];
         let expected = expected.map(|(path, content)| (path.to_owned(), content));
