@@ -122,6 +122,8 @@ pub struct Placement {
     silent: Option<(Member, u64)>,
     /// And was.
     requested: bool,
+    /// An owner, or the store, has seen the attempt.
+    has_asked: bool,
     actions: VecDeque<PlacementAction>,
 }
 
@@ -142,6 +144,7 @@ impl Placement {
             read: Read::default(),
             silent: None,
             requested: false,
+            has_asked: false,
             actions: VecDeque::new(),
         };
         placement.actions.push_back(PlacementAction::Read);
@@ -227,7 +230,7 @@ impl Placement {
         now: Instant,
     ) {
         if self.attempt <= header.attempt && !canary!(OldAttemptAccepted) {
-            return self.refuse(Refusal::OldAttempt);
+            return self.refuse_old(header.attempt);
         }
         let is_silent = self.silent == Some((owner.member, header.epoch));
         if owner.is_gone() || is_silent && canary!(TakeWithoutWaiting) {
@@ -252,6 +255,7 @@ impl Placement {
         }
         self.read =
             Read { header: Some(header.clone()), snapshot: None, owner: Some(owner.clone()) };
+        self.has_asked = true;
         self.stage = Stage::Asking { owner: owner.member, epoch: header.epoch, at: now };
         self.actions.push_back(PlacementAction::Ask(Ask {
             id: self.id.clone(),
@@ -269,11 +273,12 @@ impl Placement {
             Ok(_) if self.commits == PLACEMENT_COMMITS_MAX => self.refuse(Refusal::NOT_YET),
             Ok(step) => {
                 self.commits += 1;
+                self.has_asked = true;
                 self.stage = Stage::Owning(snapshot);
                 self.read.header.clone_from(&step.after);
                 self.actions.push_back(PlacementAction::Commit(Box::new(step)));
             }
-            Err(NotNow::OldAttempt { .. }) => self.refuse(Refusal::OldAttempt),
+            Err(NotNow::OldAttempt { counter, .. }) => self.refuse_old(counter),
             Err(NotNow::NotAlive(_) | NotNow::Unreadable { .. }) => {
                 self.refuse(Refusal::GoElsewhere(self.host.others.clone()));
             }
@@ -360,6 +365,7 @@ impl Placement {
         let request = Request { epoch: header.epoch, attempt: self.attempt, from };
         match self.law.request(header, owner, request) {
             Ok(step) => {
+                self.has_asked = true;
                 self.stage = Stage::Requesting;
                 self.actions.push_back(PlacementAction::Commit(Box::new(step)));
             }
@@ -370,6 +376,14 @@ impl Placement {
     fn read_again(&mut self) {
         self.stage = Stage::Reading;
         self.actions.push_back(PlacementAction::Read);
+    }
+
+    /// The attempt is not above the counter. If it is the counter, and this placement has asked for
+    /// the record, it was granted to this very resume, and then taken from this node, which was
+    /// declared dead: the client comes again, with its next attempt.
+    fn refuse_old(&mut self, counter: u64) {
+        let is_own = self.has_asked && self.attempt == counter;
+        self.refuse(if is_own { Refusal::NOT_YET } else { Refusal::OldAttempt });
     }
 
     fn refuse(&mut self, refusal: Refusal) {

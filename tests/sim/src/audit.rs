@@ -145,12 +145,16 @@ impl Audit {
         if let Some(new) = new {
             let owner = new.owner.map(|owner| owner.to_string()).unwrap_or_default();
             truth::note(format_args!(
-                "#{by} {} v{} e{} {:?} {owner}",
+                "#{by} {} v{} e{} s{} {:?} {owner}",
                 name(new),
                 new.version,
                 new.epoch,
+                new.state_version,
                 new.state
             ));
+        }
+        if let (Some(old), None) = (old, new) {
+            truth::note(format_args!("#{by} {} v{} is deleted", name(old), old.version));
         }
         self.running.remove(key);
         if let Some(Header { state: State::New | State::Running, owner: Some(owner), .. }) = new {

@@ -6,6 +6,7 @@
 //! - `network`, `store`: what it runs in; `audit`: the law of ownership, seen from the store
 //! - `game`: what is played; `player`, `hostile`: who plays; `truth`: what really happened
 //! - `weather`: the faults from outside; `fault`: their kinds
+//! - `seeds`: many runs at the same time; `planted`: bugs that they are to find
 //! - `report`: what is printed; `random`: the seed
 
 #![forbid(unsafe_code)]
@@ -18,28 +19,25 @@ mod hostile;
 mod network;
 mod place;
 mod plan;
+#[cfg(feature = "canary")]
+mod planted;
 mod player;
 mod random;
 mod report;
 mod run;
+mod seeds;
 mod store;
 mod truth;
 mod weather;
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use plan::Plan;
 use report::Totals;
-use run::Outcome;
-
-/// One seed in so many runs twice, and both runs must be the same.
-const TWICE_EVERY: u64 = 100;
+use seeds::Going;
 
 /// How the progress shows.
 const STYLE: &str = "{bar:30} {pos}/{len} seeds, {elapsed} gone, {eta} left {msg}";
@@ -73,6 +71,11 @@ struct Options {
     /// Runs at the same time; as many as there are cores by default.
     #[arg(long)]
     threads: Option<usize>,
+    /// Plants the bug of this name and looks for a seed that finds it; `all` does so with every
+    /// one, and prints a table.
+    #[cfg(feature = "canary")]
+    #[arg(long)]
+    canary: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -88,6 +91,10 @@ fn main() -> ExitCode {
     if options.trace {
         let filter = env_logger::Env::default().default_filter_or("warn");
         env_logger::Builder::from_env(filter).format_timestamp(None).init();
+    }
+    #[cfg(feature = "canary")]
+    if let Some(name) = &options.canary {
+        return planted::find(name, &options);
     }
     let totals = run_all(&options);
     match options.json {
@@ -110,11 +117,6 @@ fn be_quiet_about_asked_panics() {
 }
 
 fn run_all(options: &Options) -> Totals {
-    let threads = match (options.trace, options.threads) {
-        (true, _) => 1,
-        (_, Some(threads)) => threads.max(1),
-        _ => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-    };
     let bar = if options.json || options.trace {
         ProgressBar::hidden()
     } else {
@@ -123,57 +125,15 @@ fn run_all(options: &Options) -> Totals {
             .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     };
     bar.enable_steady_tick(Duration::from_millis(200));
-    let next = AtomicU64::new(options.from);
-    let is_stopped = AtomicBool::new(false);
-    let (done, outcomes) = mpsc::channel();
     let mut totals = Totals::default();
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (done, next, is_stopped) = (done.clone(), &next, &is_stopped);
-            scope.spawn(move || {
-                while !is_stopped.load(Ordering::Relaxed) {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= options.from + options.seeds
-                        || done.send(one(seed, options)).is_err()
-                    {
-                        return;
-                    }
-                }
-            });
+    seeds::run(options, |outcome| {
+        bar.inc(1);
+        if !outcome.failures.is_empty() {
+            bar.suspend(|| report::failed(outcome, options.minutes));
         }
-        drop(done);
-        for outcome in outcomes {
-            bar.inc(1);
-            if !outcome.failures.is_empty() {
-                let minutes = options.minutes;
-                bar.suspend(|| report::failed(&outcome, minutes));
-            }
-            totals.add(&outcome);
-        }
+        totals.add(outcome);
+        Going::On
     });
     bar.finish_and_clear();
     totals
-}
-
-/// Runs one seed; some of them twice.
-fn one(seed: u64, options: &Options) -> Outcome {
-    let plan = Plan::new(seed, options.minutes);
-    let is_twice = options.twice || seed.is_multiple_of(TWICE_EVERY);
-    let mut outcome = run::run(&plan, options.trace, is_twice);
-    if is_twice {
-        let again = run::run(&plan, false, true);
-        if again.hash != outcome.hash {
-            outcome.failures.push(difference(&outcome.lines, &again.lines));
-        }
-    }
-    outcome
-}
-
-/// Where two runs of one seed part.
-fn difference(one: &[String], other: &[String]) -> String {
-    let at = one.iter().zip(other).position(|(one, other)| one != other);
-    let at = at.unwrap_or_else(|| one.len().min(other.len()));
-    let line = |lines: &[String]| lines.get(at).cloned().unwrap_or_else(|| "the end".to_owned());
-    let (one, other) = (line(one), line(other));
-    format!("a second run went differently, from line {at} on: `{one}`, then `{other}`")
 }

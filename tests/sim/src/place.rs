@@ -256,6 +256,8 @@ impl Running {
             Order::Jump(by) => {
                 let mut inner = self.place.inner.borrow_mut();
                 inner.skew_ms += by;
+                let (number, off) = (self.place.number + 1, inner.skew_ms);
+                truth::note(format_args!("n{number}'s wall clock is {off} ms off"));
                 if let Some(up) = &mut inner.up {
                     up.node.jump_wall(by);
                 }

@@ -37,6 +37,15 @@ pub(crate) struct Outcome {
     pub(crate) simulated: Duration,
 }
 
+impl Outcome {
+    /// Of a run of which nothing else is known.
+    pub(crate) fn failed(seed: u64, failure: String) -> Self {
+        let (counts, fired) = (Counts::default(), Fired::default());
+        let (failures, lines) = (vec![failure], Vec::new());
+        Self { seed, hash: 0, counts, fired, failures, lines, simulated: Duration::ZERO }
+    }
+}
+
 /// Runs `plan` on this thread.
 pub(crate) fn run(plan: &Plan, shows: bool, keeps: bool) -> Outcome {
     truth::begin(shows, keeps);

@@ -59,6 +59,8 @@ pub(crate) struct Weather {
     heals: Vec<(Duration, Heal)>,
     rolling: Option<Rolling>,
     version: u32,
+    /// Whether a node was ever of the second version, even if it is not any more.
+    had_second: bool,
     is_over: bool,
 }
 
@@ -81,6 +83,7 @@ impl Weather {
             heals: Vec::new(),
             rolling: None,
             version: 1,
+            had_second: false,
             is_over: false,
         }
     }
@@ -109,7 +112,7 @@ impl Weather {
     /// Everything is healed, and nothing new comes.
     pub(crate) fn end(&mut self, sim: &turmoil::Sim<'_>) {
         self.is_over = true;
-        if self.version == 2 || self.places.iter().any(|place| place.version() == Some(2)) {
+        if self.had_second {
             // What was written in the second version is read by it alone.
             self.roll_to(2, self.places.len());
         }
@@ -349,6 +352,7 @@ impl Weather {
     fn roll_to(&mut self, version: u32, left: usize) {
         truth::note(format_args!("version {version} rolls over {left} nodes"));
         self.version = version;
+        self.had_second |= version == 2;
         self.rolling = Some(Rolling { node: 0, is_told: false, left });
     }
 

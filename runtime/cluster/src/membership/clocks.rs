@@ -11,12 +11,19 @@ use crate::{defaults::CLOCK_SKEW_MAX, id::Member};
 /// Beats of a node that are looked at together: one that was read late says nothing of its clock.
 const BEATS: usize = 4;
 
+/// A node that is alone keeps the time that it last had in common with others for so long: when
+/// all nodes were dead for a moment, as after an outage of the store, one of them is the first to
+/// be back.
+const ALONE_KEPT: Duration = Duration::from_secs(60);
+
 /// The wall clocks of all live nodes, as last read, compared with this node's monotonic clock: one
 /// of them that is set moves no time of the cluster, not even until the next look.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
     seen: BTreeMap<Member, Seen>,
     wall: WallClock,
+    /// When there were other nodes last.
+    compared: Option<Instant>,
 }
 
 /// The wall clock of the cluster: the median of the live nodes'. It is what expiry is written by
@@ -92,6 +99,11 @@ impl Clocks {
             let offset = i64::try_from(offset).ok()?;
             Some(if (-age_max..=0).contains(&offset) { 0 } else { offset })
         };
+        if self.seen.len() > 1 {
+            self.compared = Some(now);
+        } else if self.compared.is_some_and(|at| now.since(at) < ALONE_KEPT) {
+            return;
+        }
         let mut offsets: Vec<i64> = self.seen.values().filter_map(offset).collect();
         offsets.sort_unstable();
         let middle = |at: usize| offsets.get(at).copied().unwrap_or(0);

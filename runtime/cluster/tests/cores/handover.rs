@@ -411,6 +411,36 @@ fn an_old_attempt_disturbs_no_owner() {
     assert!(owner.may_act());
 }
 
+/// The node asked as one incarnation, was declared dead, and was granted the session as the next.
+#[test]
+fn a_session_granted_to_a_node_that_joined_again_meanwhile_is_not_refused_for_good() {
+    let (mut store, mut held) = running(each_turn());
+    let mut placement = Placement::new(host(&store), id(), 7, 1, at(0));
+    let mut ask = asked(place(&mut store, &mut placement, at(1)));
+    let law = Law::default();
+    let seen = Beat { number: 1, wall_ms: 0 };
+    let step = law.mark_dead(&store.entry(member(2, 1)), seen);
+    assert_eq!(store.commit(&step.expect("it was silent").commit), Outcome::Done);
+    let beat = Beat { number: 1, wall_ms: 0 };
+    let before = store.entry(member(2, 1));
+    let step = law.join(member(2, 2), &Arc::new(info(2)), Some(&before), beat).expect("it is gone");
+    assert_eq!(store.commit(&step.commit), Outcome::Done);
+    ask.from = member(2, 2);
+    held.handle_ask(ask, store.entry(member(2, 2)), &[]);
+    let rest = drive(&mut store, &mut held);
+    let Some(HeldAction::Reply(_, reply)) =
+        rest.into_iter().find(|action| matches!(action, HeldAction::Reply(..)))
+    else {
+        panic!("no reply")
+    };
+    placement.handle_reply(1, reply);
+    assert_eq!(refused(place(&mut store, &mut placement, at(2))), Refusal::NOT_YET);
+    let again = Host { me: store.entry(member(2, 2)), ..host(&store) };
+    let mut placement = Placement::new(again, id(), 8, 2, at(3));
+    let (header, _) = here(place(&mut store, &mut placement, at(4)));
+    assert_eq!(header.owner, Some(member(2, 2)));
+}
+
 #[test]
 fn a_parked_session_remembers_the_attempt_that_only_memory_had() {
     let (mut store, mut owner) = running(TurnState::Running);

@@ -45,7 +45,12 @@ pub(crate) struct Lines {
     line: usize,
     /// By thread: what has begun and not returned.
     begun: HashMap<u32, (usize, String)>,
+    /// What the end of the process cut off.
+    cut_off: Vec<(usize, String)>,
 }
+
+/// How strace ends a call of which it did not see the result.
+const NO_RESULT: &str = " = ?";
 
 impl Lines {
     /// The call that returned on this line. One that failed has changed nothing and is left out.
@@ -61,18 +66,25 @@ impl Lines {
             self.begun.insert(thread, (self.line, begun.to_owned()));
             return None;
         }
-        let Some(resumed) = rest.strip_prefix("<... ") else {
-            return call(rest, self.line, self.line);
+        let (line, text) = match rest.strip_prefix("<... ") {
+            None => (self.line, rest.to_owned()),
+            Some(resumed) => {
+                let (_, end) = resumed.split_once(" resumed>").expect("how strace resumes a call");
+                let (line, begun) = self.begun.remove(&thread).expect("a resumed call has begun");
+                (line, begun + end)
+            }
         };
-        let (_, end) = resumed.split_once(" resumed>").expect("how strace resumes a call");
-        let (line, begun) = self.begun.remove(&thread).expect("a resumed call has begun");
-        call(&(begun + end), line, self.line)
+        if let Some(text) = text.trim_end().strip_suffix(NO_RESULT) {
+            self.cut_off.push((line, text.trim_end().trim_end_matches(')').to_owned()));
+            return None;
+        }
+        call(&text, line, self.line)
     }
 
-    /// Writes at a position that were under way when the process was killed, as if they had
-    /// returned with everything written. How much was, nobody has said.
+    /// Writes at a position that were under way when the process ended, as if they had returned
+    /// with everything written. How much was, nobody has said.
     pub(crate) fn cut_off(self) -> Vec<Call> {
-        let mut begun: Vec<_> = self.begun.into_values().collect();
+        let mut begun: Vec<_> = self.begun.into_values().chain(self.cut_off).collect();
         begun.sort_unstable();
         let writes = begun.into_iter().filter(|(_, text)| text.starts_with("pwrite64("));
         let end = self.line;
@@ -145,10 +157,14 @@ pub(crate) mod tests {
         let mut lines = Lines::default();
         assert_eq!(lines.read(r#"2 pwrite64(4, "\x61\x62", 2, 7 <unfinished ...>"#), None);
         assert_eq!(lines.read("3 fdatasync(4 <unfinished ...>"), None);
+        assert_eq!(lines.read(r#"4 pwrite64(4, "\x63", 1, 9 <unfinished ...>"#), None);
+        assert_eq!(lines.read("4 <... pwrite64 resumed>)   = ?"), None);
+        assert_eq!(lines.read(r#"5 pwrite64(4, "\x64", 1, 3)   = ?"#), None);
         assert_eq!(lines.read("2 +++ killed by SIGABRT +++"), None);
         let cut_off = lines.cut_off();
-        let [call] = cut_off.as_slice() else { panic!("{cut_off:?}") };
-        assert_eq!((call.bytes(1), call.number(3)), (b"ab".to_vec(), 7));
+        let seen = |call: &Call| (call.bytes(1), call.number(3));
+        let seen: Vec<_> = cut_off.iter().map(seen).collect();
+        assert_eq!(seen, [(b"ab".to_vec(), 7), (b"c".to_vec(), 9), (b"d".to_vec(), 3)]);
     }
 
     pub(crate) fn lines_become_calls() {
