@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use throughline::prelude::Session;
-use throughline_client::{Client, CloseCode, ConnectError, Event, Options, SendError};
+use throughline_client::{Client, CloseCode, ConnectError, Event, Options, SendError, SessionId};
 
 use crate::clock::Turn;
 use crate::messages::{Ask, Game, Joining, Seen, Tell, View};
@@ -51,9 +51,13 @@ impl Remote {
     /// Logs in at one of these nodes, the first one if it answers. It tells the first view soon
     /// after.
     pub async fn connect(nodes: &[String], name: &str) -> Result<Self, RemoteError> {
+        Self::connect_with(Options::new(nodes).tries(TRIES), name).await
+    }
+
+    /// The same with options of one's own; the login is added to them.
+    pub async fn connect_with(options: Options, name: &str) -> Result<Self, RemoteError> {
         let login = serde_json::to_vec(&Joining { name: name.to_owned() })?;
-        let options = Options::new(nodes).kind(Player::KIND).login(login).tries(TRIES);
-        let client = Client::connect(options).await?;
+        let client = Client::connect(options.kind(Player::KIND).login(login)).await?;
         Ok(Self { client, view: View { name: name.to_owned(), node: 0, place: Seen::Lobby } })
     }
 
@@ -92,6 +96,10 @@ impl Remote {
 
     pub async fn leave(mut self) {
         self.client.leave().await;
+    }
+
+    pub fn session_id(&self) -> SessionId {
+        self.client.session_id()
     }
 
     pub fn view(&self) -> &View {

@@ -7,6 +7,7 @@ mod tally;
 
 use std::collections::BTreeMap;
 
+use omok::Game as _;
 use throughline::NodeBuilder;
 use throughline::prelude::*;
 use throughline_vactor::Vactors as _;
@@ -99,5 +100,5 @@ pub(crate) fn kinds(node: NodeBuilder, version: u32) -> NodeBuilder {
             .sessions::<Talker<true, true, 2>>()
             .sessions::<Talker<true, false, 2>>(),
     };
-    node.vactors::<Tally<false>>().vactors::<Tally<true>>()
+    node.vactors::<Tally<false>>().vactors::<Tally<true>>().omok()
 }

@@ -5,6 +5,7 @@
 //! - `place`: a node in its host; `balancer`: what is in front of them
 //! - `network`, `store`: what it runs in; `audit`: the law of ownership, seen from the store
 //! - `game`: what is played; `player`, `hostile`: who plays; `truth`: what really happened
+//! - `omok`: the sample game, and two who play it
 //! - `weather`: the faults from outside; `fault`: their kinds
 //! - `seeds`: many runs at the same time; `planted`: bugs that they are to find
 //! - `report`: what is printed; `random`: the seed
@@ -17,6 +18,7 @@ mod fault;
 mod game;
 mod hostile;
 mod network;
+mod omok;
 mod place;
 mod plan;
 #[cfg(feature = "canary")]

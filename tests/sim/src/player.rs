@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::fault::FaultKind;
 use crate::game::{PILOT, ROAMER, Report, SAVER, Say, TALLIES, Told, What};
 use crate::network::Host;
+use crate::omok::Matches;
 use crate::random::Random;
 use crate::truth;
 
@@ -28,7 +29,7 @@ const QUIET: Duration = Duration::from_secs(8);
 /// A report that others do not agree with yet is asked for again so often.
 const REPORT_EVERY: Duration = Duration::from_secs(3);
 /// A session may be gone whose client was away for about as long as it is kept.
-const EXPIRES: Duration = Duration::from_secs(50);
+pub(crate) const EXPIRES: Duration = Duration::from_secs(50);
 
 /// What all players of a run share.
 pub(crate) struct Table {
@@ -39,8 +40,16 @@ pub(crate) struct Table {
     pub(crate) entrance: Option<String>,
     pub(crate) orders: Vec<FaultKind>,
     pub(crate) seats: RefCell<BTreeMap<String, Seat>>,
-    /// Players that have a session, and have heard all that they said.
+    pub(crate) matches: Matches,
+    /// Between two actions of a player, on average.
     pub(crate) think_ms: u64,
+}
+
+impl Table {
+    /// Where a player comes in.
+    pub(crate) fn entrances(&self) -> Vec<String> {
+        self.entrance.as_ref().map_or_else(|| self.addresses.clone(), |one| vec![one.clone()])
+    }
 }
 
 /// What is known of a player at the end.
@@ -95,10 +104,7 @@ impl Player {
     }
 
     fn addresses(&mut self) -> Vec<String> {
-        if let Some(entrance) = &self.table.entrance {
-            return vec![entrance.clone()];
-        }
-        let mut addresses = self.table.addresses.clone();
+        let mut addresses = self.table.entrances();
         let first = self.random.index(addresses.len());
         addresses.rotate_left(first);
         addresses

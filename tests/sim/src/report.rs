@@ -46,7 +46,7 @@ impl Totals {
 
     /// Whether all that must be 0 is 0. A few seeds need not have met every kind of fault.
     pub(crate) fn is_right(&self, seeds: u64) -> bool {
-        let Counts { lost, duplicated, reordered, double_owner, messages } = self.counts;
+        let Counts { lost, duplicated, reordered, double_owner, messages, .. } = self.counts;
         let is_whole = seeds < SEEDS_FOR_ALL || self.fired.never().is_empty();
         self.failed + lost + duplicated + reordered + double_owner == 0
             && messages > 0
@@ -55,7 +55,7 @@ impl Totals {
     }
 
     fn fields(&self) -> Vec<(&'static str, f64)> {
-        let Counts { messages, lost, duplicated, reordered, double_owner } = self.counts;
+        let Counts { messages, lost, duplicated, reordered, double_owner, games } = self.counts;
         let hours = (self.simulated.as_secs_f64() / 36.0).round() / 100.0;
         let whole = [
             ("messages", messages),
@@ -65,6 +65,7 @@ impl Totals {
             ("double_owner", double_owner),
             ("failed_seeds", self.failed),
             ("kinds_never_fired", self.fired.never().len() as u64),
+            ("omok_games", games),
         ];
         let faults = FaultKind::ALL.map(|kind| (kind.field().0, self.fired.of(kind)));
         let mut fields = vec![("seeds", self.seeds as f64), ("simulated_hours", hours)];
@@ -83,7 +84,7 @@ impl Totals {
     }
 
     pub(crate) fn show(&self) {
-        for (name, value) in self.fields().into_iter().take(2 + 7) {
+        for (name, value) in self.fields().into_iter().take(2 + 8) {
             println!("{name:<18} {value:>12}");
         }
         println!("\nfaults that took effect");

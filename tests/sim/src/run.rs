@@ -14,6 +14,7 @@ use crate::fault::{FaultKind, Fired};
 use crate::game::{Noted, TALLIES, Tally, Total};
 use crate::hostile;
 use crate::network::{Host, Wires};
+use crate::omok::{self, Matches, Opponent};
 use crate::place::{LINK_PORT, Order, Place, World};
 use crate::plan::{Plan, SETTLE, SETTLED_WITHIN};
 use crate::player::{Phase, Player, Seat, Table, kind_of};
@@ -124,7 +125,7 @@ fn simulate(plan: &Plan) {
         let is_time = sim.elapsed() >= looked + Duration::from_secs(1);
         if is_time && sim.elapsed() >= plan.play + SETTLE {
             looked = sim.elapsed();
-            why = unsettled(&table, &places, &weather, &found);
+            why = unsettled(&table, &places, &weather, plan.play, &found);
         }
     }
     if let Some(why) = why {
@@ -164,6 +165,7 @@ fn table(plan: &Plan, places: &[Place]) -> Table {
         entrance: plan.balancer.then(|| format!("{}:{LINK_PORT}", host(2, 0))),
         orders,
         seats: RefCell::default(),
+        matches: Matches::default(),
         think_ms: plan.think_ms,
     }
 }
@@ -190,6 +192,11 @@ fn add_players(sim: &mut turmoil::Sim<'_>, plan: &Plan, table: &Rc<Table>, host:
             };
             tokio::task::spawn_local(player.play());
         }
+        if let Some(name) = omok::NAMES.get(n).copied() {
+            let random = Random::of(plan.seed, 3_000 + n as u64);
+            let (host, table) = (host.clone(), Rc::clone(&table));
+            tokio::task::spawn_local(Opponent { name, host, table, random }.play());
+        }
         if is_hostile {
             let nodes = table.addresses.iter().filter_map(|address| address.parse().ok());
             let nodes: Vec<SocketAddr> = nodes.collect();
@@ -210,6 +217,7 @@ fn unsettled(
     table: &Table,
     places: &[Place],
     weather: &Weather,
+    since: Duration,
     found: &Rc<RefCell<Found>>,
 ) -> Option<String> {
     if weather.is_busy() {
@@ -228,6 +236,9 @@ fn unsettled(
         if owners != 1 {
             return Some(format!("session {} of {name} is on {owners} nodes", seat.id));
         }
+    }
+    if let Some(name) = table.matches.still_since(since) {
+        return Some(format!("{name} has seen no stone placed"));
     }
     tallied(&seats, places, found)
 }

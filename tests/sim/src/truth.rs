@@ -21,6 +21,8 @@ pub(crate) struct Counts {
     pub(crate) duplicated: u64,
     pub(crate) reordered: u64,
     pub(crate) double_owner: u64,
+    /// Games of omok that both players saw to the same end.
+    pub(crate) games: u64,
 }
 
 impl Counts {
@@ -30,6 +32,7 @@ impl Counts {
         self.duplicated += other.duplicated;
         self.reordered += other.reordered;
         self.double_owner += other.double_owner;
+        self.games += other.games;
     }
 }
 
