@@ -11,6 +11,7 @@
 //! `own` is the driver of the session's record, `leave` how it goes to another node; `peers` is
 //! whom it has met; `turn` owns the game's state; `timers`, `meter`, `delay` are small machines.
 
+mod careful;
 mod commit;
 mod dead;
 mod delay;
@@ -40,6 +41,7 @@ use throughline_link::{CloseCode, FrameError, Instant, NodeLink};
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
+pub(crate) use careful::TURNS as CAREFUL_TURNS;
 pub(crate) use leave::SessionSnapshot;
 pub(crate) use mail::{Resuming, ToSession};
 pub(crate) use meter::Rate;
@@ -48,6 +50,7 @@ pub(crate) use turn::{Hook, Input, TurnEnd, Turns, read, write_new};
 
 use crate::{
     admission::{ConnectionPermit, Permit, SessionPermit},
+    care::Care,
     cluster::{Holding, Keying, Sending},
     queues::Inboxes,
     session::{Facts, Session, Shared},
@@ -107,6 +110,8 @@ pub(crate) struct SessionActor<S: Session> {
     leaving: Leaving,
     /// The state as it was last committed, and its version: of kinds that commit every turn.
     committed: (bytes::Bytes, u32),
+    /// It was taken from a dead node, and is crash-proof.
+    care: Option<Box<Care>>,
     /// Whether the directory points to it.
     is_listed: bool,
     /// Whether this node may act, as of this wake-up.
@@ -200,6 +205,7 @@ pub(crate) struct Beginning<S: Session> {
     pub(crate) enqueued_ms: u64,
     /// The state as it was committed, and its version: of kinds that commit every turn.
     pub(crate) committed: (bytes::Bytes, u32),
+    pub(crate) care: Option<Box<Care>>,
     /// The turn of this hook has run, and its effects wait in `shared`.
     pub(crate) ran: Option<Hook>,
 }
@@ -287,6 +293,7 @@ impl<S: Session> SessionActor<S> {
             enqueued_ms: beginning.enqueued_ms,
             leaving: Leaving::default(),
             committed: beginning.committed,
+            care: beginning.care,
             is_listed: is_known,
             acts: true,
             courier: None,

@@ -13,6 +13,7 @@ use crate::{
     actor::{self, Beginning, Hook, Input, Resuming, SessionActor, SessionSnapshot, ToSession},
     actor::{Timers, TurnEnd, Turns},
     admission::{ConnectionPermit, SessionPermit},
+    care::Care,
     clock::wall_ms,
     cluster::{self, Found, Holding},
     codec::{self, Codec},
@@ -171,6 +172,7 @@ struct Loaded<S: Session> {
     enqueued_ms: u64,
     /// The state as it was read, and its version.
     committed: (bytes::Bytes, u32),
+    care: Option<Box<Care>>,
     /// All of it.
     snapshot: (bytes::Bytes, u32),
 }
@@ -230,7 +232,7 @@ async fn start<S: Session>(
     client: Option<(Resuming<Transport>, SessionPermit)>,
 ) {
     let node = Arc::clone(&worker.node);
-    let Loaded { turns, shared, mut link, timers, enqueued_ms, committed, .. } = loaded;
+    let Loaded { turns, shared, mut link, timers, enqueued_ms, committed, care, .. } = loaded;
     let id = link.session_id();
     if let Some(key) = holding.held.header().key.as_ref() {
         let key = String::from_utf8_lossy(key.as_bytes()).into_owned();
@@ -257,6 +259,7 @@ async fn start<S: Session>(
         inputs: inputs.into_iter().collect(),
         enqueued_ms,
         committed,
+        care,
         ran: Some(Hook::Restored),
     };
     SessionActor::begin(worker, beginning);
@@ -325,10 +328,12 @@ async fn load<S: Session>(
         Ok(Err(_)) => return Err("its hook `restored` panicked".to_owned()),
         Err(_) => return Err("its hook `restored` overran session.turn-deadline".to_owned()),
     }
+    let crashes = if S::DURABILITY.is_every_turn() { header.crashes } else { 0 };
+    let care = Care::new(crashes, read.trying, actor::CAREFUL_TURNS);
     let timers = Timers::import(read.timers, now);
     let (enqueued_ms, committed) = (read.enqueued_ms, (read.state, version));
     let snapshot = (snapshot.body.clone(), version);
-    Ok(Loaded { turns, shared, link, timers, enqueued_ms, committed, snapshot })
+    Ok(Loaded { turns, shared, link, timers, enqueued_ms, committed, care, snapshot })
 }
 
 fn note_load_failure(node: &Shared, header: &Header, why: &str) {
@@ -370,6 +375,7 @@ pub(crate) fn tell_end<S: Session>(
             inputs: Vec::new(),
             enqueued_ms: 0,
             committed: Default::default(),
+            care: None,
             ran: None,
         };
         SessionActor::begin(worker, beginning);

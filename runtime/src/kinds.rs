@@ -178,6 +178,7 @@ async fn start<S: Session>(
         inputs: vec![Input::Started],
         enqueued_ms: 0,
         committed: committed.unwrap_or_default(),
+        care: None,
         ran: None,
     };
     SessionActor::begin(worker, beginning);

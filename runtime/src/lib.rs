@@ -56,6 +56,7 @@ mod admission;
 mod arrive;
 mod balancer;
 mod batch;
+mod care;
 mod clock;
 mod cluster;
 mod codec;

@@ -29,12 +29,14 @@ pub(super) enum Committing {
     Turn { turn: Turn, pokes: Vec<QueueName>, members: Vec<(GroupName, bool)> },
     /// A message that is handled once it is out of its queue.
     Taking(QueuedMessage),
+    /// An input that is handled once it is written down which one it is.
+    Noting { input: Input, used_up: Option<Box<Pieces>> },
     /// A client that was let in: it hears so when its attempt is written.
     Resume,
 }
 
 /// What is to be done when a commit that was begun is in.
-struct Begun {
+pub(super) struct Begun {
     pokes: Vec<QueueName>,
     members: Vec<(GroupName, bool)>,
 }
@@ -140,7 +142,7 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
-    fn begin_commit(
+    pub(super) fn begin_commit(
         &mut self,
         staged: Vec<Durable>,
         used_up: Pieces,
@@ -181,6 +183,7 @@ impl<S: Session> SessionActor<S> {
                 self.since_queued = 0;
                 self.begin_turn(Input::Queued(Box::new(message)), now);
             }
+            Some(Committing::Noting { input, used_up }) => self.begin_noted(input, used_up, now),
             Some(Committing::Resume) | None => {}
         }
     }
@@ -191,7 +194,7 @@ impl<S: Session> SessionActor<S> {
             Some(Committing::Turn { turn, .. }) => {
                 self.commit_failed(turn, NOT_WRITTEN, now);
             }
-            Some(Committing::Resume) => self.unload(),
+            Some(Committing::Resume | Committing::Noting { .. }) => self.unload(),
             // Somebody else had it, or the key is another's; or the store did not take the commit,
             // and the regular look comes back to it.
             Some(Committing::Taking(_)) => {
@@ -232,6 +235,7 @@ impl<S: Session> SessionActor<S> {
         let committing = match self.committing.as_deref() {
             Some(Committing::Turn { turn, .. }) => turn.hook == Hook::Queued,
             Some(Committing::Taking(_)) => true,
+            Some(Committing::Noting { used_up, .. }) => used_up.is_some(),
             Some(Committing::Resume) | None => false,
         };
         committing || self.turn.as_ref().is_some_and(|turn| turn.used_up.is_some())
@@ -257,10 +261,7 @@ impl<S: Session> SessionActor<S> {
         if S::DURABILITY.is_every_turn() && !canary!(QueuedDeletedFirst) {
             // It leaves its queue in the commit of its turn.
             self.since_queued = 0;
-            self.begin_turn(Input::Queued(Box::new(message)), now);
-            if let Some(turn) = &mut self.turn {
-                turn.used_up = Some(Box::new(used_up));
-            }
+            self.begin_input(Input::Queued(Box::new(message)), Some(Box::new(used_up)), now);
             return true;
         }
         match self.begin_commit(Vec::new(), used_up, now) {

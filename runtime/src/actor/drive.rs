@@ -131,9 +131,6 @@ impl<S: Session> SessionActor<S> {
                 self.mail = VecDeque::new();
             }
         }
-        if self.turn_deadline().is_some_and(|at| at <= now) {
-            self.overrun(now);
-        }
         self.queue_timers(now);
         self.park_if_due(now);
         if let Ending::Ended(until) = self.ending

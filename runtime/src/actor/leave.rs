@@ -12,6 +12,7 @@ use throughline_link::{CloseCode, Instant, NodeLink};
 use super::{Ending, Input, Resuming, SessionActor, turn};
 use crate::{
     arrive,
+    care::{Care, Trying},
     cluster::{self, Asked, Sending, drainer::Release},
     codec::{self, Codec, EncodeError},
     counters::is_worth_a_line,
@@ -40,14 +41,17 @@ pub(crate) struct SessionSnapshot {
     /// Whom it has met.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) peers: Vec<TravellingPeer>,
+    /// Inputs whose turns began when this was written, after a node of this session had died.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trying: Vec<Trying>,
 }
 
 impl SessionSnapshot {
     /// That of a session before its first turn.
     pub(crate) fn first(link: &NodeLink, state: Bytes) -> Result<Bytes, EncodeError> {
         let (link, enqueued_ms) = (link.export().into(), 0);
-        let (timers, groups, peers) = (Vec::new(), Vec::new(), Vec::new());
-        let first = Self { link, state, timers, groups, enqueued_ms, peers };
+        let (timers, groups, peers, trying) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let first = Self { link, state, timers, groups, enqueued_ms, peers, trying };
         let mut body = Vec::new();
         codec::encode(Codec::Cbor, &first, &mut body)?;
         Ok(body.into())
@@ -233,6 +237,7 @@ impl<S: Session> SessionActor<S> {
             groups: self.group_names(),
             enqueued_ms: self.enqueued_ms,
             peers: self.shared.effects.borrow().peers.export(),
+            trying: Care::noted(self.care.as_deref()),
         };
         let mut body = Vec::new();
         codec::encode(Codec::Cbor, &snapshot, &mut body)

@@ -93,11 +93,7 @@ impl<S: Session> SessionActor<S> {
         if self.turn.is_none() || !self.acts {
             return false;
         }
-        if self.turn_deadline().is_some_and(|at| at <= now) {
-            self.overrun(now);
-            return true;
-        }
-        self.poll_turn(cx, now)
+        self.poll_turn(cx, now) || self.overran(now)
     }
 
     /// Writes the end of the session into its record; until that is in, nobody is told.

@@ -23,7 +23,7 @@ impl<S: Session> SessionActor<S> {
         let mut ended = false;
         loop {
             if self.turn.is_some() {
-                if !self.poll_turn(cx, now) {
+                if !self.poll_turn(cx, now) && !self.overran(now) {
                     return ended;
                 }
                 ended = true;
@@ -41,7 +41,7 @@ impl<S: Session> SessionActor<S> {
             let Some(input) = self.next_input() else { return ended };
             self.turns_left -= 1;
             self.since_queued = self.since_queued.saturating_add(1);
-            self.begin_turn(input, now);
+            self.begin_input(input, None, now);
         }
     }
 
@@ -105,10 +105,7 @@ impl<S: Session> SessionActor<S> {
 
     pub(super) fn begin_turn(&mut self, input: Input, now: Instant) {
         let Some(turns) = &self.turns else { return };
-        let seq = match input {
-            Input::Message(seq, _) => Some(seq),
-            _ => None,
-        };
+        let seq = input.seq();
         // A message of a queue is nowhere else once it is out of it.
         let is_kept = keeps_copy::<S>() || matches!(input, Input::Queued(_));
         let kept = is_kept.then(|| Box::new(input.clone()));
@@ -293,6 +290,11 @@ impl<S: Session> SessionActor<S> {
             }
             return;
         }
+        self.set_aside(turn, &input, why, now);
+    }
+
+    /// The input of this turn is tried no more. It counts as handled.
+    pub(super) fn set_aside(&mut self, turn: Turn, input: &Input, why: &str, now: Instant) {
         let count = self.worker.node.counters.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
         if is_worth_a_line(count) {
             let (id, hook, tries) = (self.link.session_id(), turn.hook.name(), turn.tries);
@@ -301,10 +303,10 @@ impl<S: Session> SessionActor<S> {
                  {count} so far"
             );
         }
-        if let Input::PeerLost(loss) = &input {
+        if let Input::PeerLost(loss) = input {
             self.set_loss_aside(loss);
         }
-        self.file(&turn, &input, why);
+        self.file(&turn, input, why);
         if S::DURABILITY.is_every_turn() && !matches!(turn.hook, Hook::SwapOut | Hook::Destroyed) {
             // That it was set aside is committed as a turn is; its effects were dropped.
             return self.commit_turn(turn, now);
@@ -332,11 +334,18 @@ impl<S: Session> SessionActor<S> {
         Some(turn.began + self.worker.node.config.session.turn_deadline)
     }
 
-    /// The turn under way has taken too long: it counts as one that panicked.
-    pub(super) fn overrun(&mut self, now: Instant) {
-        let Some(turns) = &self.turns else { return };
-        let TurnEnd::Failed(why) = turns.abandon("overran session.turn-deadline") else { return };
+    /// Whether the turn under way has taken too long: then it counts as one that panicked. It was
+    /// polled before: where the process stood still, nothing in it had a chance until now.
+    pub(super) fn overran(&mut self, now: Instant) -> bool {
+        if self.turn_deadline().is_none_or(|at| at > now) {
+            return false;
+        }
+        let Some(turns) = &self.turns else { return false };
+        let TurnEnd::Failed(why) = turns.abandon("overran session.turn-deadline") else {
+            return false;
+        };
         self.fail(&why, now);
+        true
     }
 
     /// Queues the timers that are due, as far as the inbox has room.

@@ -46,6 +46,14 @@ pub(crate) enum Input {
 }
 
 impl Input {
+    /// The number of the client's message that it is.
+    pub(super) const fn seq(&self) -> Option<u64> {
+        match self {
+            Self::Message(seq, _) => Some(*seq),
+            _ => None,
+        }
+    }
+
     pub(super) const fn hook(&self) -> Hook {
         match self {
             Self::Started => Hook::Started,

@@ -42,12 +42,11 @@ use super::{
 };
 use crate::{
     batch,
+    care::{Care, Trying},
     cluster::Holding,
     queues::{Inboxes, News, Peers, TravellingPeer},
     worker::Worker,
 };
-use careful::Care;
-pub(super) use careful::Trying;
 use commit::Committing;
 use leave::Leaving;
 use turn::{ReadFuture, Turn};
@@ -80,9 +79,9 @@ pub(super) struct VActorSnapshot {
     /// Whom it has met.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) peers: Vec<TravellingPeer>,
-    /// The message whose turn began when this was written, after a node of this VActor had died.
-    #[serde(default)]
-    pub(super) trying: Option<Trying>,
+    /// Messages whose turns began when this was written, after a node of this VActor had died.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) trying: Vec<Trying>,
 }
 
 /// A VActor that begins on this worker.
@@ -128,7 +127,7 @@ pub(super) struct VActorActor {
     copy: (Vec<u8>, u32),
     reminders: Reminders,
     enqueued_ms: u64,
-    care: Care,
+    care: Option<Box<Care>>,
     /// As it stands in the store, until the first commit here.
     loaded: Option<Snapshot>,
     leaving: Leaving,
@@ -178,7 +177,7 @@ impl VActorActor {
             copy: (Vec::new(), 0),
             reminders: read.reminders,
             enqueued_ms: read.enqueued_ms,
-            care: Care::new(crashes, read.trying),
+            care: Care::new(crashes, read.trying, careful::TURNS),
             loaded: snapshot,
             leaving: Leaving::default(),
             used: now,

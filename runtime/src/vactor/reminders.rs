@@ -74,6 +74,12 @@ impl Reminders {
         self.0.iter().map(|own| own.at).min()
     }
 
+    /// The name of the most overdue one, if one is due.
+    pub(super) fn due(&self, now: u64) -> Option<&str> {
+        let due = self.0.iter().filter(|own| own.at <= now);
+        due.min_by_key(|own| own.at).map(|own| own.name.as_str())
+    }
+
     /// The most overdue one, if one is due; it is then set to its next time, or gone.
     pub(super) fn pop(&mut self, now: u64) -> Option<String> {
         loop {

@@ -107,6 +107,7 @@ impl Audit {
     /// A commit took effect.
     pub(crate) fn accepted(&mut self, by: usize, batch: &Batch, seen: &Seen) {
         for write in batch.writes() {
+            self.beat(by, batch, write.key(), write.value());
             if let (Some(Row::Standing(member)), value) = (keys::row_of(write.key()), write.value())
             {
                 self.standing(by, member, value);
@@ -117,12 +118,40 @@ impl Audit {
         }
     }
 
+    /// Who was declared dead beats no more, and is declared so by who has seen its last beat.
+    fn beat(&self, by: usize, batch: &Batch, key: &Bytes, value: Option<&Bytes>) {
+        match (keys::row_of(key), value) {
+            // One that has not joined yet beats before it is in.
+            (Some(Row::Beat(member)), Some(_))
+                if self.gone.contains(&member) && self.members.get(&by) == Some(&member) =>
+            {
+                breach(format_args!("#{by} beats as {member}, which is gone"));
+            }
+            (Some(Row::Standing(member)), Some(value)) => {
+                let is_dead = Standing::decode(value).is_ok_and(|s| s.state == NodeState::Dead);
+                let is_seen = |check: &Check| match check {
+                    Check::Equals { key, .. } | Check::Absent { key } => {
+                        keys::row_of(key) == Some(Row::Beat(member))
+                    }
+                };
+                if is_dead && !batch.checks().iter().any(is_seen) {
+                    breach(format_args!("#{by} declares {member} dead without a look at its beat"));
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn standing(&mut self, by: usize, member: Member, value: Option<&Bytes>) {
         let state = value.and_then(|value| Standing::decode(value).ok()).map(|s| s.state);
         match state {
             Some(NodeState::Alive) => {
                 truth::note(format_args!("{member} is alive"));
-                self.members.insert(by, member);
+                // Forgotten before it had joined, for want of a new beat, it may join.
+                let was_in = self.members.insert(by, member) == Some(member);
+                if self.gone.remove(&member) && was_in {
+                    breach(format_args!("{member} is alive, and was gone"));
+                }
             }
             Some(NodeState::Draining) => truth::note(format_args!("{member} drains")),
             gone => {

@@ -137,7 +137,8 @@ impl Opponent {
             Tell::Refused { why: Denial::Unreachable | Denial::LobbyFull, .. } => {
                 sitting.moment = None;
             }
-            // The clock was faster, the partner has gone, or it was asked twice for want of patience.
+            // The clock was faster, the partner has gone, or it was asked twice, for want of
+            // patience.
             Tell::Refused {
                 why:
                     Denial::GameOver
@@ -241,6 +242,7 @@ fn is_right(game: &Game, ending: &Ending, asked: &BTreeMap<usize, Point>) -> boo
     };
     let first = usize::from(game.mine == Stone::White);
     let mut own = (1..).zip(&game.moves).skip(first).step_by(2);
-    // A stone that was asked for may have come too late, and one of the session before is not known.
+    // A stone that was asked for may have come too late, and one of the session before is not
+    // known.
     by_rules && own.all(|(number, at)| asked.get(&number).is_none_or(|asked| asked == at))
 }

@@ -1,22 +1,23 @@
 //! Many seeds, as many at the same time as there are cores.
 
 use std::num::NonZero;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Options;
 use crate::plan::Plan;
 use crate::run::{self, Outcome};
+use crate::truth;
 
 /// One seed in so many runs twice, and both runs must be the same.
 const TWICE_EVERY: u64 = 100;
 
-/// A run takes seconds. One that is at work for so long does not end: something in it goes on
-/// without letting time pass, which nothing inside of it can stop.
-const RUN_MAX: Duration = Duration::from_secs(120);
+/// A step of a run takes microseconds. One that takes so long does not end: something in it goes
+/// on without letting time pass, which nothing inside of it can stop.
+const STEP_MAX: Duration = Duration::from_secs(120);
 
 /// How often it is looked whether one does not end.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -25,12 +26,21 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Going {
     On,
-    #[cfg_attr(not(feature = "canary"), expect(dead_code, reason = "who looks for one seed"))]
+    #[cfg_attr(not(feature = "canary"), allow(dead_code, reason = "who looks for one seed"))]
     Enough,
 }
 
-/// What each thread is at: a seed, and since when.
-type AtWork = Mutex<Vec<Option<(u64, Instant)>>>;
+/// What a thread is at.
+#[derive(Default)]
+struct AtWork {
+    seed: AtomicU64,
+    /// The time of its run, in microseconds.
+    time: Arc<AtomicU64>,
+    is_over: AtomicBool,
+}
+
+/// What was last seen of a thread, and since when.
+type Seen = Option<((u64, u64), Instant)>;
 
 /// Runs the seeds of `options` and tells of each as it ends, in no order. A run that does not end
 /// is told as failed, and is the last one.
@@ -43,25 +53,26 @@ pub(crate) fn run(options: &Options, mut told: impl FnMut(&Outcome) -> Going) {
     let all = options.from..options.from.saturating_add(options.seeds);
     let next = AtomicU64::new(all.start);
     let is_enough = AtomicBool::new(false);
-    let at_work: AtWork = Mutex::new(vec![None; threads]);
+    let at_work: Vec<AtWork> = (0..threads).map(|_| AtWork::default()).collect();
+    let mut seen = vec![None; threads];
     let (done, outcomes) = mpsc::channel();
     thread::scope(|scope| {
-        for n in 0..threads {
+        for own in &at_work {
             let (done, next, is_enough) = (done.clone(), &next, &is_enough);
-            let (at_work, all) = (&at_work, all.clone());
+            let all = all.clone();
             scope.spawn(move || {
-                let work = |now| at_work.lock().unwrap_or_else(PoisonError::into_inner)[n] = now;
+                truth::show_time(Arc::clone(&own.time));
                 while !is_enough.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if !all.contains(&seed) {
                         break;
                     }
-                    work(Some((seed, Instant::now())));
+                    own.seed.store(seed, Ordering::Relaxed);
                     if done.send(one(seed, options)).is_err() {
                         break;
                     }
                 }
-                work(None);
+                own.is_over.store(true, Ordering::Relaxed);
             });
         }
         drop(done);
@@ -70,8 +81,8 @@ pub(crate) fn run(options: &Options, mut told: impl FnMut(&Outcome) -> Going) {
                 Ok(outcome) => outcome,
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {
-                    let Some(seed) = endless(&at_work) else { continue };
-                    let text = format!("the run did not end in {} s", RUN_MAX.as_secs());
+                    let Some(seed) = endless(&at_work, &mut seen) else { continue };
+                    let text = format!("a step did not end in {} s", STEP_MAX.as_secs());
                     told(&Outcome::failed(seed, text));
                     // Its thread cannot be stopped, and the scope would wait for it.
                     std::process::exit(1);
@@ -84,10 +95,18 @@ pub(crate) fn run(options: &Options, mut told: impl FnMut(&Outcome) -> Going) {
     });
 }
 
-fn endless(at_work: &AtWork) -> Option<u64> {
-    let at_work = at_work.lock().unwrap_or_else(PoisonError::into_inner);
-    let endless = at_work.iter().flatten().find(|(_, since)| since.elapsed() > RUN_MAX);
-    endless.map(|(seed, _)| *seed)
+/// The seed of a run in which no time has passed for too long.
+fn endless(at_work: &[AtWork], seen: &mut [Seen]) -> Option<u64> {
+    at_work.iter().zip(seen).find_map(|(own, seen)| {
+        let seed = own.seed.load(Ordering::Relaxed);
+        let now = (seed, own.time.load(Ordering::Relaxed));
+        let since = match seen {
+            Some((before, since)) if *before == now => *since,
+            _ => seen.insert((now, Instant::now())).1,
+        };
+        let is_endless = since.elapsed() > STEP_MAX && !own.is_over.load(Ordering::Relaxed);
+        is_endless.then_some(seed)
+    })
 }
 
 /// Runs one seed; some of them twice.

@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use throughline::SessionId;
@@ -51,6 +53,7 @@ pub(crate) type Caller = (SessionId, String);
 #[derive(Default)]
 struct Truth {
     now: Duration,
+    shown: Option<Arc<AtomicU64>>,
     hash: u64,
     shows: bool,
     /// All lines, if they are to be compared with another run's.
@@ -83,7 +86,8 @@ pub(crate) fn begin(shows: bool, keeps: bool) {
     // The offset basis of FNV-1a.
     let hash = 0xcbf2_9ce4_8422_2325;
     let lines = keeps.then(Vec::new);
-    TRUTH.set(Truth { shows, hash, lines, ..Truth::default() });
+    let shown = TRUTH.take().shown;
+    TRUTH.set(Truth { shown, shows, hash, lines, ..Truth::default() });
 }
 
 pub(crate) fn end() -> Told {
@@ -91,8 +95,18 @@ pub(crate) fn end() -> Told {
     Told { hash, counts, fired, failures, lines: lines.unwrap_or_default() }
 }
 
+/// Shows the time of the run to who watches this thread.
+pub(crate) fn show_time(to: Arc<AtomicU64>) {
+    TRUTH.with_borrow_mut(|truth| truth.shown = Some(to));
+}
+
 pub(crate) fn set_now(now: Duration) {
-    TRUTH.with_borrow_mut(|truth| truth.now = now);
+    TRUTH.with_borrow_mut(|truth| {
+        truth.now = now;
+        if let Some(shown) = &truth.shown {
+            shown.store(u64::try_from(now.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    });
 }
 
 pub(crate) fn now() -> Duration {

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod dead_letters;
+mod killer;
 mod kinds;
 mod one_node;
 mod peers;

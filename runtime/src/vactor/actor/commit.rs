@@ -8,6 +8,7 @@ use throughline_queue::{Pieces, QueueName};
 
 use super::{VActorActor, leave, queued::QueuedTurn, turn::What, work::Input, work::Replier};
 use crate::{
+    care::Which,
     cluster::send_to_group,
     queues::{QueuedMessage, delete_later},
     session::Effect,
@@ -22,6 +23,8 @@ pub(super) enum Committing {
     Taking(QueuedMessage),
     /// That a message is about to be handled.
     Noting(QueuedTurn),
+    /// That a reminder is.
+    NotingReminder(Which),
     /// Nothing: a turn has ended that needs no commit, and this node may not act just now.
     Lease(Finished),
 }
@@ -91,6 +94,7 @@ impl VActorActor {
             Some(Committing::Turn(finished)) => self.release(finished),
             Some(Committing::Taking(message)) => self.begin_queued(message, None, 1),
             Some(Committing::Noting(queued)) => self.begin_noted(queued),
+            Some(Committing::NotingReminder(which)) => self.remind_noted(&which),
             waiting => self.committing = waiting,
         }
     }
@@ -113,6 +117,7 @@ impl VActorActor {
             }
             // Somebody else had it, or the store did not take it: what is behind it must wait.
             Some(Committing::Taking(_) | Committing::Noting(_)) => self.inboxes.again(),
+            Some(Committing::NotingReminder(_)) => {}
             waiting => self.committing = waiting,
         }
         self.forget_later();

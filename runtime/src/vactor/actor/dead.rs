@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use throughline_queue::DeadLetter;
+use throughline_queue::{DeadLetter, Pieces};
 
 use super::{
     VActorActor,
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     counters::is_worth_a_line,
     queues::{Died, file_dead_letter, stage_dead_letter},
+    vactor::reminders::Reminders,
 };
 
 impl VActorActor {
@@ -34,8 +35,13 @@ impl VActorActor {
             return file_dead_letter(&self.worker.node, letter);
         };
         stage_dead_letter(self.stage.effects(), &letter);
+        self.commit_set_aside(None, used_up);
+    }
+
+    /// That something was set aside is committed as a turn is; `reminders` are those to go back to.
+    pub(super) fn commit_set_aside(&mut self, reminders: Option<Reminders>, used_up: Pieces) {
         let (replier, what) = (Replier::Nobody, What::SetAside);
-        let (reply, reminders, pokes) = (None, None, Vec::new());
+        let (reply, pokes) = (None, Vec::new());
         let (forgets, deactivates) = (false, false);
         let finished = Finished { replier, reply, what, reminders, forgets, deactivates, pokes };
         self.commit_turn(finished, used_up);

@@ -7,6 +7,7 @@ use throughline_queue::{Pieces, QueueName};
 
 use super::{VActorActor, VActorSnapshot, turn::write};
 use crate::{
+    care::Care,
     codec::{self, Codec},
     queues::{Beside, beside},
     session::HandlerError,
@@ -98,7 +99,7 @@ impl VActorActor {
             reminders: self.reminders.clone(),
             enqueued_ms: self.enqueued_ms,
             peers: self.stage.effects().borrow().peers.export(),
-            trying: self.care.noted().cloned(),
+            trying: Care::noted(self.care.as_deref()),
         };
         let mut body = Vec::new();
         codec::encode(Codec::Cbor, &snapshot, &mut body)?;

@@ -49,6 +49,7 @@ impl VActorActor {
                 finished.what.is_queued()
             }
             Some(Committing::Taking(_) | Committing::Noting(_)) => true,
+            Some(Committing::NotingReminder(_)) => false,
             None => self.turn.as_ref().is_some_and(|turn| turn.what.is_queued()),
         }
     }
@@ -74,12 +75,7 @@ impl VActorActor {
         let Some(Taking { message, used_up }) = next else { return false };
         self.used = now;
         if self.settings.durability == Durability::EveryTurn && !canary!(QueuedDeletedFirst) {
-            if self.care.is_careful() {
-                let used_up = Some(used_up);
-                self.take_carefully(QueuedTurn { message, used_up, tries: 1 });
-            } else {
-                self.begin_queued(message, Some(used_up), 1);
-            }
+            self.take_carefully(QueuedTurn { message, used_up: Some(used_up), tries: 1 });
         } else if self.commit(used_up).is_ok() {
             self.committing = Some(Committing::Taking(message));
         } else {

@@ -3,9 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use throughline_link::Instant;
+use throughline_queue::Pieces;
 
-use super::{VActorActor, turn::What, work::Replier};
+use super::{VActorActor, commit::Committing, turn::What, work::Replier};
 use crate::{
+    care::{Weighed, Which},
     counters::is_worth_a_line,
     vactor::{Job, reminders::Reminders},
 };
@@ -21,14 +23,49 @@ impl VActorActor {
             return false;
         }
         let wall = self.worker.node.cluster.wall_ms();
-        if self.reminders.next().is_none_or(|at| at > wall) {
-            return false;
+        let Some(name) = self.reminders.due(wall) else { return false };
+        let which = self.care.as_ref().map(|_| Which::Timer(name.to_owned()));
+        self.used = now;
+        match which {
+            Some(which) => self.remind_carefully(which, wall),
+            None => self.remind_due(wall, now),
         }
+    }
+
+    /// Begins the turn of the reminder that is due. False if it was missed, and is to be skipped.
+    pub(super) fn remind_due(&mut self, wall: u64, now: Instant) -> bool {
         let before = self.reminders.clone();
         let Some(name) = self.reminders.pop(wall) else { return false };
-        self.used = now;
         self.remind(name, 1, Some(before), now);
         true
+    }
+
+    /// It begins once it is written down that it does.
+    fn remind_carefully(&mut self, which: Which, wall: u64) -> bool {
+        let tries_max = self.worker.node.config.session.poison_tries;
+        let Some(care) = &mut self.care else { return false };
+        if let Weighed::SetAside(tries) = care.weigh(&which, tries_max) {
+            let before = self.reminders.clone();
+            self.reminders.pop(wall);
+            self.note_set_aside(tries);
+            self.commit_set_aside(Some(before), Pieces::default());
+            return true;
+        }
+        let is_begun = self.commit(Pieces::default()).is_ok();
+        if is_begun {
+            self.committing = Some(Committing::NotingReminder(which));
+        }
+        is_begun
+    }
+
+    /// It is written down.
+    pub(super) fn remind_noted(&mut self, which: &Which) {
+        if let Some(care) = &mut self.care {
+            care.begins(which);
+        }
+        let node = &self.worker.node;
+        let (wall, now) = (node.cluster.wall_ms(), node.clock.now());
+        self.remind_due(wall, now);
     }
 
     fn remind(&mut self, name: String, tries: u32, before: Option<Reminders>, now: Instant) {
@@ -51,6 +88,10 @@ impl VActorActor {
         if tries < self.worker.node.config.session.poison_tries {
             return self.remind(name, tries + 1, before, now);
         }
+        self.note_set_aside(tries);
+    }
+
+    fn note_set_aside(&self, tries: u32) {
         let counts = &self.worker.node.vactors.counts;
         let count = counts.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
         if is_worth_a_line(count) {

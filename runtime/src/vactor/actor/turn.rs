@@ -292,10 +292,7 @@ impl VActorActor {
             return false;
         }
         let Some(turn) = &mut self.turn else { return false };
-        if turn.began + self.worker.node.config.session.turn_deadline <= now {
-            self.fail(Rejection::HandlerFailed, "overran session.turn-deadline", now);
-            return true;
-        }
+        let is_overdue = turn.began + self.worker.node.config.session.turn_deadline <= now;
         let pulse = &self.worker.pulse;
         pulse.enter(self.worker.node.kinds.len() + self.kind, Hook::Handler, now);
         let future = AssertUnwindSafe(|| turn.future.as_mut().poll(cx));
@@ -304,6 +301,10 @@ impl VActorActor {
         // It may have taken longer than the lease.
         self.acts = self.may_act();
         match polled {
+            // Only now: where the process stood still, nothing in it had a chance before.
+            Ok(Poll::Pending) if is_overdue && self.acts => {
+                self.fail(Rejection::HandlerFailed, "overran session.turn-deadline", now);
+            }
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Ok(reply))) => self.end(reply, now),
             Ok(Poll::Ready(Err(error))) => self.fail(rejection(&error), &error.to_string(), now),

@@ -10,6 +10,7 @@ mod expiry;
 mod faults;
 mod game;
 mod handover;
+mod killer;
 mod outside;
 mod seeds;
 mod swap_out;

@@ -1,0 +1,144 @@
+//! Inputs whose turn ends the process.
+//!
+//! In a crash-proof actor such an input stays where it is, since its turn was not committed, and
+//! would end one node after the other. So an actor whose node has died writes down which input it
+//! is about to handle, in a commit of its own before the turn. If that node dies, too, the next one
+//! reads so; after `session.poison-tries` deaths the input is set aside.
+
+use serde::{Deserialize, Serialize};
+use throughline_queue::Position;
+
+/// Inputs that are written down at the same time, at most: one whose turn ended a node may come
+/// behind others that were new to the next one, and its count lasts meanwhile.
+const TRYING_MAX: usize = 16;
+
+/// An input, as the next node knows it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Which {
+    /// The client's message of this number.
+    Message(u64),
+    /// A durable message, by where it stands in its queue: time, source, number.
+    Queued(u64, [u8; 16], u64),
+    /// The timer of this name.
+    Timer(String),
+    /// A hook that comes of itself.
+    Hook(String),
+}
+
+impl From<Position> for Which {
+    fn from(position: Position) -> Self {
+        Self::Queued(position.time_ms, position.source.0, position.number)
+    }
+}
+
+/// An input, and how often its turn began after a death.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Trying {
+    which: Which,
+    deaths: u32,
+}
+
+/// What becomes of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weighed {
+    /// It is written down, and then begins.
+    Note,
+    /// Nodes have died of it, so many with the one that nobody had written down: it is set aside.
+    SetAside(u32),
+}
+
+/// What an actor minds that was taken from a dead node.
+#[derive(Debug)]
+pub(crate) struct Care {
+    turns_left: u32,
+    /// As the next commit writes it, the oldest first.
+    trying: Vec<Trying>,
+}
+
+impl Care {
+    /// Of an actor whose header counts so many crashes, for so many turns; `None` without one.
+    pub(crate) fn new(crashes: u8, trying: Vec<Trying>, turns: u32) -> Option<Box<Self>> {
+        (crashes > 0).then(|| Box::new(Self { turns_left: turns, trying }))
+    }
+
+    /// What stands in the snapshot.
+    pub(crate) fn noted(care: Option<&Self>) -> Vec<Trying> {
+        care.map(|care| care.trying.clone()).unwrap_or_default()
+    }
+
+    /// This input is next.
+    pub(crate) fn weigh(&mut self, which: &Which, tries_max: u32) -> Weighed {
+        let deaths = self.take(which);
+        // The first death may have been another's: nobody had written down whose it was.
+        if deaths > 0 && deaths + 1 >= tries_max {
+            return Weighed::SetAside(deaths + 1);
+        }
+        if self.trying.len() >= TRYING_MAX {
+            self.trying.remove(0);
+        }
+        self.trying.push(Trying { which: which.clone(), deaths: deaths + 1 });
+        Weighed::Note
+    }
+
+    /// It is written down, and begins: the commit of its turn, or whatever comes instead, takes the
+    /// note away. False if this was the last turn that needed care.
+    pub(crate) fn begins(&mut self, which: &Which) -> bool {
+        self.take(which);
+        self.turns_left = self.turns_left.saturating_sub(1);
+        self.turns_left > 0
+    }
+
+    /// Forgets an input; how often a turn of it began after which its node died.
+    fn take(&mut self, which: &Which) -> u32 {
+        let at = self.trying.iter().position(|trying| trying.which == *which);
+        at.map_or(0, |at| self.trying.remove(at).deaths)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRIES: u32 = 3;
+
+    /// The next node, which reads what was written down.
+    fn dies(care: &Care) -> Care {
+        *Care::new(1, Care::noted(Some(care)), 8).unwrap()
+    }
+
+    #[test]
+    fn p7_an_input_that_ends_two_nodes_after_the_first_is_set_aside() {
+        let which = Which::Message(7);
+        let mut care = *Care::new(1, Vec::new(), 8).unwrap();
+        assert_eq!(care.weigh(&which, TRIES), Weighed::Note);
+        let mut care = dies(&care);
+        assert_eq!(care.weigh(&which, TRIES), Weighed::Note);
+        let mut care = dies(&care);
+        assert_eq!(care.weigh(&which, TRIES), Weighed::SetAside(3));
+        assert_eq!(Care::noted(Some(&care)), []);
+    }
+
+    #[test]
+    fn p7_inputs_that_come_before_it_do_not_make_its_deaths_forgotten() {
+        let (killer, timer) = (Which::Message(7), Which::Timer("tick".to_owned()));
+        let mut care = *Care::new(1, Vec::new(), 8).unwrap();
+        for expected in [Weighed::Note, Weighed::Note, Weighed::SetAside(3)] {
+            assert_eq!(care.weigh(&timer, TRIES), Weighed::Note);
+            assert!(care.begins(&timer));
+            assert_eq!(care.weigh(&killer, TRIES), expected);
+            care = dies(&care);
+        }
+    }
+
+    #[test]
+    fn what_is_written_down_is_bounded_and_care_ends() {
+        let mut care = *Care::new(1, Vec::new(), 2).unwrap();
+        for number in 0..100 {
+            care.weigh(&Which::Message(number), TRIES);
+        }
+        assert_eq!(Care::noted(Some(&care)).len(), TRYING_MAX);
+        assert!(care.begins(&Which::Message(99)));
+        assert!(!care.begins(&Which::Message(98)));
+        assert!(Care::new(0, Vec::new(), 2).is_none());
+    }
+}
