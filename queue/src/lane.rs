@@ -55,6 +55,11 @@ impl Lane {
         Ok(Self::new(common, key, life, known))
     }
 
+    /// The number in the row, as last read or written.
+    pub(crate) fn number(&self) -> u64 {
+        self.known.map_or(0, |record| record.number)
+    }
+
     /// Whether a commit has to be settled before the next.
     pub(crate) const fn is_unsettled(&self) -> bool {
         self.attempt.is_some()

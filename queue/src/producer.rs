@@ -18,7 +18,7 @@ pub(crate) struct Producer {
     common: Common,
     lane: Lane,
     producing: Producing,
-    /// That of the last message.
+    /// That of the last message that is there, or may be.
     number: u64,
     /// Taken from those that wait, and not admitted yet.
     taken: Vec<Request>,
@@ -53,10 +53,11 @@ impl Producer {
                 return;
             }
             // A commit whose callers have got an answer, and which is still not settled.
-            if self.lane.is_unsettled()
-                && let Err(error) = self.lane.settle().await
-            {
-                return self.refuse(&error);
+            if self.lane.is_unsettled() {
+                if let Err(error) = self.lane.settle().await {
+                    return self.refuse(&error);
+                }
+                self.number = self.lane.number();
             }
             let verdicts = self.admit().await;
             self.stage(verdicts);
@@ -143,6 +144,10 @@ impl Producer {
 
     fn answer(&mut self, outcome: &Result<(), LaneError>) {
         let Some(under_way) = self.under_way.take() else { return };
+        // Numbers of what surely is not there are free again: their callers come with them anew.
+        if outcome.is_err() && !self.lane.is_unsettled() {
+            self.number = self.lane.number();
+        }
         let counters = &self.common.counters;
         if outcome.is_ok() {
             add(&counters.enqueued, under_way.answers.len());

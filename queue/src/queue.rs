@@ -135,7 +135,7 @@ impl Queue {
         self.send(name, payload.into(), self.expires_ms(ttl), Some(number)).await
     }
 
-    /// The number of the last message that this producer has enqueued, or tried to: 0 if none.
+    /// The number of the last message that this producer has enqueued, or may have: 0 if none.
     pub async fn last_number(&self) -> u64 {
         self.shared.sender.last_number().await
     }

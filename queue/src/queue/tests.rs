@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use throughline_store::MemoryStore;
+use throughline_store::{Faults, FaultyStore, MemoryStore};
 
 use super::*;
 use crate::defaults::{MESSAGES_MAX, PAYLOAD_BYTES_MAX};
@@ -191,6 +191,32 @@ async fn a_number_of_ones_own_is_enqueued_once_over_reopens() {
     let queue = world.open("p").await;
     assert_eq!(queue.last_number().await, 3);
     assert_eq!(texts(&queue.dequeue_all(&mail()).await.unwrap()), ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn p6_a_number_that_is_tried_again_after_a_failure_is_there_once() {
+    let faults =
+        Faults { commit_down_percent: 20, commit_unknown_percent: 20, ..Faults::default() };
+    for seed in 0..20 {
+        let world = World::new();
+        let store = FaultyStore::new(Arc::new(world.store.clone()), faults, seed);
+        let queue = loop {
+            match Queue::open(Arc::new(store.clone()), "p", world.options()).await {
+                Ok(queue) => break queue,
+                Err(error) => assert!(!error.to_string().is_empty()),
+            }
+        };
+        let mut failures = 0;
+        for number in 1..=50_u64 {
+            while queue.enqueue_numbered(&mail(), number, number.to_string(), LONG).await.is_err() {
+                failures += 1;
+            }
+        }
+        assert!(failures > 0);
+        let all: Vec<_> = (1..=50).map(|number| number.to_string()).collect();
+        let other = world.open("other").await;
+        assert_eq!(texts(&other.dequeue_all(&mail()).await.unwrap()), all, "seed {seed}");
+    }
 }
 
 #[tokio::test]

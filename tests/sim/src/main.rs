@@ -5,7 +5,7 @@
 //! - `place`: a node in its host; `balancer`: what is in front of them
 //! - `network`, `store`: what it runs in; `audit`: the law of ownership, seen from the store
 //! - `game`: what is played; `player`, `hostile`: who plays; `truth`: what really happened
-//! - `omok`: the sample game, and two who play it
+//! - `omok`: the sample game, and two who play it; `post`: a backend that has only the store
 //! - `weather`: the faults from outside; `fault`: their kinds
 //! - `seeds`: many runs at the same time; `planted`: bugs that they are to find
 //! - `report`: what is printed; `random`: the seed
@@ -24,6 +24,7 @@ mod plan;
 #[cfg(feature = "canary")]
 mod planted;
 mod player;
+mod post;
 mod random;
 mod report;
 mod run;

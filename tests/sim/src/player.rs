@@ -12,6 +12,7 @@ use crate::fault::FaultKind;
 use crate::game::{PILOT, ROAMER, Report, SAVER, Say, TALLIES, Told, What};
 use crate::network::Host;
 use crate::omok::Matches;
+use crate::post::Post;
 use crate::random::Random;
 use crate::truth;
 
@@ -41,6 +42,7 @@ pub(crate) struct Table {
     pub(crate) orders: Vec<FaultKind>,
     pub(crate) seats: RefCell<BTreeMap<String, Seat>>,
     pub(crate) matches: Matches,
+    pub(crate) post: Post,
     /// Between two actions of a player, on average.
     pub(crate) think_ms: u64,
 }

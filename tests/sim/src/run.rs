@@ -18,6 +18,7 @@ use crate::omok::{self, Matches, Opponent};
 use crate::place::{LINK_PORT, Order, Place, World};
 use crate::plan::{Plan, SETTLE, SETTLED_WITHIN};
 use crate::player::{Phase, Player, Seat, Table, kind_of};
+use crate::post::{Office, Post};
 use crate::random::Random;
 use crate::store::Engine;
 use crate::truth::{self, Asked, Counts};
@@ -102,6 +103,11 @@ fn simulate(plan: &Plan) {
     for (n, ip) in players.iter().enumerate() {
         add_players(&mut sim, plan, &table, &Host { ip: *ip, wires: wires.clone() }, n);
     }
+    let office = Office { engine: engine.clone(), table: Rc::clone(&table), seed: plan.seed };
+    sim.client(host(3, 0), async move {
+        office.work().await;
+        Ok(())
+    });
     let mut weather = Weather::new(plan, &places, &players, &engine, &wires);
     let step = |sim: &mut turmoil::Sim<'_>, weather: &mut Weather| {
         truth::set_now(sim.elapsed());
@@ -166,6 +172,7 @@ fn table(plan: &Plan, places: &[Place]) -> Table {
         orders,
         seats: RefCell::default(),
         matches: Matches::default(),
+        post: Post::default(),
         think_ms: plan.think_ms,
     }
 }
@@ -239,6 +246,9 @@ fn unsettled(
     }
     if let Some(name) = table.matches.still_since(since) {
         return Some(format!("{name} has seen no stone placed"));
+    }
+    if let Some(missing) = table.post.missing() {
+        return Some(missing);
     }
     tallied(&seats, places, found)
 }
