@@ -66,12 +66,14 @@ export class Route {
 
   /**
    * A live connection broke.
-   * @param {boolean} spent whether it was of no use, or silent: not the first to go to
+   * @param {boolean} spent whether it was of no use: not the first to go to
+   * @param {boolean} silent whether it fell silent: its node may stand still, so nothing of it is
+   *   the first to go to, its advertised address neither
    */
-  broke(spent) {
+  broke(spent, silent) {
     this.#namedTries = 0;
-    this.#due = true;
-    if (!spent && this.#worked !== undefined) this.#next = this.#urls.indexOf(this.#worked);
+    this.#due = !silent;
+    if (!spent && !silent && this.#worked !== undefined) this.#next = this.#urls.indexOf(this.#worked);
   }
 
   /**

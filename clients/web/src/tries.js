@@ -173,7 +173,7 @@ export class Tries {
     if (counts && !worked) this.#backoff.failed();
     if (wasLive) {
       this.#brokenAt = Math.max(now, this.#offlineUntil);
-      this.#route.broke(!worked || silent);
+      this.#route.broke(!worked, silent);
     }
     const left = this.#brokenAt + (this.#limits.totalTime ?? timeout) - now;
     if (counts ? this.#backoff.exhausted : left <= 0) return false;

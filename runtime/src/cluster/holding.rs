@@ -12,7 +12,7 @@ use throughline_cluster::{
     Turn, TurnState, Value, defaults,
 };
 use throughline_link::{CloseCode, Secret, SessionId};
-use throughline_store::{CommitError, GetError, Store, StoreFuture};
+use throughline_store::{Batch, CommitError, GetError, Store, StoreFuture};
 use tokio::time::Sleep;
 
 use super::{Cluster, random_number, rows};
@@ -25,22 +25,35 @@ use crate::{
 /// After a read that the store did not answer, the next one waits so long.
 const READ_PAUSE: Duration = Duration::from_millis(100);
 
+/// After a commit that the store did not take, the next one waits as long as the store says, within
+/// this: a full disk must not be asked again by each session all the time.
+const COMMIT_PAUSE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(50)..=Duration::from_secs(1);
+
 /// A record in memory: its machine, and the store's answer that it waits for.
 pub(crate) struct Holding {
     pub(crate) held: Held,
     store: Arc<dyn Store>,
     call: Option<Call>,
+    /// How long the next commit waits.
+    pause: Option<Duration>,
 }
 
 enum Call {
     Commit(StoreFuture<Result<(), CommitError>>),
+    Later(Pin<Box<Sleep>>, Batch),
     Read(StoreFuture<Result<Option<Bytes>, GetError>>),
     Pause(Pin<Box<Sleep>>),
 }
 
 impl Holding {
     pub(crate) fn new(store: &Arc<dyn Store>, header: Header) -> Box<Self> {
-        Box::new(Self { held: Held::new(header), store: Arc::clone(store), call: None })
+        Box::new(Self {
+            held: Held::new(header),
+            store: Arc::clone(store),
+            call: None,
+            pause: None,
+        })
     }
 
     /// What the machine asks of its driver next, the store apart. `Pending` if there is nothing;
@@ -51,7 +64,10 @@ impl Holding {
                 match action {
                     HeldAction::Commit(step) => {
                         let batch = rows::batch(&step.commit);
-                        self.call = Some(Call::Commit(self.store.commit(batch)));
+                        self.call = Some(match self.pause.take() {
+                            None => Call::Commit(self.store.commit(batch)),
+                            Some(pause) => Call::Later(Box::pin(tokio::time::sleep(pause)), batch),
+                        });
                     }
                     HeldAction::Read => self.read(),
                     action => return Poll::Ready(action),
@@ -63,10 +79,21 @@ impl Holding {
                 Some(Call::Commit(call)) => {
                     let Poll::Ready(answer) = call.as_mut().poll(cx) else { return Poll::Pending };
                     self.call = None;
+                    if let Err(CommitError::Down(outage)) = &answer {
+                        let (least, most) = COMMIT_PAUSE.into_inner();
+                        self.pause = Some(outage.retry_after.clamp(least, most));
+                    }
                     if let Err(error) = &answer {
                         log::debug!("{}: a commit was not made: {error}", self.held.header().id);
                     }
                     self.held.handle_commit(rows::outcome(&answer));
+                }
+                Some(Call::Later(pause, batch)) => {
+                    if pause.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    let batch = std::mem::take(batch);
+                    self.call = Some(Call::Commit(self.store.commit(batch)));
                 }
                 Some(Call::Read(call)) => {
                     let Poll::Ready(answer) = call.as_mut().poll(cx) else { return Poll::Pending };

@@ -87,6 +87,10 @@ const READS_AT_ONCE: u32 = 8;
 /// The pause after that.
 const READ_PAUSE: Duration = Duration::from_millis(10);
 
+/// A read that takes longer means that the store is out of this node's reach, mostly: the client is
+/// better off elsewhere than waiting here.
+const READ_PATIENCE: Duration = Duration::from_millis(500);
+
 struct Driver<'a> {
     /// Looks at the record so far.
     reads: u32,
@@ -119,7 +123,10 @@ impl Driver<'_> {
                 // Once a commit was refused, what was last seen of the owner may be what changed:
                 // the next one would be refused for it, too, again and again until the next beat.
                 let view = Some(cluster.view()).filter(|_| !self.refused);
-                let read = rows::record(&cluster.store, view.as_deref(), &self.id).await;
+                let read = rows::record(&cluster.store, view.as_deref(), &self.id);
+                let Ok(read) = tokio::time::timeout(READ_PATIENCE, read).await else {
+                    return Err(said(No::STORE_DOWN));
+                };
                 if let Err(error) = &read {
                     log::warn!("cluster: cannot read {}: {error}", self.id);
                 }

@@ -77,7 +77,7 @@ impl ClientLink {
             self.tries = 0;
         }
         self.restart_at = None;
-        self.route.broke(failed || cause == Cause::Silence);
+        self.route.broke(failed, cause == Cause::Silence);
         self.tell(ClientEvent::RepairStarted);
     }
 

@@ -47,10 +47,14 @@ impl Route {
         self.advertised = advertised.map(str::to_owned);
     }
 
-    /// A live connection broke. `is_spent`: it was of no use, or silent: its configured address is
-    /// not the first to go to.
-    pub(super) fn broke(&mut self, is_spent: bool) {
+    /// A live connection broke. `failed`: it was of no use. `is_silent`: its node may stand still,
+    /// so nothing else of it is tried either, before others are.
+    pub(super) fn broke(&mut self, failed: bool, is_silent: bool) {
         self.named_tries = 0;
+        if is_silent {
+            self.advertised = None;
+        }
+        let is_spent = failed || is_silent;
         if let (false, Some(Goal::Configured(index))) = (is_spent, self.goal.take()) {
             self.next = index;
         }

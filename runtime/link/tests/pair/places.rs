@@ -137,6 +137,17 @@ fn of_several_configured_addresses_the_one_that_fell_silent_is_not_the_first() {
 }
 
 #[test]
+fn what_the_one_that_fell_silent_advertised_is_not_the_first_either() {
+    let mut pair = live_as(client_of(&["a:1", "b:1"]), advertising());
+    pair.net.hole = [true; 2];
+    pair.run(5 * SECOND + SECOND / 10);
+    assert_eq!(pair.client.dials, ["a:1", "b:1"]);
+    pair.net.hole = [false; 2];
+    pair.settle();
+    goes_on(&mut pair);
+}
+
+#[test]
 fn a_try_has_its_time_from_opening_the_connection_to_the_answer() {
     let mut pair = live();
     pair.net.latency = 2 * SECOND;

@@ -13,4 +13,5 @@ mod handover;
 mod killer;
 mod outside;
 mod seeds;
+mod standstill;
 mod swap_out;
