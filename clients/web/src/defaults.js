@@ -76,6 +76,16 @@ export const TRY_TIMEOUT_MS = 5_000;
 export const ADVERTISED_TRY_TIMEOUT_MS = 2_000;
 
 /**
+ * After silence, while there is a configured address that was not tried since, a try has so many
+ * round trips: opening a connection, encrypting it and resuming take five, and the rest is the
+ * node's. Such a try is often at another node that no way leads to, and the player waits.
+ */
+export const HURRIED_TRY_ROUND_TRIPS = 8;
+
+/** At least this long, whatever the round trip, and at most `ADVERTISED_TRY_TIMEOUT_MS`. */
+export const HURRIED_TRY_MIN_MS = 750;
+
+/**
  * Tries at addresses that nodes named, in one repair, that do not count as tries: two full lists,
  * and no cluster needs more. Beyond it they count, so that no node keeps a client going for ever.
  */

@@ -324,7 +324,7 @@ export class Link {
   #connect(now) {
     // The attempt that a Resume raises is stored before it leaves.
     this.#dirty ||= this.#identity.known;
-    this.#connection.connect(this.#tries.begin(now), this.#identity.firstFrame(this.#wire));
+    this.#connection.connect(this.#tries.begin(now, this.rtt), this.#identity.firstFrame(this.#wire));
   }
 
   /** @param {import("./frames.js").Frame} frame @param {number} now */

@@ -25,6 +25,8 @@ export class Route {
   #goal;
   /** Which of the application's own addresses comes next. */
   #next = 0;
+  /** How many of them were not tried since a connection fell silent. */
+  #untried = 0;
 
   /**
    * @param {readonly string[]} urls at least one
@@ -73,6 +75,7 @@ export class Route {
   broke(spent, silent) {
     this.#namedTries = 0;
     this.#due = !silent;
+    this.#untried = silent ? this.#urls.length : 0;
     if (!spent && !silent && this.#worked !== undefined) this.#next = this.#urls.indexOf(this.#worked);
   }
 
@@ -117,6 +120,11 @@ export class Route {
     return this.#goal === "advertised";
   }
 
+  /** Whether the present try is one after silence, and another address may do better. */
+  get isHurried() {
+    return this.#goal === "configured" && this.#untried > 0;
+  }
+
   /** @returns {string} */
   next() {
     const named = this.#named.shift();
@@ -131,6 +139,7 @@ export class Route {
       return this.#advertised;
     }
     this.#goal = "configured";
+    this.#untried = Math.max(this.#untried - 1, 0);
     this.#next += 1;
     return this.#url(this.#next - 1);
   }

@@ -4,6 +4,7 @@
  */
 
 import { Backoff } from "./backoff.js";
+import { HURRIED_TRY_MIN_MS, HURRIED_TRY_ROUND_TRIPS } from "./defaults.js";
 import { Route } from "./route.js";
 
 /**
@@ -99,14 +100,25 @@ export class Tries {
     if (this.#nextAt !== Infinity) this.#nextAt = Math.max(this.#nextAt, until);
   }
 
-  /** A try begins; returns where it goes. @param {number} now */
-  begin(now) {
+  /**
+   * A try begins; returns where it goes.
+   * @param {number} now
+   * @param {number | undefined} rtt the usual round trip
+   */
+  begin(now, rtt) {
     this.#nextAt = Infinity;
     const url = this.#route.next();
+    this.#giveUpAt = now + this.#time(rtt);
+    return url;
+  }
+
+  /** How long the present try may take. @param {number | undefined} rtt */
+  #time(rtt = Infinity) {
     const { tryTimeout, advertisedTryTimeout } = this.#limits;
     const shorter = Math.min(tryTimeout, advertisedTryTimeout);
-    this.#giveUpAt = now + (this.#route.isAdvertised ? shorter : tryTimeout);
-    return url;
+    if (this.#route.isAdvertised) return shorter;
+    if (!this.#route.isHurried) return tryTimeout;
+    return Math.min(Math.max(HURRIED_TRY_ROUND_TRIPS * rtt, HURRIED_TRY_MIN_MS), shorter);
   }
 
   /**

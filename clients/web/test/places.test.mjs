@@ -146,6 +146,36 @@ test("of several addresses, the one that fell silent is not the first to go to",
   goesOn(world);
 });
 
+test("what the one that fell silent advertised is not the first to go to either", () => {
+  const world = advertised({ urls: [HOME, OTHER] });
+  world.passing = false;
+  world.until(() => world.count("repairStarted") === 1);
+  world.passing = true;
+  world.run(100);
+  assert.deepEqual(urls(world), [OTHER]);
+  goesOn(world);
+});
+
+test("after silence a try is given up soon while another address was not tried", () => {
+  const all = ["ws://a/link", "ws://b/link", "ws://c/link"];
+  const world = live({ urls: all });
+  world.passing = false;
+  world.until(() => world.count("repairStarted") === 1);
+  world.passing = true;
+  all.forEach((url) => world.silent.add(url));
+  world.run(1_000);
+  assert.deepEqual(urls(world), ["ws://b/link", "ws://c/link"]);
+  world.run(1_000);
+  assert.deepEqual(urls(world).slice(2), ["ws://a/link"]);
+  // All were tried: now each has its whole time.
+  world.run(4_000);
+  assert.equal(urls(world).length, 3);
+  world.silent.clear();
+  world.run(2_000);
+  assert.deepEqual(urls(world).slice(3), ["ws://b/link"]);
+  goesOn(world);
+});
+
 test("a reloaded page begins where its session was", () => {
   for (const world of [advertised(), live({ urls: [OWN, HOME] })]) {
     world.reload();

@@ -188,6 +188,12 @@ impl Audit {
         self.running.remove(key);
         if let Some(Header { state: State::New | State::Running, owner: Some(owner), .. }) = new {
             self.running.insert(key.clone(), *owner);
+            // A commit that was on its way when its node was declared dead.
+            if self.gone.contains(owner)
+                && let Some(id) = session_of(key)
+            {
+                truth::bereave(id);
+            }
         }
         let is_checked = batch.checks().iter().any(|check| match (check, old) {
             (Check::Equals { key: checked, .. }, Some(_)) => checked == key,

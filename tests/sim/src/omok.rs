@@ -75,6 +75,8 @@ struct Sitting {
     moment: Option<(u8, usize, bool)>,
     moves: usize,
     is_over: bool,
+    /// A second one could be taken for the wish to play once more after the next game.
+    is_rematch_asked: bool,
     is_new: bool,
     broken: Option<Instant>,
 }
@@ -124,18 +126,21 @@ impl Opponent {
                 remote.cut();
             }
             // Full while the connection is away: asked again when something has changed.
-            if remote.ask(&ask).await.is_err() {
-                sitting.moment = None;
+            truth::note(format_args!("{} asks {ask:?}", self.name));
+            match remote.ask(&ask).await {
+                Ok(_) => sitting.is_rematch_asked |= ask == Ask::Rematch,
+                Err(_) => sitting.moment = None,
             }
         }
     }
 
     fn hear(&self, tell: &Tell, remote: &Remote, sitting: &mut Sitting) {
         sitting.is_new = false;
+        truth::note(format_args!("{} hears {tell:?}", self.name));
         truth::count(|counts| counts.messages += 1);
         match tell {
             Tell::Refused { why: Denial::Unreachable | Denial::LobbyFull, .. } => {
-                sitting.moment = None;
+                (sitting.moment, sitting.is_rematch_asked) = (None, false);
             }
             // The clock was faster, the partner has gone, or it was asked twice, for want of
             // patience.
@@ -195,6 +200,7 @@ impl Opponent {
             None => Ask::FindPartner,
             Some(game) if is_over && game.partner_left => Ask::Leave,
             Some(game) if is_over && game.rematch == Some(game.mine) => return None,
+            Some(_) if is_over && sitting.is_rematch_asked => return None,
             Some(_) if is_over => Ask::Rematch,
             Some(_) => {
                 let game = remote.view().to_move()?;

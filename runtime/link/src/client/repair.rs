@@ -77,7 +77,7 @@ impl ClientLink {
             self.tries = 0;
         }
         self.restart_at = None;
-        self.route.broke(failed, cause == Cause::Silence);
+        self.route.broke(failed, cause == Cause::Silence, &self.config);
         self.tell(ClientEvent::RepairStarted);
     }
 
@@ -125,7 +125,7 @@ impl ClientLink {
             // Saturated it is refused as old, and the session ends: it never comes to that.
             identity.attempt = identity.attempt.saturating_add(1);
         }
-        let (address, timeout) = self.route.next(&self.config);
+        let (address, timeout) = self.route.next(&self.config, self.clock.rtt());
         self.phase = Phase::Dialing { until: now + timeout };
         self.dial = Some(Dial { address });
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::{
     config::{AddressOrder, ClientConfig},
-    defaults::NAMED_TRIES,
+    defaults::{HURRIED_TRY_MIN, HURRIED_TRY_ROUND_TRIPS, NAMED_TRIES},
     wire::ADDRESSES_MAX,
 };
 
@@ -33,6 +33,8 @@ pub(super) struct Route {
     goal: Option<Goal>,
     /// Which of the configured addresses comes next.
     next: usize,
+    /// How many of the configured addresses were not tried since a connection fell silent.
+    untried: usize,
 }
 
 impl Route {
@@ -49,10 +51,12 @@ impl Route {
 
     /// A live connection broke. `failed`: it was of no use. `is_silent`: its node may stand still,
     /// so nothing else of it is tried either, before others are.
-    pub(super) fn broke(&mut self, failed: bool, is_silent: bool) {
+    pub(super) fn broke(&mut self, failed: bool, is_silent: bool, config: &ClientConfig) {
         self.named_tries = 0;
+        self.untried = 0;
         if is_silent {
             self.advertised = None;
+            self.untried = config.addresses.len();
         }
         let is_spent = failed || is_silent;
         if let (false, Some(Goal::Configured(index))) = (is_spent, self.goal.take()) {
@@ -98,8 +102,13 @@ impl Route {
         self.named_tries > NAMED_TRIES
     }
 
-    /// The address of the next try, and how long it may take.
-    pub(super) fn next(&mut self, config: &ClientConfig) -> (String, Duration) {
+    /// The address of the next try, and how long it may take. `rtt`: the usual round trip, if it is
+    /// known.
+    pub(super) fn next(
+        &mut self,
+        config: &ClientConfig,
+        rtt: Option<Duration>,
+    ) -> (String, Duration) {
         if let Some(address) = self.named.pop_front() {
             self.goal = Some(Goal::Named);
             self.named_tries = self.named_tries.saturating_add(1);
@@ -108,11 +117,23 @@ impl Route {
         let advertised = self.advertised.take();
         if let (Some(address), AddressOrder::AdvertisedFirst) = (advertised, config.address_order) {
             self.goal = Some(Goal::Advertised);
-            return (address, config.advertised_try_timeout.min(config.try_timeout));
+            return (address, shorter(config));
         }
         let index = self.next % config.addresses.len().max(1);
         self.next = index + 1;
         self.goal = Some(Goal::Configured(index));
-        (config.addresses.get(index).cloned().unwrap_or_default(), config.try_timeout)
+        self.untried = self.untried.saturating_sub(1);
+        let timeout = if self.untried > 0 { hurried(config, rtt) } else { config.try_timeout };
+        (config.addresses.get(index).cloned().unwrap_or_default(), timeout)
     }
+}
+
+fn shorter(config: &ClientConfig) -> Duration {
+    config.advertised_try_timeout.min(config.try_timeout)
+}
+
+/// The time of a try while another address may do better.
+fn hurried(config: &ClientConfig, rtt: Option<Duration>) -> Duration {
+    let enough = rtt.map(|rtt| rtt.saturating_mul(HURRIED_TRY_ROUND_TRIPS).max(HURRIED_TRY_MIN));
+    enough.unwrap_or(Duration::MAX).min(shorter(config))
 }

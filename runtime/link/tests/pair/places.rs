@@ -41,6 +41,16 @@ fn break_all(pair: &mut Pair) {
     pair.net.break_all(pair.now);
 }
 
+/// The connection stays, and says nothing, until the client has noticed and tries again.
+fn fall_silent(pair: &mut Pair) {
+    let dials = pair.client.dials.len();
+    pair.net.hole = [true; 2];
+    while pair.client.dials.len() == dials {
+        pair.run(SECOND / 100);
+    }
+    pair.net.hole = [false; 2];
+}
+
 /// What nodes at an address answer next.
 fn refuses(pair: &mut Pair, address: &str, refusals: impl IntoIterator<Item = Refusal>) {
     pair.host.others.entry(address.to_owned()).or_default().extend(refusals);
@@ -127,11 +137,8 @@ fn of_several_configured_addresses_a_repair_begins_at_the_one_that_worked() {
 #[test]
 fn of_several_configured_addresses_the_one_that_fell_silent_is_not_the_first() {
     let mut pair = live_as(client_of(&["a:1", "b:1", "c:1"]), LinkConfig::default());
-    // The connection stays, and says nothing: its node stands still.
-    pair.net.hole = [true; 2];
-    pair.run(5 * SECOND + SECOND / 10);
+    fall_silent(&mut pair);
     assert_eq!(pair.client.dials, ["a:1", "b:1"]);
-    pair.net.hole = [false; 2];
     pair.settle();
     goes_on(&mut pair);
 }
@@ -139,11 +146,46 @@ fn of_several_configured_addresses_the_one_that_fell_silent_is_not_the_first() {
 #[test]
 fn what_the_one_that_fell_silent_advertised_is_not_the_first_either() {
     let mut pair = live_as(client_of(&["a:1", "b:1"]), advertising());
-    pair.net.hole = [true; 2];
-    pair.run(5 * SECOND + SECOND / 10);
+    fall_silent(&mut pair);
     assert_eq!(pair.client.dials, ["a:1", "b:1"]);
-    pair.net.hole = [false; 2];
     pair.settle();
+    goes_on(&mut pair);
+}
+
+#[test]
+fn after_silence_a_try_is_given_up_soon_while_another_address_was_not_tried() {
+    let mut pair = live_as(client_of(&["a:1", "b:1", "c:1"]), LinkConfig::default());
+    // No way leads to these any more, as if their nodes stood still.
+    pair.net.silent.extend(["b:1", "c:1", "a:1"]);
+    fall_silent(&mut pair);
+    assert_eq!(pair.client.dials, ["a:1", "b:1"]);
+    pair.run(SECOND);
+    assert_eq!(pair.client.dials[2..], ["c:1"]);
+    pair.run(SECOND);
+    assert_eq!(pair.client.dials[3..], ["a:1"]);
+    // All were tried: now each has its whole time.
+    pair.run(4 * SECOND);
+    assert_eq!(pair.client.dials.len(), 4);
+    pair.net.silent.clear();
+    pair.run(2 * SECOND);
+    assert_eq!(pair.client.dials[4..], ["b:1"]);
+    goes_on(&mut pair);
+}
+
+#[test]
+fn after_silence_a_try_over_a_slow_network_has_the_round_trips_it_needs() {
+    let mut pair = Pair::new(client_of(&["a:1", "b:1"]), LinkConfig::default());
+    pair.net.latency = SECOND / 5;
+    pair.connect();
+    pair.run(3 * SECOND);
+    pair.net.silent.push("b:1");
+    fall_silent(&mut pair);
+    // Eight round trips of 400 ms are more than the two seconds that such a try has at most.
+    pair.run(2 * SECOND - SECOND / 10);
+    assert_eq!(pair.client.dials, ["a:1", "b:1"]);
+    pair.run(SECOND / 2);
+    assert_eq!(pair.client.dials[2..], ["a:1"]);
+    pair.run(SECOND);
     goes_on(&mut pair);
 }
 

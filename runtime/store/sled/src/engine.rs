@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use crate::layout::sync_dir;
 use crate::limits::{LOCK_TRIES_MAX, LOCK_TRY_EVERY};
+use crate::rollback::Rollback;
 
 /// What sled does wrong: an error of the system, or content that it cannot read.
 #[derive(Debug)]
@@ -64,6 +66,10 @@ impl Engine {
     /// waited for.
     pub(crate) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, EngineError> {
         remove_unfinished(dir)?;
+        let rollback = Rollback::begin(dir).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => EngineError::Damaged(error.to_string()),
+            _ => EngineError::Io(error),
+        })?;
         let mut tries = 0;
         let db = loop {
             let config = sled::Config::new().path(dir).cache_capacity(cache_bytes);
@@ -81,6 +87,9 @@ impl Engine {
         // A process that was killed may have written what it could not sync any more. It is shown
         // from now on, so it must be on the disk.
         log.sync_data()?;
+        // So must the name of the snapshot be that sled relies on from now on.
+        sync_dir(dir)?;
+        rollback.end()?;
         Ok(Self {
             db: Some(db),
             log,

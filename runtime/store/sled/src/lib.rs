@@ -10,6 +10,7 @@
 //! - `options`, `store`: opening, and the handle; `queue`: calls on their way to the thread
 //! - `sight`: reads on the caller's thread; `worker`: the store's thread; `group`: one group commit
 //! - `opened`: opening and verifying; `layout`: the files; `engine`: the only user of sled
+//! - `rollback`: an open that was interrupted is undone
 //! - `record`, `seal`, `tail`: what is on disk
 //! - `error`: why a store does not open; `tools`: check, dump, compact, backup
 
@@ -24,6 +25,7 @@ mod opened;
 mod options;
 mod queue;
 mod record;
+mod rollback;
 mod seal;
 mod sight;
 mod stats;

@@ -81,14 +81,16 @@ impl Lines {
         call(&text, line, self.line)
     }
 
-    /// Writes at a position that were under way when the process ended, as if they had returned
-    /// with everything written. How much was, nobody has said.
+    /// Writes at a position and changes of a length that were under way when the process ended, as
+    /// if they had returned with all done. How much was, nobody has said.
     pub(crate) fn cut_off(self) -> Vec<Call> {
         let mut begun: Vec<_> = self.begun.into_values().chain(self.cut_off).collect();
         begun.sort_unstable();
-        let writes = begun.into_iter().filter(|(_, text)| text.starts_with("pwrite64("));
+        let is_change =
+            |text: &str| text.starts_with("pwrite64(") || text.starts_with("ftruncate(");
+        let changes = begun.into_iter().filter(|(_, text)| is_change(text));
         let end = self.line;
-        writes.filter_map(|(line, text)| call(&format!("{text}) = 0"), line, end)).collect()
+        changes.filter_map(|(line, text)| call(&format!("{text}) = 0"), line, end)).collect()
     }
 }
 
@@ -160,8 +162,11 @@ pub(crate) mod tests {
         assert_eq!(lines.read(r#"4 pwrite64(4, "\x63", 1, 9 <unfinished ...>"#), None);
         assert_eq!(lines.read("4 <... pwrite64 resumed>)   = ?"), None);
         assert_eq!(lines.read(r#"5 pwrite64(4, "\x64", 1, 3)   = ?"#), None);
+        assert_eq!(lines.read("6 ftruncate(4, 512 <unfinished ...>"), None);
         assert_eq!(lines.read("2 +++ killed by SIGABRT +++"), None);
-        let cut_off = lines.cut_off();
+        let mut cut_off = lines.cut_off();
+        let length = cut_off.pop().expect("a call");
+        assert_eq!((length.name.as_str(), length.number(1)), ("ftruncate", 512));
         let seen = |call: &Call| (call.bytes(1), call.number(3));
         let seen: Vec<_> = cut_off.iter().map(seen).collect();
         assert_eq!(seen, [(b"ab".to_vec(), 7), (b"c".to_vec(), 9), (b"d".to_vec(), 3)]);

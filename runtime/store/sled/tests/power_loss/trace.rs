@@ -151,12 +151,20 @@ impl Trace {
         self.lines += count;
     }
 
-    /// A write that a kill cut off has written what is there of it, from its beginning on.
+    /// A write that a kill cut off has written what is there of it, from its beginning on; a length
+    /// was changed or not.
     fn cut_off(&mut self, call: &Call, found: &Files) {
         let Some(node) = self.node(call, 0) else { return };
-        let (at, mut bytes) = (amount(call.number(3)), call.bytes(1));
         let path = self.nodes().into_iter().find(|(_, other)| *other == node);
         let file = path.and_then(|(path, _)| found.get(&path)).and_then(Option::as_ref);
+        if call.name == "ftruncate" {
+            let length = amount(call.number(1));
+            if file.is_some_and(|file| file.len() == length) {
+                self.change(call, node, Change::Length(length));
+            }
+            return;
+        }
+        let (at, mut bytes) = (amount(call.number(3)), call.bytes(1));
         let there = file.and_then(|file| file.get(at..)).unwrap_or_default();
         let written = bytes.iter().zip(there).take_while(|(one, other)| one == other).count();
         bytes.truncate(written);
@@ -344,7 +352,10 @@ impl Trace {
         let (node, at) = (source.node, source.at);
         source.at += length;
         let Content::File(bytes) = &self.live[node] else { panic!("a copy of a directory") };
-        let bytes = bytes[at..at + length].into();
+        // A change of the length that is under way and has not returned shows as zeros.
+        let mut copied = bytes.get(at..).unwrap_or_default().to_vec();
+        copied.resize(length, 0);
+        let bytes = copied.into();
         let open = self.opened(call, to).expect("it was there");
         let at = open.at;
         open.at += length;
