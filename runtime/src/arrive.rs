@@ -39,6 +39,9 @@ pub(crate) async fn resume(
 ) -> Result<(), Box<Rejected>> {
     let node = Arc::clone(&worker.node);
     let began = node.clock.now();
+    if let Some(refusal) = node.cluster.sends_away() {
+        return Err(reject(resuming, refusal));
+    }
     for _ in 0..LOOKS_MAX {
         if let Some(actor) = node.directory.find(id) {
             return take_to(&node, &actor, resuming).await;

@@ -14,6 +14,7 @@
 //! - `group`: messages to groups; `locate`: where the session of a key is
 //! - `drain`, `drainer`: emptying the node; `counts`: for operators; `open`: the store
 
+mod adrift;
 mod beat;
 mod counts;
 mod courier;
@@ -83,6 +84,8 @@ pub(crate) struct Cluster {
     /// Which incarnation the lease is of.
     incarnation: AtomicU64,
     stage: AtomicU8,
+    /// This node is without the store, and these others are not.
+    adrift: RwLock<Option<Vec<Member>>>,
     orders: mpsc::Sender<Order>,
     peers: OnceLock<Arc<Peers>>,
     requests: AtomicU64,
@@ -115,6 +118,7 @@ impl Cluster {
             lease: AtomicU64::new(0),
             incarnation: AtomicU64::new(me.incarnation),
             stage: AtomicU8::new(Stage::Starting as u8),
+            adrift: RwLock::default(),
             orders,
             peers: OnceLock::new(),
             requests: AtomicU64::new(0),

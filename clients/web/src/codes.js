@@ -72,6 +72,7 @@ export const Code = Object.freeze({
   UnsupportedVersion: 307,
   UnknownExtension: 308,
   GoElsewhere: 321,
+  StoreDown: 322,
 });
 
 /** Refusals of a stored session after which the client simply logs in again. */

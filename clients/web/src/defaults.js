@@ -76,9 +76,10 @@ export const TRY_TIMEOUT_MS = 5_000;
 export const ADVERTISED_TRY_TIMEOUT_MS = 2_000;
 
 /**
- * After silence, while there is a configured address that was not tried since, a try has so many
- * round trips: opening a connection, encrypting it and resuming take five, and the rest is the
- * node's. Such a try is often at another node that no way leads to, and the player waits.
+ * After silence, where there are several addresses, the first try at each has so many round trips:
+ * opening a connection, encrypting it and resuming take five, and the rest is the node's. Such a
+ * try is often at another node that no way leads to, and the player waits. Each time that all were
+ * tried in vain it is doubled, up to `TRY_TIMEOUT_MS`.
  */
 export const HURRIED_TRY_ROUND_TRIPS = 8;
 

@@ -488,7 +488,8 @@ export class Link {
     const { silence } = this.#wire.heartbeat;
     const { timeout } = this.#identity;
     const silent = cause.code === Code.HalfOpen;
-    const end = { wasLive, action, retryAfter, goesOn, silent, timeout, silence };
+    const isStoreDown = cause.code === Code.StoreDown;
+    const end = { wasLive, action, retryAfter, goesOn, isStoreDown, silent, timeout, silence };
     if (this.#tries.broke(end, now)) return this.handleTimeout(now);
     this.#state = "repairFailed";
     this.#events.push({ type: "repairFailed", cause });

@@ -25,8 +25,10 @@ export class Route {
   #goal;
   /** Which of the application's own addresses comes next. */
   #next = 0;
-  /** How many of them were not tried since a connection fell silent. */
-  #untried = 0;
+  /** Tries at them since the connection broke; many if none ever did. */
+  #tried = Infinity;
+  /** Whether it fell silent. */
+  #silent = false;
 
   /**
    * @param {readonly string[]} urls at least one
@@ -75,7 +77,8 @@ export class Route {
   broke(spent, silent) {
     this.#namedTries = 0;
     this.#due = !silent;
-    this.#untried = silent ? this.#urls.length : 0;
+    this.#tried = 0;
+    this.#silent = silent;
     if (!spent && !silent && this.#worked !== undefined) this.#next = this.#urls.indexOf(this.#worked);
   }
 
@@ -120,9 +123,18 @@ export class Route {
     return this.#goal === "advertised";
   }
 
-  /** Whether the present try is one after silence, and another address may do better. */
-  get isHurried() {
-    return this.#goal === "configured" && this.#untried > 0;
+  /** Whether one of the application's own addresses was not tried since the connection broke. */
+  get hasUntried() {
+    return this.#tried < this.#urls.length;
+  }
+
+  /**
+   * How often all addresses were tried in vain since the connection fell silent, before the present
+   * try at one of several; `undefined` if that has its whole time.
+   */
+  get round() {
+    const isHurried = this.#silent && this.#goal === "configured" && this.#urls.length > 1;
+    return isHurried ? Math.floor((this.#tried - 1) / this.#urls.length) : undefined;
   }
 
   /** @returns {string} */
@@ -139,7 +151,7 @@ export class Route {
       return this.#advertised;
     }
     this.#goal = "configured";
-    this.#untried = Math.max(this.#untried - 1, 0);
+    this.#tried += 1;
     this.#next += 1;
     return this.#url(this.#next - 1);
   }

@@ -24,6 +24,7 @@ import { Route } from "./route.js";
  * @property {import("./codes.js").Action} action what the reason asks for
  * @property {number} retryAfter the node's wish; 0: none
  * @property {boolean} goesOn whether the node named another address to go to
+ * @property {boolean} isStoreDown whether the node does not reach the store; another one may
  * @property {boolean} silent whether nothing came any more
  * @property {number} timeout how long a session lives without a connection
  * @property {number} silence how long a connection lives at least before it can be half-open
@@ -117,8 +118,10 @@ export class Tries {
     const { tryTimeout, advertisedTryTimeout } = this.#limits;
     const shorter = Math.min(tryTimeout, advertisedTryTimeout);
     if (this.#route.isAdvertised) return shorter;
-    if (!this.#route.isHurried) return tryTimeout;
-    return Math.min(Math.max(HURRIED_TRY_ROUND_TRIPS * rtt, HURRIED_TRY_MIN_MS), shorter);
+    const { round } = this.#route;
+    if (round === undefined) return tryTimeout;
+    const enough = Math.max(HURRIED_TRY_ROUND_TRIPS * rtt, HURRIED_TRY_MIN_MS);
+    return Math.min(Math.min(enough, shorter) * 2 ** round, tryTimeout);
   }
 
   /**
@@ -174,7 +177,7 @@ export class Tries {
    * @param {Break} end
    * @param {number} now
    */
-  broke({ wasLive, action, retryAfter, goesOn, silent, timeout, silence }, now) {
+  broke({ wasLive, action, retryAfter, goesOn, isStoreDown, silent, timeout, silence }, now) {
     this.stop();
     // A connection that broke right after its Welcome, or that one side finds fault with each
     // time, is a failed try: else the client would come back for ever, at once.
@@ -189,7 +192,8 @@ export class Tries {
     }
     const left = this.#brokenAt + (this.#limits.totalTime ?? timeout) - now;
     if (counts ? this.#backoff.exhausted : left <= 0) return false;
-    const uncounted = action === "wait"
+    const isAside = isStoreDown && this.#route.hasUntried;
+    const uncounted = action === "wait" && !isAside
       ? Math.min(left, this.#backoff.refused(retryAfter, goesOn))
       : this.#backoff.aside;
     const wait = counts ? this.#backoff.delay() : uncounted;

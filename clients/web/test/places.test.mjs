@@ -156,7 +156,7 @@ test("what the one that fell silent advertised is not the first to go to either"
   goesOn(world);
 });
 
-test("after silence a try is given up soon while another address was not tried", () => {
+test("after silence a try at one of several is given up soon, and later each round", () => {
   const all = ["ws://a/link", "ws://b/link", "ws://c/link"];
   const world = live({ urls: all });
   world.passing = false;
@@ -167,12 +167,31 @@ test("after silence a try is given up soon while another address was not tried",
   assert.deepEqual(urls(world), ["ws://b/link", "ws://c/link"]);
   world.run(1_000);
   assert.deepEqual(urls(world).slice(2), ["ws://a/link"]);
-  // All were tried: now each has its whole time.
-  world.run(4_000);
-  assert.equal(urls(world).length, 3);
-  world.silent.clear();
-  world.run(2_000);
+  // All were tried: now each has more time.
+  world.run(1_000);
   assert.deepEqual(urls(world).slice(3), ["ws://b/link"]);
+  world.run(1_200);
+  assert.equal(urls(world).length, 4);
+  world.silent.clear();
+  world.run(1_500);
+  assert.deepEqual(urls(world).slice(4), ["ws://c/link"]);
+  goesOn(world);
+});
+
+test("a node without its store is left at once for an address that was not tried", () => {
+  const world = live({ urls: [HOME, OTHER] });
+  const down = { code: 322, retryAfter: 3_000 };
+  world.node.others.set(HOME, [down, down]);
+  world.breakPipe();
+  world.run(300);
+  assert.deepEqual(urls(world), [HOME, OTHER]);
+  // Where no address is left the wait is kept.
+  world.node.others.set(OTHER, [down]);
+  world.breakPipe();
+  world.run(1_000);
+  assert.deepEqual(urls(world).slice(2), [OTHER, HOME]);
+  world.run(4_000);
+  assert.deepEqual(urls(world).slice(4), [OTHER]);
   goesOn(world);
 });
 

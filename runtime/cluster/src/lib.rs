@@ -50,7 +50,7 @@ pub use header::{Header, Identity, State};
 pub use held::{Gone, Held, HeldAction};
 pub use id::{Class, Member, NodeId, RecordId, SessionKey, TooLong};
 pub use law::{Law, NotNow, Rule, StepName};
-pub use membership::{Entries, LeaseConfig, MemberAction, Membership, WallClock};
+pub use membership::{Entries, LeaseConfig, MemberAction, Membership, WallClock, is_adrift};
 pub use outcome::Outcome;
 pub use placement::{Host, Placed, Placement, PlacementAction, Proof, Read};
 pub use plan::{Commit, Guard, Holder, Request, Row, Value};

@@ -4,6 +4,7 @@
 //! and only such reads count against others. So a store that hangs, or a machine that was
 //! suspended, kills nobody.
 
+mod adrift;
 mod clocks;
 mod observer;
 
@@ -21,6 +22,7 @@ use crate::{
     outcome::Outcome,
     steps::Step,
 };
+pub use adrift::is_adrift;
 pub use clocks::WallClock;
 use observer::Observer;
 

@@ -36,9 +36,10 @@ pub const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same for the one try at the node's advertised address after a break: if the node is gone
 /// the player waits for it in vain, and any other node can take the session.
 pub const ADVERTISED_TRY_TIMEOUT: Duration = Duration::from_secs(2);
-/// After silence, while there is a configured address that was not tried since, a try has so many
+/// After silence, where there are several configured addresses, the first try at each has so many
 /// round trips: opening a connection, encrypting it and resuming take five, and the rest is the
-/// node's. Such a try is often at another node that no way leads to, and the player waits.
+/// node's. Such a try is often at another node that no way leads to, and the player waits. Each
+/// time that all were tried in vain it is doubled, up to [`TRY_TIMEOUT`].
 pub const HURRIED_TRY_ROUND_TRIPS: u32 = 8;
 /// At least this long, whatever the round trip: a node may have to wake a session, or wait for its
 /// store. At most [`ADVERTISED_TRY_TIMEOUT`].

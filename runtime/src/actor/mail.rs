@@ -42,6 +42,8 @@ pub(crate) enum ToSession {
     Release(Release),
     /// Others declared this node dead.
     Fenced,
+    /// This node alone is without the store: its clients are better off at another one.
+    Adrift,
     /// Its queues, in the bits of `Inboxes`, have something new.
     Poked(Arc<AtomicU8>),
     /// Something was found out of somebody whom it has met.
@@ -107,8 +109,8 @@ impl<S: Session> SessionActor<S> {
         {
             any = true;
             match message {
-                // Dealt with when they came.
-                ToSession::Resume(_) | ToSession::Poked(_) => {}
+                // Dealt with when they came, or not true any more.
+                ToSession::Resume(_) | ToSession::Poked(_) | ToSession::Adrift => {}
                 ToSession::Server(message) => self.queue_server_message(message),
                 ToSession::Undelivered(to, why) => self.queue_undelivered(to, why),
                 ToSession::End(code) => self.link.end(code),

@@ -219,6 +219,15 @@ impl<S: Session> SessionActor<S> {
         self.link.end(code);
     }
 
+    /// The client goes to another node now, not only when it has heard nothing for long. Nothing is
+    /// said to it: what may be said is not known here any more.
+    fn let_go(&mut self, now: Instant) {
+        if !self.acts {
+            self.leaving.resume = None;
+            self.drop_connection(now);
+        }
+    }
+
     /// What is said to a session that is suspended: only what cannot wait.
     pub(super) fn take_urgent_mail(&mut self, now: Instant) -> bool {
         let mut any = false;
@@ -226,6 +235,7 @@ impl<S: Session> SessionActor<S> {
             match message {
                 ToSession::Asked(asked) => self.asked(*asked, now),
                 ToSession::Fenced => self.fence(now),
+                ToSession::Adrift => self.let_go(now),
                 ToSession::End(code) if self.only_waits_for_key() => self.end_without_key(code),
                 ToSession::EndForKey(key) if self.only_waits_for_key() => {
                     if self.holds_key(&key) {

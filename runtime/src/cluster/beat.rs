@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use throughline_canary::canary;
 use throughline_cluster::{
     Entries, LeaseConfig, Member, MemberAction, Membership, NodeInfo, Outcome, StepName,
@@ -12,7 +12,7 @@ use throughline_link::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Cluster, Stage, View, look, message, message::Tell, random_number, rows, serve, sweep,
+    Cluster, Stage, View, adrift, look, message, message::Tell, random_number, rows, serve, sweep,
 };
 use crate::{
     actor::ToSession,
@@ -36,6 +36,8 @@ pub(crate) enum Order {
 enum Answer {
     Commit(StepName, Outcome),
     Entries(Option<Entries>),
+    /// If this node is without the store and not every other one: those.
+    Adrift(Option<Vec<Member>>),
 }
 
 struct Beats {
@@ -50,6 +52,7 @@ struct Beats {
     queues: look::QueueLook,
     due_soon: DueSoon,
     balancer: Balancer,
+    asking: adrift::Asking,
 }
 
 /// Keeps this node's lease until it is stopped. `joined` turns true when it has joined.
@@ -72,6 +75,7 @@ pub(super) async fn run(
         queues: look::QueueLook::default(),
         due_soon: DueSoon::default(),
         balancer: Balancer::default(),
+        asking: adrift::Asking::default(),
         node,
     };
     loop {
@@ -106,7 +110,9 @@ impl Beats {
     fn wait(&self) -> Duration {
         let now = self.node.clock.lease_now();
         let next = self.membership.poll_timeout().map_or(LOOK_EVERY, |at| at.since(now));
-        if self.node.clock.may_be_suspended() { next.min(LOOK_EVERY) } else { next }
+        // A lease that is over is a reason to ask around.
+        let is_over = self.membership.lease_until().is_some_and(|until| until <= now);
+        if is_over || self.node.clock.may_be_suspended() { next.min(LOOK_EVERY) } else { next }
     }
 
     /// A worker that is stuck beyond the deadline of turns does not hand over what it owns: this
@@ -136,6 +142,7 @@ impl Beats {
                 self.look_at_vactors();
             }
             Answer::Entries(None) => self.membership.handle_read_failed(),
+            Answer::Adrift(reach) => self.asking.answered(&self.node, reach),
         }
     }
 
@@ -196,6 +203,22 @@ impl Beats {
         }
         let now = self.node.clock.lease_now();
         self.publish(None, now);
+        self.look_around(now);
+    }
+
+    /// Asks the others for the store once the lease is over; forgets about it once it is back.
+    fn look_around(&mut self, now: Instant) {
+        let cluster = &self.node.cluster;
+        match self.membership.lease_until() {
+            Some(until) if until <= now => {
+                if let Some(asked) = self.asking.ask(&self.node, now) {
+                    self.calls.push(Box::pin(asked.map(Answer::Adrift)));
+                }
+            }
+            Some(_) if cluster.is_adrift() => cluster.set_adrift(None),
+            // Or it joins again, and reaches the store for that.
+            _ => {}
+        }
     }
 
     /// Others declared this node dead: all it had is dropped, and nothing of it leaves.

@@ -204,6 +204,9 @@ pub(crate) async fn create(
     snapshot: Option<(Bytes, u32)>,
 ) -> Result<Box<Holding>, Refusal> {
     let cluster: &Cluster = &node.cluster;
+    if let Some(refusal) = cluster.sends_away() {
+        return Err(refusal);
+    }
     let identity = Identity::new(kind, &[], secret.clone());
     let identity = identity.map_err(|error| refusal(CloseCode::UnknownKind, error.to_string()))?;
     let creation = Creation {

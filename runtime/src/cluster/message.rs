@@ -39,6 +39,9 @@ pub(super) enum Call {
     /// A message of this session was not handled by that one after all.
     #[serde(rename = "undelivered")]
     Undelivered { sender: SessionId, to: Addressee, why: Why },
+    /// How long ago was the last beat of the node that is asked? The caller cannot beat.
+    #[serde(rename = "since-beat")]
+    SinceBeat,
 }
 
 /// Who a message was for.
@@ -193,6 +196,9 @@ pub(super) enum Answer {
     /// The mailbox of the session is full.
     #[serde(rename = "full")]
     Full,
+    /// The last beat was so long ago.
+    #[serde(rename = "since-beat")]
+    SinceBeat { ms: u64 },
 }
 
 pub(super) fn encode<T: Serialize>(message: &T) -> Bytes {

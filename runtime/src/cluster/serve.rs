@@ -84,6 +84,11 @@ impl Serve for Server {
                     if poke::poked(node, &queues) { Answer::Done } else { Answer::ReadAgain };
                 answer.answer(message::encode(&said));
             }
+            Call::SinceBeat => {
+                let since = node.cluster.since_beat(node);
+                let ms = since.map_or(u64::MAX, |since| since.as_millis() as u64);
+                answer.answer(message::encode(&Answer::SinceBeat { ms }));
+            }
             Call::EndForKey { id, key } => match node.directory.find(id) {
                 Some(actor) => {
                     let told = actor.try_send(ToSession::EndForKey(key)).is_ok();

@@ -59,8 +59,8 @@ impl ClientLink {
         self.try_at(now + wait, now);
     }
 
-    /// A try that does not count has failed.
-    fn try_elsewhere(&mut self, now: Instant) {
+    /// A try that does not count has failed, or another address may do better than this one.
+    pub(super) fn try_elsewhere(&mut self, now: Instant) {
         if self.time_left(now).is_zero() {
             self.fail();
             return;
@@ -77,7 +77,7 @@ impl ClientLink {
             self.tries = 0;
         }
         self.restart_at = None;
-        self.route.broke(failed, cause == Cause::Silence, &self.config);
+        self.route.broke(failed, cause == Cause::Silence);
         self.tell(ClientEvent::RepairStarted);
     }
 

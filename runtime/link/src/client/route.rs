@@ -33,8 +33,10 @@ pub(super) struct Route {
     goal: Option<Goal>,
     /// Which of the configured addresses comes next.
     next: usize,
-    /// How many of the configured addresses were not tried since a connection fell silent.
-    untried: usize,
+    /// Tries at configured addresses since the connection broke.
+    tried: usize,
+    /// It fell silent.
+    is_silent: bool,
 }
 
 impl Route {
@@ -51,12 +53,11 @@ impl Route {
 
     /// A live connection broke. `failed`: it was of no use. `is_silent`: its node may stand still,
     /// so nothing else of it is tried either, before others are.
-    pub(super) fn broke(&mut self, failed: bool, is_silent: bool, config: &ClientConfig) {
+    pub(super) fn broke(&mut self, failed: bool, is_silent: bool) {
         self.named_tries = 0;
-        self.untried = 0;
+        (self.tried, self.is_silent) = (0, is_silent);
         if is_silent {
             self.advertised = None;
-            self.untried = config.addresses.len();
         }
         let is_spent = failed || is_silent;
         if let (false, Some(Goal::Configured(index))) = (is_spent, self.goal.take()) {
@@ -122,18 +123,31 @@ impl Route {
         let index = self.next % config.addresses.len().max(1);
         self.next = index + 1;
         self.goal = Some(Goal::Configured(index));
-        self.untried = self.untried.saturating_sub(1);
-        let timeout = if self.untried > 0 { hurried(config, rtt) } else { config.try_timeout };
+        let timeout = self.time(config, rtt);
+        self.tried = self.tried.saturating_add(1);
         (config.addresses.get(index).cloned().unwrap_or_default(), timeout)
+    }
+
+    /// Whether a configured address was not tried since the connection broke.
+    pub(super) const fn has_untried(&self, config: &ClientConfig) -> bool {
+        self.tried < config.addresses.len()
+    }
+
+    /// The time of a try at a configured address. After silence, where there are several, it is
+    /// short at first, and doubled each time that all were tried.
+    fn time(&self, config: &ClientConfig, rtt: Option<Duration>) -> Duration {
+        let round = match config.addresses.len() {
+            several @ 2.. if self.is_silent => self.tried / several,
+            _ => return config.try_timeout,
+        };
+        let enough = rtt.map(|rtt| rtt.saturating_mul(HURRIED_TRY_ROUND_TRIPS));
+        let enough = enough.map_or(Duration::MAX, |enough| enough.max(HURRIED_TRY_MIN));
+        // By then it has the whole time, whatever it began with.
+        let doubled = 1 << round.min(16);
+        enough.min(shorter(config)).saturating_mul(doubled).min(config.try_timeout)
     }
 }
 
 fn shorter(config: &ClientConfig) -> Duration {
     config.advertised_try_timeout.min(config.try_timeout)
-}
-
-/// The time of a try while another address may do better.
-fn hurried(config: &ClientConfig, rtt: Option<Duration>) -> Duration {
-    let enough = rtt.map(|rtt| rtt.saturating_mul(HURRIED_TRY_ROUND_TRIPS).max(HURRIED_TRY_MIN));
-    enough.unwrap_or(Duration::MAX).min(shorter(config))
 }

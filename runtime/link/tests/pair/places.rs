@@ -153,7 +153,7 @@ fn what_the_one_that_fell_silent_advertised_is_not_the_first_either() {
 }
 
 #[test]
-fn after_silence_a_try_is_given_up_soon_while_another_address_was_not_tried() {
+fn after_silence_a_try_at_one_of_several_addresses_is_given_up_soon_and_later_each_round() {
     let mut pair = live_as(client_of(&["a:1", "b:1", "c:1"]), LinkConfig::default());
     // No way leads to these any more, as if their nodes stood still.
     pair.net.silent.extend(["b:1", "c:1", "a:1"]);
@@ -163,12 +163,45 @@ fn after_silence_a_try_is_given_up_soon_while_another_address_was_not_tried() {
     assert_eq!(pair.client.dials[2..], ["c:1"]);
     pair.run(SECOND);
     assert_eq!(pair.client.dials[3..], ["a:1"]);
-    // All were tried: now each has its whole time.
-    pair.run(4 * SECOND);
-    assert_eq!(pair.client.dials.len(), 4);
-    pair.net.silent.clear();
-    pair.run(2 * SECOND);
+    // All were tried: now each has more time.
+    pair.run(SECOND);
     assert_eq!(pair.client.dials[4..], ["b:1"]);
+    pair.run(SECOND + SECOND / 5);
+    assert_eq!(pair.client.dials.len(), 5);
+    pair.net.silent.clear();
+    pair.run(SECOND + SECOND / 2);
+    assert_eq!(pair.client.dials[5..], ["c:1"]);
+    goes_on(&mut pair);
+}
+
+#[test]
+fn after_silence_a_try_at_the_only_address_has_its_whole_time() {
+    let mut pair = live();
+    pair.net.silent.push(HOME);
+    fall_silent(&mut pair);
+    pair.run(5 * SECOND - SECOND / 10);
+    assert_eq!(pair.client.dials, [HOME, HOME]);
+    pair.net.silent.clear();
+    pair.run(SECOND);
+    goes_on(&mut pair);
+}
+
+#[test]
+fn a_node_without_its_store_is_left_at_once_for_an_address_that_was_not_tried() {
+    let mut pair = live_as(client_of(&["a:1", "b:1"]), LinkConfig::default());
+    let down = Refusal { retry_after_ms: 3_000, ..Refusal::of(CloseCode::StoreDown) };
+    refuses(&mut pair, "a:1", [down.clone(), down.clone()]);
+    break_all(&mut pair);
+    pair.run(SECOND / 2);
+    assert_eq!(pair.client.dials, ["a:1", "a:1", "b:1"]);
+    goes_on(&mut pair);
+    // Where no address is left the wait is kept.
+    refuses(&mut pair, "b:1", [down]);
+    break_all(&mut pair);
+    pair.run(SECOND);
+    assert_eq!(pair.client.dials[3..], ["b:1", "a:1"]);
+    pair.run(4 * SECOND);
+    assert_eq!(pair.client.dials[5..], ["b:1"]);
     goes_on(&mut pair);
 }
 

@@ -33,6 +33,47 @@ impl Session for Counter {
     }
 }
 
+/// How long players wait for an answer, in ms, from when their node no longer reaches the store;
+/// `others_too`: no other node does either, for ten seconds.
+fn cut(others_too: bool) -> (u32, u64) {
+    let cluster = TestCluster::new(3, |node| node.sessions::<Counter>());
+    let mut players: Vec<_> = (0..12).map(|n| cluster.player(format!("player {n}"))).collect();
+    for player in &mut players {
+        player.send(&Step);
+        player.expect(|count: &Count| *count == Count(1));
+    }
+    let node = players[0].node().expect("her session is somewhere");
+    players.retain(|player| player.node() == Some(node));
+    let away: Vec<_> = (0..3).filter(|n| others_too || *n == node).collect();
+    away.iter().for_each(|n| cluster.cut_store(*n));
+    players.iter_mut().for_each(|player| player.send(&Step));
+    let (mut ms, mut repairs) = (0, 0);
+    while !players.is_empty() && ms < 30_000 {
+        cluster.advance(Duration::from_millis(50));
+        ms += 50;
+        if others_too && ms == 10_000 {
+            away.iter().for_each(|n| cluster.heal_store(*n));
+        }
+        players.retain_mut(|player| {
+            repairs = repairs.max(player.repairs());
+            !player.received().contains(&Count(2))
+        });
+    }
+    (ms, repairs)
+}
+
+#[test]
+fn p7_a_node_that_alone_loses_the_store_lets_its_players_go_before_they_notice() {
+    let (ms, repairs) = cut(false);
+    assert!(ms <= 4_500 && repairs == 1, "{ms} ms, {repairs} repairs");
+}
+
+#[test]
+fn p7_players_stay_where_they_are_while_no_node_reaches_the_store() {
+    let (ms, _) = cut(true);
+    assert!((10_000..16_000).contains(&ms), "{ms} ms");
+}
+
 /// The longest time from a node's standstill to the next answer, of players that it served, in ms.
 fn longest(is_next_cut_off: bool) -> u32 {
     let cluster = TestCluster::new(3, |node| node.sessions::<Counter>());
