@@ -28,6 +28,8 @@ pub const MARGIN: Duration = Duration::from_millis(500);
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);
 /// An owner that does not answer for so long is asked through the store.
 pub const ASK_TIMEOUT: Duration = Duration::from_secs(1);
+/// The same for a record that may be seized: that harms nobody, and its player waits.
+pub const SEIZE_TIMEOUT: Duration = Duration::from_millis(400);
 /// A resume that found no place in so long is told to try again: the owner's death takes a term,
 /// and a beat to be seen.
 pub const PLACEMENT_TIMEOUT: Duration = Duration::from_secs(5);

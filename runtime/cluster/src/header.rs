@@ -86,6 +86,13 @@ impl State {
         matches!(self, Self::Parked | Self::Handed | Self::Committed)
     }
 
+    /// Whether nothing leaves its owner before the owner's next commit, so that it may be taken
+    /// from one that does not answer.
+    #[must_use]
+    pub const fn may_be_seized(self) -> bool {
+        matches!(self, Self::Handed | Self::Committed)
+    }
+
     /// Whether it is over.
     #[must_use]
     pub const fn is_ended(self) -> bool {

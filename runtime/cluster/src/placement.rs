@@ -12,7 +12,7 @@ use throughline_link::Instant;
 
 use crate::{
     ask::{Ask, Reply},
-    defaults::{ASK_TIMEOUT, BEAT, PLACEMENT_COMMITS_MAX, PLACEMENT_TIMEOUT},
+    defaults::{ASK_TIMEOUT, BEAT, PLACEMENT_COMMITS_MAX, PLACEMENT_TIMEOUT, SEIZE_TIMEOUT},
     entry::Entry,
     header::{Header, Identity, State},
     id::{Member, RecordId},
@@ -243,7 +243,7 @@ impl Placement {
             let step = self.law.take(header, owner, &self.host.me, &taken);
             return self.own(step, snapshot);
         }
-        if is_silent && header.state == State::Committed {
+        if is_silent && header.state.may_be_seized() {
             let step = self.law.seize(header, &self.host.me, self.attempt);
             return self.own(step, snapshot);
         }
@@ -343,7 +343,7 @@ impl Placement {
         match self.stage {
             Stage::Over => {}
             _ if now >= self.until => self.refuse(Refusal::NOT_YET),
-            Stage::Asking { owner, epoch, at } if now.since(at) >= ASK_TIMEOUT => {
+            Stage::Asking { owner, epoch, at } if now.since(at) >= self.patience() => {
                 // Its answer may have been lost: what it committed is seen first.
                 self.silent = Some((owner, epoch));
                 self.requested = false;
@@ -405,10 +405,17 @@ impl Placement {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.stage {
             Stage::Over => None,
-            Stage::Asking { at, .. } => Some((at + ASK_TIMEOUT).min(self.until)),
+            Stage::Asking { at, .. } => Some((at + self.patience()).min(self.until)),
             Stage::Waiting { again } => Some(again.min(self.until)),
             _ => Some(self.until),
         }
+    }
+
+    /// How long the owner that is asked may take.
+    fn patience(&self) -> Duration {
+        let state = self.read.header.as_ref().map(|header| header.state);
+        let may_be_seized = state.is_some_and(State::may_be_seized);
+        if may_be_seized { SEIZE_TIMEOUT } else { ASK_TIMEOUT }
     }
 
     /// The client's attempt.

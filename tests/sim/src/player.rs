@@ -32,6 +32,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(3);
 /// A session may be gone whose client was away for about as long as it is kept.
 pub(crate) const EXPIRES: Duration = Duration::from_secs(50);
 
+/// What a session has to say when its client comes back is there by then.
+const TOLD: Duration = Duration::from_secs(2);
+
 /// What all players of a run share.
 pub(crate) struct Table {
     pub(crate) phase: Cell<Phase>,
@@ -82,6 +85,8 @@ struct Talk {
     /// It asked for what ends a session.
     is_asking_for_trouble: bool,
     broken_since: Option<Instant>,
+    /// When it was repaired last, and how long that took.
+    back: Option<(Instant, Duration)>,
     asked_report: Option<Instant>,
 }
 
@@ -217,7 +222,10 @@ impl Player {
                 Err(error) => truth::fail(format_args!("{} cannot read: {error}", self.name)),
             },
             Event::RepairStarted => talk.broken_since = Some(Instant::now()),
-            Event::Repaired { .. } => talk.broken_since = None,
+            Event::Repaired { .. } => {
+                let broken = talk.broken_since.take();
+                talk.back = broken.map(|since| (Instant::now(), since.elapsed()));
+            }
             // The player clicks.
             Event::RepairFailed => client.retry(),
             Event::Ended(code, text) => {
@@ -262,7 +270,10 @@ impl Player {
         let (name, kind) = (&self.name, self.kind);
         truth::note(format_args!("{name}: session {id} ended: {code:?} {text}"));
         self.table.seats.borrow_mut().remove(name);
-        let was_away = talk.broken_since.is_some_and(|since| since.elapsed() > EXPIRES);
+        let is_away = talk.broken_since.is_some_and(|since| since.elapsed() > EXPIRES);
+        // It came back only to hear that it had come too late.
+        let is_told = |(at, took): (Instant, Duration)| at.elapsed() < TOLD && took > EXPIRES;
+        let was_away = is_away || talk.back.is_some_and(is_told);
         let is_new = talk.told == 0;
         let is_right = match code {
             CloseCode::Lost => truth::is_bereft(id) && (kind == ROAMER || is_new),

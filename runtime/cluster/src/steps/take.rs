@@ -101,16 +101,17 @@ impl Law {
         Ok(change.finish(StepName::Turn))
     }
 
-    /// Takes a record, every turn of which is committed before its effects leave, from an owner
-    /// that is alive and does not answer: its next commit will be refused.
+    /// Takes a record from an owner that is alive and does not answer: one of which every turn is
+    /// committed before its effects leave, or one that was handed over and not begun. In both cases
+    /// nothing leaves its owner before its next commit, which will be refused.
     ///
     /// # Errors
     /// [`NotNow`]: not such a record, an old attempt, or this node may not have it or cannot read
     /// it.
     pub fn seize(&self, read: &Header, me: &Entry, attempt: u64) -> Result<Step, NotNow> {
         let wrong = NotNow::WrongState(read.id.clone());
-        let committed = read.state == State::Committed;
-        self.require(Rule::SeizeCommitted, committed && read.owner.is_some(), wrong)?;
+        let may_be = read.state.may_be_seized() && read.owner.is_some();
+        self.require(Rule::SeizeCommitted, may_be, wrong)?;
         self.require_attempt(read, attempt)?;
         self.require_reads(Rule::ClaimReads, me, read)?;
         let mut change = Change::of(self, Rule::SeizeHeader, read);

@@ -193,12 +193,34 @@ fn a_silent_owner_of_committed_turns_is_passed_over_and_fenced() {
     let (mut store, mut owner) = running(each_turn());
     let mut placement = Placement::new(host(&store), id(), 1, 7, at(0));
     asked(place(&mut store, &mut placement, at(0)));
-    placement.handle_timeout(at(999));
-    assert!(place(&mut store, &mut placement, at(999)).is_empty());
-    placement.handle_timeout(at(1_000));
-    here(place(&mut store, &mut placement, at(1_000)));
+    placement.handle_timeout(at(399));
+    assert!(place(&mut store, &mut placement, at(399)).is_empty());
+    placement.handle_timeout(at(400));
+    here(place(&mut store, &mut placement, at(400)));
     owner.turn(turn(each_turn())).unwrap();
     assert_eq!(drive(&mut store, &mut owner), [HeldAction::Gone(Gone::Fenced)]);
+}
+
+#[test]
+fn a_silent_owner_that_has_not_begun_is_passed_over_and_fenced() {
+    let (mut store, mut owner) = running(TurnState::Running);
+    let mut placement = Placement::new(host(&store), id(), 1, 7, at(0));
+    let ask = asked(place(&mut store, &mut placement, at(0)));
+    owner.handle_ask(ask, entry_2(&store), &[]);
+    drive(&mut store, &mut owner);
+    let handed = store.header(&id()).expect("a header");
+    assert_eq!((handed.state, handed.owner), (State::Handed, Some(member(2, 1))));
+    // Node 2 is killed before its first commit, or slow; its client is back at node 1.
+    let back = Host { me: store.entry(member(1, 1)), ..host(&store) };
+    let mut placement = Placement::new(back, id(), 2, 8, at(0));
+    asked(place(&mut store, &mut placement, at(0)));
+    placement.handle_timeout(at(400));
+    let (header, snapshot) = here(place(&mut store, &mut placement, at(400)));
+    assert_eq!((header.owner, header.attempt), (Some(member(1, 1)), 2));
+    assert_eq!(snapshot.expect("it was handed over").body, "snapshot");
+    let mut slow = Held::new(handed);
+    slow.turn(turn(TurnState::Running)).expect("as far as it knows");
+    assert_eq!(drive(&mut store, &mut slow), [HeldAction::Gone(Gone::Fenced)]);
 }
 
 #[test]
