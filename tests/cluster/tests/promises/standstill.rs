@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use throughline::prelude::*;
-use throughline_testing::TestCluster;
+use throughline_testing::{Player, TestCluster};
 
 #[derive(Serialize, Deserialize)]
 struct Counter {
@@ -33,9 +33,8 @@ impl Session for Counter {
     }
 }
 
-/// How long players wait for an answer, in ms, from when their node no longer reaches the store;
-/// `others_too`: no other node does either, for ten seconds.
-fn cut(others_too: bool) -> (u32, u64) {
+/// A cluster, and those of its players that one of its nodes serves.
+fn served() -> (TestCluster, usize, Vec<Player>) {
     let cluster = TestCluster::new(3, |node| node.sessions::<Counter>());
     let mut players: Vec<_> = (0..12).map(|n| cluster.player(format!("player {n}"))).collect();
     for player in &mut players {
@@ -44,16 +43,18 @@ fn cut(others_too: bool) -> (u32, u64) {
     }
     let node = players[0].node().expect("her session is somewhere");
     players.retain(|player| player.node() == Some(node));
-    let away: Vec<_> = (0..3).filter(|n| others_too || *n == node).collect();
-    away.iter().for_each(|n| cluster.cut_store(*n));
+    (cluster, node, players)
+}
+
+/// The longest time from now to the next answer, in ms, and the most repairs of a player until
+/// then. `at` is called with the time that has passed.
+fn longest(cluster: &TestCluster, mut players: Vec<Player>, mut at: impl FnMut(u32)) -> (u32, u64) {
     players.iter_mut().for_each(|player| player.send(&Step));
     let (mut ms, mut repairs) = (0, 0);
     while !players.is_empty() && ms < 30_000 {
         cluster.advance(Duration::from_millis(50));
         ms += 50;
-        if others_too && ms == 10_000 {
-            away.iter().for_each(|n| cluster.heal_store(*n));
-        }
+        at(ms);
         players.retain_mut(|player| {
             repairs = repairs.max(player.repairs());
             !player.received().contains(&Count(2))
@@ -64,48 +65,39 @@ fn cut(others_too: bool) -> (u32, u64) {
 
 #[test]
 fn p7_a_node_that_alone_loses_the_store_lets_its_players_go_before_they_notice() {
-    let (ms, repairs) = cut(false);
+    let (cluster, node, players) = served();
+    cluster.cut_store(node);
+    let (ms, repairs) = longest(&cluster, players, |_| {});
     assert!(ms <= 4_500 && repairs == 1, "{ms} ms, {repairs} repairs");
 }
 
 #[test]
-fn p7_players_stay_where_they_are_while_no_node_reaches_the_store() {
-    let (ms, _) = cut(true);
-    assert!((10_000..16_000).contains(&ms), "{ms} ms");
-}
-
-/// The longest time from a node's standstill to the next answer, of players that it served, in ms.
-fn longest(is_next_cut_off: bool) -> u32 {
-    let cluster = TestCluster::new(3, |node| node.sessions::<Counter>());
-    let mut players: Vec<_> = (0..12).map(|n| cluster.player(format!("player {n}"))).collect();
-    for player in &mut players {
-        player.send(&Step);
-        player.expect(|count: &Count| *count == Count(1));
-    }
-    let node = players[0].node().expect("her session is somewhere");
-    players.retain(|player| player.node() == Some(node));
-    cluster.freeze(node);
-    if is_next_cut_off {
-        cluster.cut_store((node + 1) % 3);
-    }
-    players.iter_mut().for_each(|player| player.send(&Step));
-    let mut ms = 0;
-    while !players.is_empty() && ms < 30_000 {
-        cluster.advance(Duration::from_millis(50));
-        ms += 50;
-        players.retain_mut(|player| !player.received().contains(&Count(2)));
-    }
-    ms
+fn p7_players_are_not_let_go_while_no_node_reaches_the_store() {
+    // Longer than a lease, and shorter than the silence that clients notice.
+    const AWAY_MS: u32 = 4_000;
+    let (cluster, _, players) = served();
+    (0..3).for_each(|n| cluster.cut_store(n));
+    let (ms, repairs) = longest(&cluster, players, |ms| {
+        if ms == AWAY_MS {
+            (0..3).for_each(|n| cluster.heal_store(n));
+        }
+    });
+    assert!((AWAY_MS..AWAY_MS + 2_000).contains(&ms) && repairs == 0, "{ms} ms, {repairs} repairs");
 }
 
 #[test]
 fn p7_a_session_whose_node_stands_still_goes_on_within_the_time_that_silence_takes() {
-    let ms = longest(false);
+    let (cluster, node, players) = served();
+    cluster.freeze(node);
+    let (ms, _) = longest(&cluster, players, |_| {});
     assert!(ms <= 5_500, "{ms} ms");
 }
 
 #[test]
 fn p7_a_node_that_does_not_reach_the_store_sends_a_client_on_at_once() {
-    let ms = longest(true);
+    let (cluster, node, players) = served();
+    cluster.freeze(node);
+    cluster.cut_store((node + 1) % 3);
+    let (ms, _) = longest(&cluster, players, |_| {});
     assert!(ms <= 6_500, "{ms} ms");
 }
