@@ -9,8 +9,9 @@
 //! `commit` writes what must last before anything of a turn leaves, and takes messages out of
 //! queues; `dead` is for those of them that nobody handles; `life` ends connections and sessions;
 //! `own` is the driver of the session's record, `leave` how it goes to another node; `peers` is
-//! whom it has met; `turn` owns the game's state; `timers`, `meter`, `delay` are small machines.
+//! whom it has met; `alive` is what a session that stands still tells its client; `turn` owns the game's state; `timers`, `meter`, `delay` are small machines.
 
+mod alive;
 mod careful;
 mod commit;
 mod dead;
@@ -58,6 +59,7 @@ use crate::{
     vactor::Caller,
     worker::Worker,
 };
+use alive::Signs;
 use commit::Committing;
 use delay::SimulatedLink;
 use inbox::Inbox;
@@ -166,6 +168,8 @@ struct Connection {
     held_until: Option<Instant>,
     /// Reading was paused, by our own choice.
     paused: bool,
+    /// The signs of life, while the session stands still.
+    signs: Option<Signs>,
     /// What came that is no frame.
     garbage: Option<FrameError>,
     /// Counts against the limits of connections, and as one that carries a session.
@@ -183,6 +187,7 @@ impl Connection {
             said_goodbye: false,
             held_until: None,
             paused: false,
+            signs: None,
             garbage: None,
             permits,
         }

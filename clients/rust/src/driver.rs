@@ -207,7 +207,7 @@ impl Driver {
         match opened {
             Ok(wire) => {
                 self.connection = Connection::Open(wire);
-                self.link.handle_connected(self.now);
+                self.link.handle_connected();
             }
             Err(error) => self.lost(error),
         }

@@ -51,6 +51,18 @@ export const HEARTBEAT_MIN_MS = 50;
 /** Nothing received for so many heartbeats: the connection is half-open. */
 export const SILENT_HEARTBEATS = 2;
 
+/**
+ * A ping or a message without an answer for a heartbeat means half-open, too; on a slow way it has
+ * so many round trips: an answer leaves at once, and one lost packet is sent again within two.
+ */
+export const ANSWER_ROUND_TRIPS = 4;
+
+/**
+ * A client that looks so much later than it meant to was held up itself: the answer may be there.
+ * Longer than a page or a game stalls while it loads, it would be found in two heartbeats anyway.
+ */
+export const ANSWER_LATE_MS = 250;
+
 /** Pings whose answer is still awaited; older ones are forgotten. Two are in use normally. */
 export const PINGS_IN_FLIGHT = 8;
 

@@ -3,12 +3,19 @@
  * and the node's clock.
  */
 
-import { HEARTBEAT_MIN_MS, HEARTBEAT_MS, PINGS_IN_FLIGHT, SILENT_HEARTBEATS } from "./defaults.js";
+import {
+  ANSWER_LATE_MS, ANSWER_ROUND_TRIPS, HEARTBEAT_MIN_MS, HEARTBEAT_MS, PINGS_IN_FLIGHT,
+  SILENT_HEARTBEATS,
+} from "./defaults.js";
 
 export class Heartbeat {
   #interval = HEARTBEAT_MS;
   #pingAt = Infinity;
   #heardAt = Infinity;
+  /** When something left that the node answers; nothing was heard since. */
+  #askedAt = Infinity;
+  /** Whether a ping was sent since then. */
+  #pinged = false;
   #token = 0n;
   /** @type {Map<bigint, number>} when each ping without an answer was sent */
   #sent = new Map();
@@ -27,7 +34,7 @@ export class Heartbeat {
   start(now, interval, time) {
     this.#interval = Math.max(interval, HEARTBEAT_MIN_MS);
     this.#pingAt = now;
-    this.#heardAt = now;
+    this.heard(now);
     this.#sent.clear();
     // Until a round trip is known the Welcome's own time is the best there is.
     if (this.#rtt === undefined) this.#offset = time - now;
@@ -35,13 +42,23 @@ export class Heartbeat {
 
   stop() {
     this.#pingAt = Infinity;
-    this.#heardAt = Infinity;
+    this.heard(Infinity);
     this.#sent.clear();
   }
 
   /** @param {number} now */
   heard(now) {
     this.#heardAt = now;
+    this.#askedAt = Infinity;
+    this.#pinged = false;
+  }
+
+  /**
+   * Something leaves that the node answers.
+   * @param {number} now
+   */
+  asked(now) {
+    if (this.#askedAt === Infinity) this.#askedAt = now;
   }
 
   /** How long a silence means a half-open connection. */
@@ -51,12 +68,38 @@ export class Heartbeat {
 
   /** When something is to be done next. */
   get dueAt() {
-    return Math.min(this.#pingAt, this.#heardAt + this.silence);
+    return Math.min(this.#pingDueAt, this.#halfOpenAt);
   }
 
-  /** @param {number} now */
+  /**
+   * When the next ping is due: sooner if a message has no answer for half of a heartbeat. The
+   * answer to a message may have to wait, that to a ping does not.
+   */
+  get #pingDueAt() {
+    const waits = this.#pinged ? Infinity : this.#askedAt + this.#interval / 2;
+    return Math.min(this.#pingAt, waits);
+  }
+
+  /** After two heartbeats in which nothing was heard, or one if something was asked before it. */
+  get #halfOpenAt() {
+    const trips = (this.#rtt ?? 0) * ANSWER_ROUND_TRIPS;
+    const unanswered = this.#askedAt + Math.max(this.#interval, trips);
+    return Math.min(this.#heardAt + this.silence, unanswered);
+  }
+
+  /**
+   * Whoever looks much later than it was due stood still itself, and the answer may wait to be
+   * read: it is asked for once more.
+   * @param {number} now
+   */
   halfOpen(now) {
-    return now >= this.#heardAt + this.silence;
+    const at = this.#halfOpenAt;
+    if (now < at) return false;
+    if (now >= this.#heardAt + this.silence || now - at < ANSWER_LATE_MS) return true;
+    this.#askedAt = Infinity;
+    this.#pinged = false;
+    this.#pingAt = now;
+    return false;
   }
 
   /**
@@ -64,8 +107,10 @@ export class Heartbeat {
    * @param {number} now
    */
   ping(now) {
-    if (now < this.#pingAt) return undefined;
+    if (now < this.#pingDueAt) return undefined;
     this.#pingAt = now + this.#interval;
+    this.asked(now);
+    this.#pinged = true;
     this.#token += 1n;
     if (this.#sent.size === PINGS_IN_FLIGHT) {
       for (const oldest of this.#sent.keys()) {

@@ -267,7 +267,7 @@ export class Link {
       this.#lost({ code: undefined, name: "NoAnswer", text: "the node does not answer" }, now);
     }
     if (this.#connection.live && this.#wire.heartbeat.halfOpen(now)) {
-      this.#fail(Code.HalfOpen, "nothing heard for two heartbeats", now);
+      this.#fail(Code.HalfOpen, "the node does not answer any more", now);
     }
     if (this.#tries.leaves(now)) {
       this.#lost({ code: undefined, name: "Restarting", text: "" }, now);

@@ -95,6 +95,7 @@ export class Wire {
       if (full) break;
       outbox.wired();
       inbox.tell();
+      this.heartbeat.asked(now);
     }
     const due = now >= inbox.ackAt;
     if (due && fits(encodeFrame({ type: "ack", ack: inbox.handled }))) inbox.tell();

@@ -110,6 +110,32 @@ test("a silent connection is half-open after two heartbeats, and the session sta
   assert.equal(world.link.state, "live");
 });
 
+test("a message without an answer for a heartbeat is half-open, and is sent again", () => {
+  const world = live();
+  // Between two pings, so that it is the message that waits.
+  world.run(1_000);
+  world.passing = false;
+  const from = world.now;
+  world.send("1");
+  world.until(() => world.count("repairStarted") === 1);
+  assert.equal(world.now - from, 2_500);
+  world.passing = true;
+  world.run(1_000);
+  assert.equal(world.link.state, "live");
+  assert.equal(world.link.stats.acked, 1);
+});
+
+test("a page that stood still itself asks again before it gives up a connection", () => {
+  const world = live();
+  world.run(1_000);
+  world.passing = false;
+  world.send("1");
+  // No timer fires for over three seconds.
+  world.link.handleTimeout(world.now + 3_600);
+  assert.equal(world.count("repairStarted"), 0);
+  assert.equal(world.link.state, "live");
+});
+
 test("a ping leaves every heartbeat, and its pong keeps the connection", () => {
   const world = live();
   const before = world.node.session.line?.frames.length ?? 0;

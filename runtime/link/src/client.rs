@@ -3,6 +3,7 @@
 mod live;
 mod repair;
 mod route;
+mod silence;
 mod state;
 mod timers;
 
@@ -22,6 +23,7 @@ use crate::{
 
 use repair::Cause;
 use route::Route;
+use silence::Silence;
 
 pub use state::Stats;
 
@@ -134,8 +136,8 @@ pub struct ClientLink {
     /// When to leave a node that told it is restarting.
     restart_at: Option<Instant>,
     control: Vec<u8>,
-    heard: Instant,
-    next_ping: Instant,
+    /// Whether the live connection still leads to the node.
+    silence: Silence,
     /// The game has said that it leaves; the Close is being written.
     leaving: bool,
     repairs: u64,
@@ -164,8 +166,7 @@ impl ClientLink {
             route: Route::default(),
             restart_at: None,
             control: Vec::new(),
-            heard: Instant::ZERO,
-            next_ping: Instant::ZERO,
+            silence: Silence::default(),
             leaving: false,
             repairs: 0,
             events: VecDeque::new(),

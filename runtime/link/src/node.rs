@@ -53,6 +53,8 @@ pub struct NodeLink {
     connected: bool,
     /// Frames other than Data, to be written before them.
     control: Vec<u8>,
+    /// The Welcome has left, on the present connection.
+    welcomed: bool,
     /// When something was last heard over the present connection.
     heard: Instant,
     /// Since when there is no connection.
@@ -107,6 +109,7 @@ impl NodeLink {
             numbering,
             connected: false,
             control: Vec::new(),
+            welcomed: false,
             heard: now,
             away: now,
             active: now,
@@ -224,6 +227,7 @@ impl NodeLink {
             self.away = now;
         }
         self.control = Vec::new();
+        self.welcomed = false;
         self.unacked_since = None;
         self.closing = None;
         self.close_event = None;
@@ -299,6 +303,8 @@ impl NodeLink {
             return;
         }
         if !self.control.is_empty() {
+            // The Welcome is the first of them.
+            self.welcomed = true;
             self.write_control(time, out);
         }
         if self.numbering.has_unwritten() {
@@ -316,6 +322,17 @@ impl NodeLink {
         if self.closing.is_some() || self.end.is_some() && !self.holds_end {
             self.write_close(out);
         }
+    }
+
+    /// Appends a Ping while the session stands still and nothing else may leave: it tells the
+    /// client that its node is there, and nothing of the session. False if the client is not to
+    /// hear one: it waits for its Welcome, or its connection closes.
+    pub fn write_sign_of_life(&self, now: Instant, out: &mut Vec<u8>) -> bool {
+        let may = self.connected && self.welcomed && self.closing.is_none() && self.end.is_none();
+        if may {
+            Frame::Ping(now.as_micros()).write(out);
+        }
+        may
     }
 
     /// Hands over the frames other than Data, with the time in the Pongs filled in.

@@ -113,7 +113,7 @@ fn client_config() -> ClientConfig {
 fn greet(client: &mut ClientLink, node: &mut NodeLink) {
     client.connect(NOW);
     client.poll_dial().unwrap();
-    client.handle_connected(NOW);
+    client.handle_connected();
     let mut welcome = Vec::new();
     node.poll_transmit(NOW, 1, &mut welcome, usize::MAX);
     let Ok(Split::Whole { kind, body, .. }) = split(&welcome, MAX_FRAME) else { panic!() };
@@ -149,7 +149,7 @@ fn p9_a_frame_takes_no_more_than_its_size_of_either_side() {
         }
         let mut opening = ClientLink::new(client_config());
         opening.connect(NOW);
-        opening.handle_connected(NOW);
+        opening.handle_connected();
         measure("a node", &input, || node.handle_frame(frame.clone(), NOW));
         measure("a client", &input, || client.handle_frame(frame.clone(), NOW));
         measure("a handshake", &input, || opening.handle_frame(frame.clone(), NOW));

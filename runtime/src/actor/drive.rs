@@ -118,9 +118,12 @@ impl<S: Session> SessionActor<S> {
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
-        // Who is not listened to cannot be heard.
-        if self.connection.as_ref().is_some_and(|connection| connection.paused) {
-            self.link.forgive_silence(now);
+        if let Some(connection) = &mut self.connection {
+            connection.signs = None;
+            // Who is not listened to cannot be heard.
+            if connection.paused {
+                self.link.forgive_silence(now);
+            }
         }
         if self.link.poll_timeout().is_some_and(|at| at <= now) {
             self.link.handle_timeout(now);
@@ -147,13 +150,15 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
-    /// While nothing goes on, only a turn under way may overrun, and the lease may come back.
+    /// While nothing goes on, only a turn under way may overrun, the lease may come back, and the
+    /// client is to know that its node is there.
     fn arm_suspended(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let look = (!self.acts).then(|| now + LEASE_LOOK);
         // A turn that is overdue is ended when the lease is back: until then it is no reason to
         // look again at once.
         let deadline = self.turn_deadline().filter(|_| self.acts);
-        match [deadline, look].into_iter().flatten().min() {
+        let sign = self.show_life(cx, now);
+        match [deadline, look, sign].into_iter().flatten().min() {
             Some(next) => self.arm_at(cx, next, now),
             None => true,
         }

@@ -82,7 +82,7 @@ impl Client {
             6 | 7 if self.dialing => {
                 (self.dialing, self.connected) = (false, true);
                 self.written = Written::default();
-                self.link.handle_connected(self.now);
+                self.link.handle_connected();
             }
             6 | 7 => {}
             8 => self.welcome(input),

@@ -40,7 +40,7 @@ fn as_client(data: &[u8]) {
     assert_eq!(again.numbering().retained(), link.numbering().retained());
     link.connect(NOW);
     assert!(link.poll_dial().is_some());
-    link.handle_connected(NOW);
+    link.handle_connected();
     let mut out = Vec::new();
     link.poll_transmit(NOW, &mut out, usize::MAX);
     Written::default().check(&out, |_| ());

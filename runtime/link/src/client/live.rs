@@ -15,10 +15,9 @@ use crate::{
 
 impl ClientLink {
     /// The connection that `poll_dial` asked for is open: Hello or Resume is to be transmitted.
-    pub fn handle_connected(&mut self, now: Instant) {
+    pub fn handle_connected(&mut self) {
         let Phase::Dialing { until } = self.phase else { return };
         self.phase = Phase::Handshaking { until };
-        self.heard = now;
         self.control = Vec::new();
         let version = self.config.game_version.as_deref();
         let numbers = [self.numbering.received(), self.numbering.acked()];
@@ -46,7 +45,7 @@ impl ClientLink {
     /// Takes a frame of the node. A new message comes back for the game.
     #[inline]
     pub fn handle_frame<'a>(&mut self, frame: Frame<'a>, now: Instant) -> Incoming<'a> {
-        self.heard = now;
+        self.silence.hear(now);
         // A node that welcomes only to send away is of no use, or two of them could go on for ever.
         let serves = self.useful || !matches!(frame, Frame::Restarting(_));
         self.useful = self.phase == Phase::Live && serves;
@@ -188,7 +187,7 @@ impl ClientLink {
         self.route.arrived(welcome.address());
         self.clock.welcome(welcome.time, now);
         self.phase = Phase::Live;
-        self.next_ping = now;
+        self.silence.begin(now);
         if let Some(secret) = &welcome.secret {
             let (id, secret) = (welcome.session_id, secret.clone());
             self.identity = Some(Identity { id, secret, attempt: 0 });
@@ -231,11 +230,14 @@ impl ClientLink {
         if self.phase != Phase::Live {
             return;
         }
-        if self.next_ping <= now {
-            self.next_ping = now + self.terms.heartbeat;
+        if self.ping_at() <= now {
+            self.silence.ping(now, self.terms.heartbeat);
             Frame::Ping(now.as_micros()).write(out);
         }
-        self.numbering.write_data(out, budget);
+        if self.numbering.has_unwritten() {
+            self.silence.ask(now);
+            self.numbering.write_data(out, budget);
+        }
         if self.numbering.ack_due().is_some_and(|due| due <= now) {
             Frame::Ack(self.numbering.ack_told()).write(out);
         }
@@ -254,7 +256,7 @@ impl ClientLink {
             || (self.phase == Phase::Live
                 && (self.numbering.has_unwritten()
                     || self.leaving
-                    || self.next_ping <= now
+                    || self.ping_at() <= now
                     || self.numbering.ack_due().is_some_and(|due| due <= now)))
     }
 }

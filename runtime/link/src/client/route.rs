@@ -113,7 +113,7 @@ impl Route {
         if let Some(address) = self.named.pop_front() {
             self.goal = Some(Goal::Named);
             self.named_tries = self.named_tries.saturating_add(1);
-            return (address, config.try_timeout);
+            return (address, self.time_named(config, rtt));
         }
         let advertised = self.advertised.take();
         if let (Some(address), AddressOrder::AdvertisedFirst) = (advertised, config.address_order) {
@@ -133,6 +133,12 @@ impl Route {
         self.tried < config.addresses.len()
     }
 
+    /// The time of a try at an address that a node named. After silence it may be that of the very
+    /// node that stands still.
+    fn time_named(&self, config: &ClientConfig, rtt: Option<Duration>) -> Duration {
+        if self.is_silent { hurried(config, rtt) } else { config.try_timeout }
+    }
+
     /// The time of a try at a configured address. After silence, where there are several, it is
     /// short at first, and doubled each time that all were tried.
     fn time(&self, config: &ClientConfig, rtt: Option<Duration>) -> Duration {
@@ -140,12 +146,17 @@ impl Route {
             several @ 2.. if self.is_silent => self.tried / several,
             _ => return config.try_timeout,
         };
-        let enough = rtt.map(|rtt| rtt.saturating_mul(HURRIED_TRY_ROUND_TRIPS));
-        let enough = enough.map_or(Duration::MAX, |enough| enough.max(HURRIED_TRY_MIN));
         // By then it has the whole time, whatever it began with.
         let doubled = 1 << round.min(16);
-        enough.min(shorter(config)).saturating_mul(doubled).min(config.try_timeout)
+        hurried(config, rtt).saturating_mul(doubled).min(config.try_timeout)
     }
+}
+
+/// The time of a try that hurries.
+fn hurried(config: &ClientConfig, rtt: Option<Duration>) -> Duration {
+    let enough = rtt.map(|rtt| rtt.saturating_mul(HURRIED_TRY_ROUND_TRIPS));
+    let enough = enough.map_or(Duration::MAX, |enough| enough.max(HURRIED_TRY_MIN));
+    enough.min(shorter(config))
 }
 
 fn shorter(config: &ClientConfig) -> Duration {

@@ -71,7 +71,7 @@ impl Client {
         }
         if open {
             self.greets = true;
-            self.link.handle_connected(now);
+            self.link.handle_connected();
         } else {
             self.ended(id, now);
         }

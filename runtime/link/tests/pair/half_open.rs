@@ -1,6 +1,11 @@
-//! A connection that is dead and does not say so: found within two heartbeats, from either side.
+//! A connection that is dead and does not say so: found within two heartbeats, from either side, and
+//! within one by a client that waits for an answer.
 
-use throughline_link::{ClientEvent, CloseCode};
+use std::sync::Arc;
+
+use throughline_link::{
+    ClientEvent, CloseCode, Frame, Instant, LinkConfig, NodeLink, Secret, SessionId, Split, split,
+};
 
 use crate::{
     fixture::live,
@@ -10,6 +15,9 @@ use crate::{
 
 /// Two heartbeats of the defaults, and the latency.
 const FOUND_IN: u64 = 5 * SECOND + SECOND / 10;
+
+/// One heartbeat, and the latency.
+const ANSWERED_IN: u64 = 5 * SECOND / 2 + SECOND / 10;
 
 fn fall_silent_towards(sides: &[Side]) -> Pair {
     let mut pair = live();
@@ -30,6 +38,48 @@ fn a_client_finds_a_dead_connection_in_two_heartbeats() {
         pair.settle();
         assert_eq!(pair.client.saw(&ClientEvent::Repaired), 1);
     }
+}
+
+#[test]
+fn a_client_that_speaks_finds_a_dead_connection_in_one_heartbeat() {
+    for sides in [&[Side::Client][..], &Side::BOTH] {
+        let mut pair = fall_silent_towards(sides);
+        pair.client.send().unwrap();
+        pair.run(ANSWERED_IN);
+        assert_eq!(pair.client.saw(&ClientEvent::RepairStarted), 1, "{sides:?}");
+        pair.settle();
+        assert!(pair.is_all_through());
+    }
+}
+
+#[test]
+fn signs_of_life_keep_a_client_whose_messages_have_no_answer() {
+    let mut pair = fall_silent_towards(&[Side::Node]);
+    for _ in 0..60 {
+        // Nothing of the client arrives, as if the node did not read; so nothing is answered.
+        let _ = pair.client.send();
+        let (now, mut out) = (pair.time(), Vec::new());
+        assert!(pair.host.session().link.write_sign_of_life(now, &mut out));
+        let Ok(Split::Whole { kind, body, .. }) = split(&out, u32::MAX) else { panic!("{out:?}") };
+        pair.client.link.handle_frame(Frame::read(kind, body).unwrap(), now);
+        pair.host.session().link.forgive_silence(now);
+        pair.run(SECOND);
+    }
+    assert_eq!(pair.client.saw(&ClientEvent::RepairStarted), 0);
+}
+
+#[test]
+fn no_sign_of_life_comes_before_the_welcome_or_after_the_goodbye() {
+    let config = Arc::new(LinkConfig::default());
+    let (id, secret, now) = (SessionId([1; 16]), Secret([2; 32]), Instant::ZERO);
+    let mut link = NodeLink::new(config, id, secret, now, 0);
+    let mut out = Vec::new();
+    assert!(!link.write_sign_of_life(now, &mut out));
+    assert!(out.is_empty());
+    link.poll_transmit(now, 0, &mut out, usize::MAX);
+    assert!(link.write_sign_of_life(now, &mut out));
+    link.end(CloseCode::Left);
+    assert!(!link.write_sign_of_life(now, &mut out));
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn p10_no_changed_bit_of_a_resume_gets_in() {
     let now = pair.time();
     thief.connect(now);
     thief.poll_dial().unwrap();
-    thief.handle_connected(now);
+    thief.handle_connected();
     let mut opening = Vec::new();
     thief.poll_transmit(now, &mut opening, usize::MAX);
     let before = pair.host.session().link.export();
@@ -164,7 +164,7 @@ fn a_violation_ends_the_connection_and_never_the_session() {
     let hello_again = {
         let mut link = ClientLink::new(ClientConfig::new(vec![String::new()], "k", b"", 1));
         link.connect(throughline_link::Instant::ZERO);
-        link.handle_connected(throughline_link::Instant::ZERO);
+        link.handle_connected();
         let mut out = Vec::new();
         link.poll_transmit(throughline_link::Instant::ZERO, &mut out, usize::MAX);
         out

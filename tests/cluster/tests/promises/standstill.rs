@@ -73,8 +73,8 @@ fn p7_a_node_that_alone_loses_the_store_lets_its_players_go_before_they_notice()
 
 #[test]
 fn p7_players_are_not_let_go_while_no_node_reaches_the_store() {
-    // Longer than a lease, and shorter than the silence that clients notice.
-    const AWAY_MS: u32 = 4_000;
+    // Far longer than a lease, and than the silence that clients notice.
+    const AWAY_MS: u32 = 20_000;
     let (cluster, _, players) = served();
     (0..3).for_each(|n| cluster.cut_store(n));
     let (ms, repairs) = longest(&cluster, players, |ms| {
@@ -90,7 +90,7 @@ fn p7_a_session_whose_node_stands_still_goes_on_within_the_time_that_silence_tak
     let (cluster, node, players) = served();
     cluster.freeze(node);
     let (ms, _) = longest(&cluster, players, |_| {});
-    assert!(ms <= 5_500, "{ms} ms");
+    assert!(ms <= 3_500, "{ms} ms");
 }
 
 #[test]
@@ -99,5 +99,5 @@ fn p7_a_node_that_does_not_reach_the_store_sends_a_client_on_at_once() {
     cluster.freeze(node);
     cluster.cut_store((node + 1) % 3);
     let (ms, _) = longest(&cluster, players, |_| {});
-    assert!(ms <= 6_500, "{ms} ms");
+    assert!(ms <= 4_500, "{ms} ms");
 }
