@@ -9,7 +9,8 @@
 //! `commit` writes what must last before anything of a turn leaves, and takes messages out of
 //! queues; `dead` is for those of them that nobody handles; `life` ends connections and sessions;
 //! `own` is the driver of the session's record, `leave` how it goes to another node; `peers` is
-//! whom it has met; `alive` is what a session that stands still tells its client; `turn` owns the game's state; `timers`, `meter`, `delay` are small machines.
+//! whom it has met; `alive` is what one that stands still tells its client; `turn` owns the game's
+//! state; `timers`, `meter`, `delay` are small machines.
 
 mod alive;
 mod careful;

@@ -8,8 +8,8 @@ pub const MAX_FRAME: u32 = 64 * 1024;
 pub const HEARTBEAT: Duration = Duration::from_millis(2_500);
 /// Silence of so many heartbeats means half-open.
 pub const HALF_OPEN_HEARTBEATS: u32 = 2;
-/// A Ping or a message that has no answer for a heartbeat means half-open, too; on a slow way it has
-/// so many round trips: an answer leaves at once, and one lost packet is sent again within two.
+/// A Ping or a message that has no answer for a heartbeat means half-open, too; on a slow way it
+/// has so many round trips: an answer leaves at once, and one lost packet is sent again within two.
 pub const ANSWER_ROUND_TRIPS: u32 = 4;
 /// A client that looks so much later than it meant to was held up itself: the answer may be there.
 /// Longer than a page or a game stalls while it loads, it would be found in two heartbeats anyway.

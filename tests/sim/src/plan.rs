@@ -36,7 +36,7 @@ impl Plan {
     pub(crate) fn new(seed: u64, minutes: u64) -> Self {
         let mut random = Random::of(seed, 1);
         let play = Duration::from_secs(minutes * 60) - SETTLE;
-        let tick = Duration::from_millis(random.pick(&[2, 3, 5]).unwrap_or(2));
+        let tick = Duration::from_millis(random.pick(&[4, 6, 10]).unwrap_or(4));
         let least = random.millis(1, 5);
         // Many seeds have few kinds, so that one fault is not always hidden behind another.
         let share = random.pick(&[15, 30, 60]).unwrap_or(30);
@@ -52,7 +52,7 @@ impl Plan {
             play,
             tick,
             latency: (least, least + random.millis(1, 25)),
-            think_ms: random.pick(&[60, 120, 250]).unwrap_or(120),
+            think_ms: random.pick(&[120, 250, 600]).unwrap_or(250),
             calm_ms: random.pick(&[1_000, 3_000, 6_000]).unwrap_or(3_000),
             faults,
             balancer: random.percent(30),

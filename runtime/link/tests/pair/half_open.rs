@@ -1,5 +1,5 @@
-//! A connection that is dead and does not say so: found within two heartbeats, from either side, and
-//! within one by a client that waits for an answer.
+//! A connection that is dead and does not say so: found within two heartbeats, from either side,
+//! and within one by a client that waits for an answer.
 
 use std::sync::Arc;
 
