@@ -82,16 +82,17 @@ export const ACK_COUNT = 16;
 export const TRY_TIMEOUT_MS = 5_000;
 
 /**
- * The same for the one try at the node's advertised address after a break: if the node is gone
- * the player waits for it in vain, and any other node can take the session.
+ * The same for a try of a repair behind which there are others, at first: that at the node's
+ * advertised address, those at addresses that nodes named, and those at several addresses of the
+ * application. If that node is gone the player waits in vain, and any other can take the session.
+ * Each time that all of the last were tried in vain theirs is doubled, up to `TRY_TIMEOUT_MS`.
  */
 export const ADVERTISED_TRY_TIMEOUT_MS = 2_000;
 
 /**
- * After silence, where there are several addresses, the first try at each has so many round trips:
- * opening a connection, encrypting it and resuming take five, and the rest is the node's. Such a
- * try is often at another node that no way leads to, and the player waits. Each time that all were
- * tried in vain it is doubled, up to `TRY_TIMEOUT_MS`.
+ * After silence such tries have so many round trips instead: opening a connection, encrypting it
+ * and resuming take five, and the rest is the node's. Such a try is often at another node that no
+ * way leads to, and the player waits.
  */
 export const HURRIED_TRY_ROUND_TRIPS = 8;
 

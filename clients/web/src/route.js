@@ -118,9 +118,9 @@ export class Route {
     return this.#namedTries > NAMED_TRIES;
   }
 
-  /** Whether the next try has only the shorter time of an advertised address. */
-  get isAdvertised() {
-    return this.#goal === "advertised";
+  /** Whether the connection fell silent. */
+  get isSilent() {
+    return this.#silent;
   }
 
   /** Whether one of the application's own addresses was not tried since the connection broke. */
@@ -129,12 +129,15 @@ export class Route {
   }
 
   /**
-   * How often all addresses were tried in vain since the connection fell silent, before the present
-   * try at one of several; `undefined` if that has its whole time.
+   * How often all addresses were tried in vain since the connection broke, before the present try,
+   * if there are others behind that; `undefined` if it has its whole time. A login has: its game
+   * decides about it.
    */
   get round() {
-    const isHurried = this.#silent && this.#goal === "configured" && this.#urls.length > 1;
-    return isHurried ? Math.floor((this.#tried - 1) / this.#urls.length) : undefined;
+    if (this.#goal === "advertised") return 0;
+    if (this.#tried === Infinity) return undefined;
+    if (this.#goal === "named") return 0;
+    return this.#urls.length > 1 ? Math.floor((this.#tried - 1) / this.#urls.length) : undefined;
   }
 
   /** @returns {string} */

@@ -117,11 +117,11 @@ export class Tries {
   #time(rtt = Infinity) {
     const { tryTimeout, advertisedTryTimeout } = this.#limits;
     const shorter = Math.min(tryTimeout, advertisedTryTimeout);
-    if (this.#route.isAdvertised) return shorter;
-    const { round } = this.#route;
+    const { round, isSilent } = this.#route;
     if (round === undefined) return tryTimeout;
     const enough = Math.max(HURRIED_TRY_ROUND_TRIPS * rtt, HURRIED_TRY_MIN_MS);
-    return Math.min(Math.min(enough, shorter) * 2 ** round, tryTimeout);
+    const first = isSilent ? Math.min(enough, shorter) : shorter;
+    return Math.min(first * 2 ** round, tryTimeout);
   }
 
   /**

@@ -178,6 +178,25 @@ test("after silence a try at one of several is given up soon, and later each rou
   goesOn(world);
 });
 
+test("a login has the whole time, and a repair two seconds where there is another address", () => {
+  const world = new World({ urls: [HOME, OTHER] });
+  world.silent.add(HOME);
+  world.start();
+  world.run(4_999);
+  assert.deepEqual(urls(world), [HOME]);
+  world.run(1_000);
+  assert.deepEqual(urls(world), [HOME, OTHER]);
+  world.silent.add(OTHER);
+  world.breakPipe();
+  world.run(1_990);
+  assert.deepEqual(urls(world).slice(2), [OTHER]);
+  world.run(500);
+  assert.deepEqual(urls(world).slice(3), [HOME]);
+  world.silent.clear();
+  world.run(10_000);
+  goesOn(world);
+});
+
 test("a node without its store is left at once for an address that was not tried", () => {
   const world = live({ urls: [HOME, OTHER] });
   const down = { code: 322, retryAfter: 3_000 };

@@ -39,13 +39,13 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(5);
 pub const TRIES: u32 = 8;
 /// A try without an answer, from opening the connection to Welcome or Refused, has failed.
 pub const TRY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same for the one try at the node's advertised address after a break: if the node is gone
-/// the player waits for it in vain, and any other node can take the session.
+/// The same for a try of a repair behind which there are others, at first: that at the node's
+/// advertised address, those at addresses that nodes named, and those at several configured ones.
+/// If that node is gone the player waits in vain, and any other can take the session. Each time
+/// that all configured ones were tried in vain theirs is doubled, up to [`TRY_TIMEOUT`].
 pub const ADVERTISED_TRY_TIMEOUT: Duration = Duration::from_secs(2);
-/// After silence, where there are several configured addresses, the first try at each has so many
-/// round trips: opening a connection, encrypting it and resuming take five, and the rest is the
-/// node's. Such a try is often at another node that no way leads to, and the player waits. Each
-/// time that all were tried in vain it is doubled, up to [`TRY_TIMEOUT`].
+/// After silence such tries have so many round trips instead: opening a connection, encrypting it and resuming take five, and the rest is the
+/// node's. Such a try is often at another node that no way leads to, and the player waits.
 pub const HURRIED_TRY_ROUND_TRIPS: u32 = 8;
 /// At least this long, whatever the round trip: a node may have to wake a session, or wait for its
 /// store. At most [`ADVERTISED_TRY_TIMEOUT`].

@@ -37,6 +37,8 @@ pub(super) struct Route {
     tried: usize,
     /// It fell silent.
     is_silent: bool,
+    /// There is a session to go on with: no game decides about it, so answers come soon.
+    is_repair: bool,
 }
 
 impl Route {
@@ -55,7 +57,7 @@ impl Route {
     /// so nothing else of it is tried either, before others are.
     pub(super) fn broke(&mut self, failed: bool, is_silent: bool) {
         self.named_tries = 0;
-        (self.tried, self.is_silent) = (0, is_silent);
+        (self.tried, self.is_silent, self.is_repair) = (0, is_silent, true);
         if is_silent {
             self.advertised = None;
         }
@@ -113,7 +115,7 @@ impl Route {
         if let Some(address) = self.named.pop_front() {
             self.goal = Some(Goal::Named);
             self.named_tries = self.named_tries.saturating_add(1);
-            return (address, self.time_named(config, rtt));
+            return (address, self.time(config, rtt, 0));
         }
         let advertised = self.advertised.take();
         if let (Some(address), AddressOrder::AdvertisedFirst) = (advertised, config.address_order) {
@@ -123,7 +125,10 @@ impl Route {
         let index = self.next % config.addresses.len().max(1);
         self.next = index + 1;
         self.goal = Some(Goal::Configured(index));
-        let timeout = self.time(config, rtt);
+        let timeout = match config.addresses.len() {
+            several @ 2.. => self.time(config, rtt, self.tried / several),
+            _ => config.try_timeout,
+        };
         self.tried = self.tried.saturating_add(1);
         (config.addresses.get(index).cloned().unwrap_or_default(), timeout)
     }
@@ -133,22 +138,16 @@ impl Route {
         self.tried < config.addresses.len()
     }
 
-    /// The time of a try at an address that a node named. After silence it may be that of the very
-    /// node that stands still.
-    fn time_named(&self, config: &ClientConfig, rtt: Option<Duration>) -> Duration {
-        if self.is_silent { hurried(config, rtt) } else { config.try_timeout }
-    }
-
-    /// The time of a try at a configured address. After silence, where there are several, it is
-    /// short at first, and doubled each time that all were tried.
-    fn time(&self, config: &ClientConfig, rtt: Option<Duration>) -> Duration {
-        let round = match config.addresses.len() {
-            several @ 2.. if self.is_silent => self.tried / several,
-            _ => return config.try_timeout,
-        };
+    /// The time of a try behind which there are others: in a repair it is short at first, and doubled
+    /// in each round, when all were tried in vain.
+    fn time(&self, config: &ClientConfig, rtt: Option<Duration>, round: usize) -> Duration {
+        if !self.is_repair {
+            return config.try_timeout;
+        }
+        let first = if self.is_silent { hurried(config, rtt) } else { shorter(config) };
         // By then it has the whole time, whatever it began with.
         let doubled = 1 << round.min(16);
-        hurried(config, rtt).saturating_mul(doubled).min(config.try_timeout)
+        first.saturating_mul(doubled).min(config.try_timeout)
     }
 }
 

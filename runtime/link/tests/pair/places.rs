@@ -175,6 +175,27 @@ fn after_silence_a_try_at_one_of_several_addresses_is_given_up_soon_and_later_ea
 }
 
 #[test]
+fn a_login_has_the_whole_time_and_a_repair_two_seconds_where_there_is_another_address() {
+    let mut pair = Pair::new(client_of(&["a:1", "b:1"]), LinkConfig::default());
+    pair.net.silent.push("a:1");
+    pair.connect();
+    pair.run(5 * SECOND - 1);
+    assert_eq!(pair.client.dials, ["a:1"]);
+    pair.run(SECOND);
+    assert_eq!(pair.client.dials[1..], ["b:1"]);
+    goes_on(&mut pair);
+    pair.net.silent.push("b:1");
+    break_all(&mut pair);
+    pair.run(2 * SECOND - 1);
+    assert_eq!(pair.client.dials[2..], ["b:1"]);
+    pair.run(SECOND / 2);
+    assert_eq!(pair.client.dials[3..], ["a:1"]);
+    pair.net.silent.clear();
+    pair.settle();
+    goes_on(&mut pair);
+}
+
+#[test]
 fn after_silence_a_try_at_the_only_address_has_its_whole_time() {
     let mut pair = live();
     pair.net.silent.push(HOME);
