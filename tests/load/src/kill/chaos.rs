@@ -17,8 +17,10 @@ use crate::report::Report;
 use crate::roam::WentOver;
 use crate::roles::proxy::micros;
 
-/// Play between two faults of the same lane, in ms.
-const REST_MS: std::ops::Range<u64> = 500..2_000;
+/// Play between two faults of the same lane, in ms: about as long as a failover takes. Were it much
+/// shorter, every other owner that a session goes over to would fail before it has answered, and
+/// what is measured were two failovers.
+const REST_MS: std::ops::Range<u64> = 1_500..5_000;
 
 /// How long a killed node stays away, in ms: from less than others take to notice, to more than
 /// they take to take over.
