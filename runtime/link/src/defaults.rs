@@ -44,8 +44,9 @@ pub const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// If that node is gone the player waits in vain, and any other can take the session. Each time
 /// that all configured ones were tried in vain theirs is doubled, up to [`TRY_TIMEOUT`].
 pub const ADVERTISED_TRY_TIMEOUT: Duration = Duration::from_secs(2);
-/// After silence such tries have so many round trips instead: opening a connection, encrypting it and resuming take five, and the rest is the
-/// node's. Such a try is often at another node that no way leads to, and the player waits.
+/// After silence such tries have so many round trips instead: opening a connection, encrypting it
+/// and resuming take five, and the rest is the node's. Such a try is often at another node that no
+/// way leads to, and the player waits.
 pub const HURRIED_TRY_ROUND_TRIPS: u32 = 8;
 /// At least this long, whatever the round trip: a node may have to wake a session, or wait for its
 /// store. At most [`ADVERTISED_TRY_TIMEOUT`].

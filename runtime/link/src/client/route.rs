@@ -138,8 +138,8 @@ impl Route {
         self.tried < config.addresses.len()
     }
 
-    /// The time of a try behind which there are others: in a repair it is short at first, and doubled
-    /// in each round, when all were tried in vain.
+    /// The time of a try behind which there are others: in a repair it is short at first, and
+    /// doubled in each round, when all were tried in vain.
     fn time(&self, config: &ClientConfig, rtt: Option<Duration>, round: usize) -> Duration {
         if !self.is_repair {
             return config.try_timeout;
