@@ -128,7 +128,8 @@ impl Connector {
         durable(&client).await?;
         schema::verify(&client, &self.options.cluster).await?;
         let server = client.query_one(
-            "select concat_ws(' ', inet_server_addr(), inet_server_port(), pg_postmaster_start_time())",
+            "select concat_ws(' ', inet_server_addr(), inet_server_port(),
+                pg_postmaster_start_time())",
             &[],
         );
         let server = server.await?.try_get(0)?;

@@ -16,11 +16,14 @@ pub(crate) struct Member {
     shared: Arc<Shared>,
     connector: Connector,
     connection: Option<Connection>,
+    /// Which server the monitor saw when the connection was opened. It may have been late: only
+    /// what it sees from then on tells that the primary has moved.
+    seen: String,
 }
 
 impl Member {
     pub(crate) fn new(shared: Arc<Shared>, connector: Connector) -> Self {
-        Self { shared, connector, connection: None }
+        Self { shared, connector, connection: None, seen: String::new() }
     }
 
     pub(crate) fn connection(&self) -> Option<&Connection> {
@@ -53,6 +56,7 @@ impl Member {
             // This one may have been told of a call that another can begin.
             self.shared.commits.notify_one();
             self.shared.reads_wait.notify_one();
+            self.seen.clone_from(&self.shared.server.borrow());
             match self.connector.open(purpose).await {
                 Ok(connection) => {
                     add(&self.shared.counters.connections, 1);
@@ -70,7 +74,7 @@ impl Member {
 
     fn is_good(&self, connection: &Connection) -> bool {
         let server = self.shared.server.borrow();
-        !connection.is_closed() && (server.is_empty() || *server == connection.server)
+        !connection.is_closed() && (*server == self.seen || *server == connection.server)
     }
 
     /// Gives the connection up.

@@ -109,7 +109,7 @@ impl Options {
     pub(crate) fn hosts(&self) -> String {
         let ports = self.config.get_ports();
         let name = |(index, host): (usize, &Host)| {
-            let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+            let port = ports.get(index).or_else(|| ports.first()).copied().unwrap_or(5432);
             match host {
                 Host::Tcp(name) => format!("{name}:{port}"),
                 #[cfg(unix)]

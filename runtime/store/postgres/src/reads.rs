@@ -138,7 +138,7 @@ async fn answer(connection: &Connection, reads: Vec<Read>) -> Result<(), (Vec<Re
             reads.into_iter().enumerate().for_each(|(index, read)| found.answer(index, read));
             Ok(())
         }
-        Err(error) if is_fatal(&error) => Err((reads, text(&error))),
+        Err(error) if is_fatal(&error) && connection.is_closed() => Err((reads, text(&error))),
         Err(error) => {
             reads.into_iter().for_each(|read| fail(read, &error));
             Ok(())

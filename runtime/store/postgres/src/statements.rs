@@ -43,9 +43,10 @@ const GET: &str = "
     from unnest($1::bytea[]) with ordinality as k(key, n)
     join throughline.record r on r.key = k.key";
 
-// Rows up to the first that does not fit, whose key alone is the next page's first.
+// Rows up to the first that does not fit, whose key alone is the next page's first: the second, if
+// the first is larger than the page.
 const SCAN: &str = "
-    select key, case when n = 1 or (n <= $3 and total <= $4) then value end, crc
+    select key, case when n = 1 or (n <= $3::bigint and total <= $4::bigint) then value end, crc
     from (
         select key, value, crc,
             octet_length(key) + octet_length(value) as size,
@@ -55,9 +56,9 @@ const SCAN: &str = "
         where key >= $1 and key < $2
         window ascending as (order by key rows between unbounded preceding and current row)
         order by key
-        limit $3 + 1
+        limit $3::bigint + 1
     ) as page
-    where n = 1 or total - size <= $4
+    where n <= 2 or total - size <= $4::bigint
     order by key";
 
 #[derive(Debug)]

@@ -7,8 +7,9 @@
 use std::fs;
 use std::io;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getuid, kill_process, test_kill_process};
@@ -31,6 +32,9 @@ const FOLDERS: &[&str] = &[
 const LOOKS_MAX: u32 = 2_000;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// What a keeper does: `$0` is the folder of a server.
+const KEEPER: &str = "cat; kill -9 $(head -n 1 \"$0/data/postmaster.pid\"); rm -rf \"$0\"";
+
 /// The name of the user, who may do everything, and needs no password.
 pub const USER: &str = "throughline";
 
@@ -39,9 +43,7 @@ pub const USER: &str = "throughline";
 #[non_exhaustive]
 pub enum ServerError {
     /// There is none on this machine.
-    #[error(
-        "no programs of PostgreSQL found: install the package postgresql (apt-get install postgresql)"
-    )]
+    #[error("no PostgreSQL on this machine: install it (apt-get install postgresql)")]
     NotInstalled,
     /// A program failed.
     #[error("{program} failed: {output}")]
@@ -70,6 +72,8 @@ pub struct Server {
     folder: TempDir,
     programs: PathBuf,
     port: u16,
+    /// Kills the server when this process ends without doing so: it waits for the end of its input.
+    keeper: Child,
 }
 
 impl Server {
@@ -114,7 +118,11 @@ impl Server {
             output(Command::new("chown").args(["postgres:", &path]))?;
         }
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        Ok(Self { folder, programs: programs()?, port })
+        let programs = programs()?;
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", KEEPER]).arg(folder.path()).process_group(0);
+        keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Self { folder, programs, port, keeper: keeper.spawn()? })
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -154,8 +162,8 @@ impl Server {
     /// It does not start; the end of its log is told.
     pub fn run(&self) -> Result<(), ServerError> {
         let (data, log) = (self.data().display().to_string(), self.log().display().to_string());
-        let path = self.folder.path().display();
-        let options = format!("-p {} -k {path} -c listen_addresses=127.0.0.1", self.port);
+        let options =
+            format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=", self.port);
         // Its output goes to the log: it would hold this process's open.
         let args = ["-D", &data, "-l", &log, "-o", &options, "-w", "-t", "30", "start"];
         self.program("pg_ctl", &args).map_err(|error| self.with_log(error))?;
@@ -173,7 +181,7 @@ impl Server {
         all.insert(0, main);
         self.signal(&all, Signal::KILL)?;
         for _ in 0..LOOKS_MAX {
-            if all.iter().all(|pid| test_kill_process(*pid).is_err()) {
+            if all.iter().all(|pid| has_ended(*pid)) {
                 // Or the next start takes it for running.
                 drop(fs::remove_file(self.pid_file()));
                 return Ok(());
@@ -236,7 +244,7 @@ impl Server {
         let text = fs::read_to_string(self.pid_file())?;
         let number = text.lines().next().and_then(|line| line.trim().parse().ok());
         let pid = number.and_then(Pid::from_raw);
-        pid.ok_or(ServerError::Late { path: self.data(), what: "write its number" })
+        pid.ok_or_else(|| ServerError::Late { path: self.data(), what: "write its number" })
     }
 
     fn data(&self) -> PathBuf {
@@ -283,7 +291,17 @@ impl Drop for Server {
     fn drop(&mut self) {
         // One that does not run is gone already.
         drop(self.kill());
+        drop(self.keeper.stdin.take());
+        drop(self.keeper.wait());
     }
+}
+
+/// Whether a process is gone, or waits for nothing but that somebody takes note of it.
+fn has_ended(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    let is_zombie =
+        stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|s| s.starts_with('Z')));
+    is_zombie || test_kill_process(pid).is_err()
 }
 
 /// The processes that this one has started.
