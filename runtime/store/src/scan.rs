@@ -150,6 +150,17 @@ impl Page {
             || (self.entries.len() < self.entries_max && self.bytes + bytes <= self.bytes_max)
     }
 
+    /// Most entries that it takes. For stores that ask another for a page.
+    pub fn entries_max(&self) -> usize {
+        self.entries_max
+    }
+
+    /// Most bytes of keys and values that it takes, its first entry aside. For stores that ask
+    /// another for a page.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     /// Ends a page before `key`, which is the next page's first. For those who write a store.
     pub fn end_before(&mut self, key: Bytes) {
         self.next = Some(key);

@@ -1,0 +1,213 @@
+//! A connection to the primary, opened and verified.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::task::AbortHandle;
+use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::text;
+use crate::limits::OPEN_DEADLINE;
+use crate::statements::Statements;
+use crate::{OpenError, Options, schema, tls};
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Groups of commits. No statement is cut short: the server would then acknowledge a commit
+    /// that no standby has.
+    Write,
+    /// Reads, each cut short after this time.
+    Read(Duration),
+    /// The server's health.
+    Watch,
+}
+
+/// A connection whose statements are prepared. Dropping it closes it at once.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) statements: Statements,
+    /// Which server it is, and since when that runs.
+    pub(crate) server: String,
+    link: Link,
+}
+
+/// The socket, which goes with it.
+#[derive(Debug)]
+struct Link {
+    task: AbortHandle,
+    warned: Arc<AtomicBool>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Connection {
+    /// Whether the server has warned since the last call. It does when a commit no longer waits
+    /// for its standbys: it is acknowledged, and may be lost all the same.
+    pub(crate) fn take_warning(&self) -> bool {
+        self.link.warned.swap(false, Ordering::AcqRel)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Waits until all that was committed before is as durable as a commit can be: the log is
+    /// one sequence, and this is written behind it.
+    ///
+    /// A server that was killed shows, once it runs again, commits whose standbys never had them.
+    pub(crate) async fn settle(&self) -> Result<(), OpenError> {
+        self.take_warning();
+        self.client.execute(&self.statements.fence, &[&random_id()?]).await?;
+        if self.take_warning() {
+            let reason = "what it has committed is on no standby yet".to_owned();
+            return Err(OpenError::NoStandby { reason });
+        }
+        Ok(())
+    }
+}
+
+/// A number that no other transaction has.
+pub(crate) fn random_id() -> Result<i64, OpenError> {
+    let number = getrandom::u64();
+    let number = number.map_err(|error| OpenError::Failed { reason: error.to_string() })?;
+    Ok(i64::from_be_bytes(number.to_be_bytes()))
+}
+
+/// Opens connections.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    options: Arc<Options>,
+    tls: MakeRustlsConnect,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    pub(crate) fn new(options: Arc<Options>) -> Result<Self, OpenError> {
+        let tls = tls::connector(options.ca_file.as_deref());
+        let tls = tls.map_err(|error| OpenError::Failed { reason: error.to_string() })?;
+        Ok(Self { options, tls })
+    }
+
+    /// Creates or upgrades the tables.
+    pub(crate) async fn migrate(&self) -> Result<(), OpenError> {
+        let (client, link) = self.connect().await?;
+        durable(&client).await?;
+        schema::migrate(&client, &self.options.cluster).await?;
+        if link.warned.load(Ordering::Acquire) {
+            let reason = "the tables were created, but are on no standby yet".to_owned();
+            return Err(OpenError::NoStandby { reason });
+        }
+        Ok(())
+    }
+
+    /// Opens a connection, and verifies that the database is ours and keeps what it acknowledges.
+    pub(crate) async fn open(&self, purpose: Purpose) -> Result<Connection, OpenError> {
+        let opened = tokio::time::timeout(OPEN_DEADLINE, self.open_unbounded(purpose)).await;
+        let late = || self.away(format!("no connection within {} s", OPEN_DEADLINE.as_secs()));
+        opened.map_err(|_| late())?
+    }
+
+    async fn open_unbounded(&self, purpose: Purpose) -> Result<Connection, OpenError> {
+        let (client, link) = self.connect().await?;
+        durable(&client).await?;
+        schema::verify(&client, &self.options.cluster).await?;
+        let server = client.query_one(
+            "select concat_ws(' ', inet_server_addr(), inet_server_port(),
+                pg_postmaster_start_time())",
+            &[],
+        );
+        let server = server.await?.try_get(0)?;
+        let statements = Statements::prepare(&client).await?;
+        let connection = Connection { client, statements, server, link };
+        if purpose != Purpose::Watch {
+            connection.settle().await?;
+        }
+        let statement_timeout = match purpose {
+            Purpose::Write => Some(0),
+            Purpose::Read(deadline) => Some(deadline.as_millis()),
+            Purpose::Watch => None,
+        };
+        if let Some(timeout) = statement_timeout {
+            let set = format!("set statement_timeout = {timeout}");
+            connection.client.batch_execute(&set).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn connect(&self) -> Result<(Client, Link), OpenError> {
+        let connected = self.options.config.connect(self.tls.clone()).await;
+        let (client, mut connection) = connected.map_err(|error| self.not_connected(&error))?;
+        let warned = Arc::new(AtomicBool::new(false));
+        let flag = warned.clone();
+        let mut messages =
+            futures_util::stream::poll_fn(move |context| connection.poll_message(context));
+        let drive = async move {
+            while let Some(Ok(message)) = messages.next().await {
+                if let AsyncMessage::Notice(notice) = message {
+                    log::warn!("the server warns: {}", notice.message());
+                    flag.store(true, Ordering::Release);
+                }
+            }
+        };
+        let task = tokio::spawn(drive).abort_handle();
+        Ok((client, Link { task, warned }))
+    }
+
+    fn not_connected(&self, error: &tokio_postgres::Error) -> OpenError {
+        let hosts = self.options.hosts();
+        let is_denied = error.as_db_error().is_some_and(|error| {
+            let class = &error.code().code()[..2];
+            class == "28" || class == "3D" || *error.code() == SqlState::INSUFFICIENT_PRIVILEGE
+        });
+        match is_denied {
+            true => OpenError::Denied { hosts, reason: text(error) },
+            false => OpenError::Away { hosts, reason: text(error) },
+        }
+    }
+
+    fn away(&self, reason: String) -> OpenError {
+        OpenError::Away { hosts: self.options.hosts(), reason }
+    }
+}
+
+/// Refuses a server that acknowledges what it can lose.
+async fn durable(client: &Client) -> Result<(), OpenError> {
+    let row = client.query_one(
+        "select current_setting('fsync'), current_setting('full_page_writes'),
+            current_setting('synchronous_commit')",
+        &[],
+    );
+    let row = row.await?;
+    for (index, setting) in ["fsync", "full_page_writes", "synchronous_commit"].iter().enumerate() {
+        let found: String = row.try_get(index)?;
+        if found != "on" {
+            return Err(OpenError::NotDurable { setting, found });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the server has ended the connection with this error.
+pub(crate) fn is_fatal(error: &tokio_postgres::Error) -> bool {
+    let Some(error) = error.as_db_error() else { return true };
+    match error.parsed_severity() {
+        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+        None => !error.severity().eq_ignore_ascii_case("error"),
+    }
+}

@@ -1,0 +1,123 @@
+//! Why options are refused, and why a store does not open.
+
+use std::io;
+
+/// Why options are refused: the caller's fault, and no retry helps.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// The connection string is not one.
+    #[error("not a connection string of PostgreSQL: {reason}")]
+    Address {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The connection string names no host.
+    #[error("the connection string names no host: host=a,b,c names three")]
+    NoHost,
+    /// The cluster's name is empty, too long, or has other characters.
+    #[error(
+        "\"{name}\" is no name of a cluster: 1 to {} of a-z, 0-9, '-' and '_'",
+        crate::limits::CLUSTER_BYTES_MAX
+    )]
+    Cluster {
+        /// The name.
+        name: String,
+    },
+    /// The certificates that the server is judged by cannot be read.
+    #[error("cannot read the certificates that the server is judged by: {reason}")]
+    Certificates {
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Why a store does not open, or, in an outage's reason, why a later connection does not.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// No host took a connection as one that can be written to: the environment's fault. Retrying
+    /// helps once there is one.
+    #[error("no host of {hosts} is a primary that takes connections: {reason}")]
+    Away {
+        /// The hosts that were tried.
+        hosts: String,
+        /// What the last try met.
+        reason: String,
+    },
+    /// The server refuses this user, password or database. Retrying does not help.
+    #[error("the server at {hosts} refuses the connection: {reason}")]
+    Denied {
+        /// The hosts.
+        hosts: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The database belongs to another cluster: the wrong name, or the wrong database. Nothing was
+    /// changed, and no retry helps.
+    #[error(
+        "the database is that of the cluster \"{found}\", not of \"{wanted}\": \
+         use that name, or another database"
+    )]
+    OtherCluster {
+        /// The name that it has.
+        found: String,
+        /// The name that was asked for.
+        wanted: String,
+    },
+    /// Migrated by a newer version of this program. Nothing is wrong with it.
+    #[error(
+        "the schema of the database has version {found}, this program knows up to {known}: \
+         start the newer version"
+    )]
+    NewerSchema {
+        /// The version found.
+        found: i32,
+        /// The newest version that this build knows.
+        known: i32,
+    },
+    /// The server would acknowledge what it can lose. No retry helps: an operator sets it.
+    #[error("the server has {setting} = {found}: what it acknowledges could be lost; set it to on")]
+    NotDurable {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        found: String,
+    },
+    /// The server does not get an acknowledgement from enough standbys, so nothing can be
+    /// committed, and what can be read may be lost. Retrying helps once they are back.
+    #[error("commits wait for a synchronous standby: {reason}")]
+    NoStandby {
+        /// What the server waits for.
+        reason: String,
+    },
+    /// The server failed a statement.
+    #[error("the server failed: {reason}")]
+    Failed {
+        /// What it said.
+        reason: String,
+    },
+    /// The system gave no thread: the environment's fault.
+    #[error("cannot start the thread of the store: {source}")]
+    Start {
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// What a server or a connection said, in one line.
+pub(crate) fn text(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(error) => format!("{} ({})", error.message(), error.code().code()),
+        None => {
+            let source = std::error::Error::source(error);
+            source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for OpenError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Failed { reason: text(&error) }
+    }
+}

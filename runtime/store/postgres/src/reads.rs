@@ -1,0 +1,244 @@
+//! Reads that wait, and the connections that answer them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use throughline_store::limits::KEY_BYTES_MAX;
+use throughline_store::{GetError, Outage, Page, Scan, ScanError};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+use crate::connection::{Connection, Purpose, is_fatal};
+use crate::error::text;
+use crate::limits::GETS_MAX;
+use crate::member::Member;
+use crate::plan::{checksum, corruption};
+use crate::shared::Shared;
+
+/// A read that waits, with the way back for its answer.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) asked: Asked,
+    pub(crate) deadline: Instant,
+    /// Its share of what the store keeps, given back with the answer.
+    pub(crate) _room: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Get(Bytes, oneshot::Sender<Result<Option<Bytes>, GetError>>),
+    Scan(Scan, oneshot::Sender<Result<Page, ScanError>>),
+}
+
+impl Read {
+    /// Answers that the store is down. Who waits for an answer no longer does not need it.
+    pub(crate) fn fail(self, outage: &Outage) {
+        match self.asked {
+            Asked::Get(_, answer) => drop(answer.send(Err(GetError::Down(outage.clone())))),
+            Asked::Scan(_, answer) => drop(answer.send(Err(ScanError::Down(outage.clone())))),
+        }
+    }
+
+    /// Answers a read that was not begun.
+    pub(crate) fn answer_closed(self) {
+        match self.asked {
+            Asked::Get(_, answer) => drop(answer.send(Err(GetError::Closed))),
+            Asked::Scan(_, answer) => drop(answer.send(Err(ScanError::Closed))),
+        }
+    }
+
+    fn is_scan(&self) -> bool {
+        matches!(self.asked, Asked::Scan(..))
+    }
+}
+
+/// Reads that wait, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    waiting: VecDeque<Read>,
+}
+
+impl Reads {
+    pub(crate) fn push(&mut self, read: Read) {
+        self.waiting.push_back(read);
+    }
+
+    /// Values to read together, or one scan.
+    fn take(&mut self) -> Vec<Read> {
+        let mut taken: Vec<Read> = self.waiting.pop_front().into_iter().collect();
+        let takes_more = taken.first().is_some_and(|read| !read.is_scan());
+        while takes_more && taken.len() < GETS_MAX {
+            match self.waiting.pop_front_if(|read| !read.is_scan()) {
+                Some(read) => taken.push(read),
+                None => break,
+            }
+        }
+        taken
+    }
+
+    /// Puts back what was not answered, to be the next.
+    fn put_back(&mut self, reads: Vec<Read>) {
+        for read in reads.into_iter().rev() {
+            self.waiting.push_front(read);
+        }
+    }
+
+    pub(crate) fn expired(&mut self, now: Instant) -> Vec<Read> {
+        let mut expired = Vec::new();
+        while let Some(read) = self.waiting.pop_front_if(|read| read.deadline <= now) {
+            expired.push(read);
+        }
+        expired
+    }
+
+    pub(crate) fn drain(&mut self) -> Vec<Read> {
+        self.waiting.drain(..).collect()
+    }
+}
+
+/// Answers reads until the store closes.
+pub(crate) async fn run(shared: Arc<Shared>, mut member: Member) {
+    let purpose = Purpose::Read(shared.options.waits.read);
+    while member.connect(purpose).await {
+        let reads = shared.reads().take();
+        let (Some(first), Some(connection)) = (reads.first(), member.connection()) else {
+            if !member.wait_for(&shared.reads_wait).await {
+                break;
+            }
+            continue;
+        };
+        // Another may go on with what is left.
+        shared.reads_wait.notify_one();
+        let deadline = first.deadline;
+        let answered = timeout_at(deadline, answer(connection, reads)).await;
+        match answered {
+            Ok(Ok(())) => {}
+            Ok(Err((reads, reason))) => {
+                log::debug!("a read is asked again: {reason}");
+                member.disconnect(reason);
+                shared.reads().put_back(reads);
+            }
+            // The reads went with the future, which answers them: their callers see it end.
+            Err(_) => member.disconnect("a read was not answered in time".to_owned()),
+        }
+    }
+}
+
+/// Answers these reads; or gives them back, if the connection broke.
+async fn answer(connection: &Connection, reads: Vec<Read>) -> Result<(), (Vec<Read>, String)> {
+    let outcome = match &reads[..] {
+        [Read { asked: Asked::Scan(scan, _), .. }] => page(connection, scan).await.map(Found::Page),
+        reads => gets(connection, reads).await.map(Found::Values),
+    };
+    match outcome {
+        Ok(found) => {
+            reads.into_iter().enumerate().for_each(|(index, read)| found.answer(index, read));
+            Ok(())
+        }
+        Err(error) if is_fatal(&error) && connection.is_closed() => Err((reads, text(&error))),
+        Err(error) => {
+            reads.into_iter().for_each(|read| fail(read, &error));
+            Ok(())
+        }
+    }
+}
+
+/// What a query found.
+enum Found {
+    /// By the place of the read.
+    Values(HashMap<usize, Result<Bytes, Bytes>>),
+    Page(Result<Page, Bytes>),
+}
+
+impl Found {
+    fn answer(&self, index: usize, read: Read) {
+        match (self, read.asked) {
+            (Self::Values(values), Asked::Get(_, answer)) => {
+                let value = match values.get(&index) {
+                    None => Ok(None),
+                    Some(Ok(value)) => Ok(Some(value.clone())),
+                    Some(Err(key)) => Err(GetError::Corrupt(corruption(key))),
+                };
+                drop(answer.send(value));
+            }
+            (Self::Page(page), Asked::Scan(_, answer)) => {
+                let page = page.clone().map_err(|key| ScanError::Corrupt(corruption(&key)));
+                drop(answer.send(page));
+            }
+            // A scan is asked alone.
+            (Self::Values(_), Asked::Scan(..)) | (Self::Page(_), Asked::Get(..)) => {}
+        }
+    }
+}
+
+async fn gets(
+    connection: &Connection,
+    reads: &[Read],
+) -> Result<HashMap<usize, Result<Bytes, Bytes>>, Error> {
+    let key = |read: &Read| match &read.asked {
+        Asked::Get(key, _) => key.clone(),
+        Asked::Scan(..) => Bytes::new(),
+    };
+    let keys: Vec<Bytes> = reads.iter().map(key).collect();
+    let asked: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
+    let rows = connection.client.query(&connection.statements.get, &[&asked]).await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let (number, value): (i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
+        // Counted by the server, from 1 on.
+        let index = usize::try_from(number - 1).unwrap_or_default();
+        let Some(key) = keys.get(index) else { continue };
+        let is_whole = row.try_get::<_, i32>(2)? == checksum(key, value);
+        let value = Bytes::copy_from_slice(value);
+        found.insert(index, if is_whole { Ok(value) } else { Err(key.clone()) });
+    }
+    Ok(found)
+}
+
+/// A page, or the key of a damaged entry.
+async fn page(connection: &Connection, scan: &Scan) -> Result<Result<Page, Bytes>, Error> {
+    let mut page = scan.page();
+    if scan.is_empty() {
+        return Ok(Ok(page));
+    }
+    // Behind every key.
+    let last = Bytes::from_static(&[u8::MAX; KEY_BYTES_MAX + 1]);
+    let (from, to) = (&scan.from()[..], &scan.to().unwrap_or(&last)[..]);
+    let entries = i64::try_from(page.entries_max()).unwrap_or(i64::MAX);
+    let bytes = i64::try_from(page.bytes_max()).unwrap_or(i64::MAX);
+    let statement = &connection.statements.scan;
+    let rows = connection.client.query(statement, &[&from, &to, &entries, &bytes]).await?;
+    for row in rows {
+        let key = Bytes::copy_from_slice(row.try_get(0)?);
+        let Some(value) = row.try_get::<_, Option<&[u8]>>(1)? else {
+            page.end_before(key);
+            break;
+        };
+        if row.try_get::<_, i32>(2)? != checksum(&key, value) {
+            return Ok(Err(key));
+        }
+        if !page.push(key, Bytes::copy_from_slice(value)) {
+            break;
+        }
+    }
+    Ok(Ok(page))
+}
+
+/// Answers a read that the server refused.
+fn fail(read: Read, error: &Error) {
+    let is_damage = error
+        .code()
+        .is_some_and(|code| [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code));
+    let reason = text(error);
+    if !is_damage {
+        return read.fail(&Outage { reason, retry_after: crate::limits::RECONNECT_EVERY });
+    }
+    let corruption = throughline_store::Corruption { detail: reason };
+    match read.asked {
+        Asked::Get(_, answer) => drop(answer.send(Err(GetError::Corrupt(corruption)))),
+        Asked::Scan(_, answer) => drop(answer.send(Err(ScanError::Corrupt(corruption)))),
+    }
+}

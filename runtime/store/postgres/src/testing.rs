@@ -1,0 +1,337 @@
+//! Private servers for tests: started in a temporary directory, killed, started again, copied.
+//!
+//! A [`Server`] needs the programs of PostgreSQL 15 or newer. Run by root they are started as the
+//! user `postgres`, since they refuse root. Everything blocks; whatever goes wrong is an error that
+//! says what to install, never a server that is silently left out.
+
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, getuid, kill_process, test_kill_process};
+use tempfile::TempDir;
+
+/// What is needed of them.
+const PROGRAMS: &[&str] = &["initdb", "pg_basebackup", "pg_ctl", "psql"];
+
+/// Where Debian and others put the programs; the path is looked at first.
+const FOLDERS: &[&str] = &[
+    "/usr/lib/postgresql/18/bin",
+    "/usr/lib/postgresql/17/bin",
+    "/usr/lib/postgresql/16/bin",
+    "/usr/lib/postgresql/15/bin",
+    "/usr/pgsql-15/bin",
+    "/opt/homebrew/opt/postgresql@15/bin",
+];
+
+/// Looks for what another process does, so often at most, [`LOOK_EVERY`] apart: 20 s in all.
+const LOOKS_MAX: u32 = 2_000;
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// What a keeper does: `$0` is the folder of a server.
+const KEEPER: &str = "cat; kill -9 $(head -n 1 \"$0/data/postmaster.pid\"); rm -rf \"$0\"";
+
+/// The name of the user, who may do everything, and needs no password.
+pub const USER: &str = "throughline";
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// There is none on this machine.
+    #[error("no PostgreSQL on this machine: install it (apt-get install postgresql)")]
+    NotInstalled,
+    /// A program failed.
+    #[error("{program} failed: {output}")]
+    Failed {
+        /// Which.
+        program: String,
+        /// What it wrote.
+        output: String,
+    },
+    /// It does not do in time what it was told.
+    #[error("the server at {} does not {what} in time", path.display())]
+    Late {
+        /// Its directory.
+        path: PathBuf,
+        /// What it was told.
+        what: &'static str,
+    },
+    /// The system refused something.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+/// A server of its own, with its files in a temporary directory. Dropping it kills it.
+#[derive(Debug)]
+pub struct Server {
+    folder: TempDir,
+    programs: PathBuf,
+    port: u16,
+    /// Kills the server when this process ends without doing so: it waits for the end of its input.
+    keeper: Child,
+}
+
+impl Server {
+    /// Creates a server and starts it. It syncs what it writes, and takes connections from this
+    /// machine, of anyone.
+    ///
+    /// # Errors
+    /// No programs, or they fail.
+    pub fn start() -> Result<Self, ServerError> {
+        let server = Self::new()?;
+        let data = server.data().display().to_string();
+        server.program(
+            "initdb",
+            &["-D", &data, "-U", USER, "-A", "trust", "-N", "-E", "UTF8", "-k"],
+        )?;
+        // Answers come sooner than a deadlock's usual second, and no test fills the machine.
+        server.configure("max_connections = 60\nshared_buffers = 64MB\nwal_level = replica\n")?;
+        server.run()?;
+        Ok(server)
+    }
+
+    /// Copies a running server as its standby of this name, and starts it.
+    ///
+    /// # Errors
+    /// The copy fails, or its start.
+    pub fn standby(&self, name: &str) -> Result<Self, ServerError> {
+        let standby = Self::new()?;
+        let data = standby.data().display().to_string();
+        let from = format!("host=127.0.0.1 port={} user={USER} application_name={name}", self.port);
+        standby.program(
+            "pg_basebackup",
+            &["-D", &data, "-d", &from, "-R", "-X", "stream", "-c", "fast", "-N"],
+        )?;
+        standby.run()?;
+        Ok(standby)
+    }
+
+    fn new() -> Result<Self, ServerError> {
+        let folder = tempfile::Builder::new().prefix("throughline-postgres").tempdir()?;
+        if getuid().is_root() {
+            let path = folder.path().display().to_string();
+            output(Command::new("chown").args(["postgres:", &path]))?;
+        }
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let programs = programs()?;
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", KEEPER]).arg(folder.path()).process_group(0);
+        keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Self { folder, programs, port, keeper: keeper.spawn()? })
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The connection string of one of its databases; `postgres` is always there.
+    pub fn address(&self, database: &str) -> String {
+        format!("host=127.0.0.1 port={} user={USER} dbname={database}", self.port)
+    }
+
+    /// Adds lines to its configuration, which it reads when it starts or is told to.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn configure(&self, lines: &str) -> Result<(), ServerError> {
+        let path = self.data().join("postgresql.auto.conf");
+        let old = fs::read_to_string(&path)?;
+        Ok(fs::write(path, format!("{old}{lines}"))?)
+    }
+
+    /// Runs statements in one of its databases, as one transaction if there are several; what they
+    /// answer, a line for each row.
+    ///
+    /// # Errors
+    /// The server refuses them.
+    pub fn sql(&self, database: &str, sql: &str) -> Result<String, ServerError> {
+        let port = self.port.to_string();
+        let args = ["-h", "127.0.0.1", "-p", &port, "-U", USER, "-d", database, "-XAtqc", sql];
+        self.program("psql", &args)
+    }
+
+    /// Starts it again.
+    ///
+    /// # Errors
+    /// It does not start; the end of its log is told.
+    pub fn run(&self) -> Result<(), ServerError> {
+        let (data, log) = (self.data().display().to_string(), self.log().display().to_string());
+        let options =
+            format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=", self.port);
+        // Its output goes to the log: it would hold this process's open.
+        let args = ["-D", &data, "-l", &log, "-o", &options, "-w", "-t", "30", "start"];
+        self.program("pg_ctl", &args).map_err(|error| self.with_log(error))?;
+        Ok(())
+    }
+
+    /// Kills it and all its processes, as a loss of power would, and waits until they are gone.
+    ///
+    /// # Errors
+    /// It does not run, or does not end.
+    pub fn kill(&self) -> Result<(), ServerError> {
+        let main = self.main_process()?;
+        let mut all = children(main)?;
+        // The first one first: it would start others.
+        all.insert(0, main);
+        self.signal(&all, Signal::KILL)?;
+        for _ in 0..LOOKS_MAX {
+            if all.iter().all(|pid| has_ended(*pid)) {
+                // Or the next start takes it for running.
+                drop(fs::remove_file(self.pid_file()));
+                return Ok(());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Err(ServerError::Late { path: self.data(), what: "end" })
+    }
+
+    /// Stops it in order.
+    ///
+    /// # Errors
+    /// It does not run, or does not end.
+    pub fn stop(&self) -> Result<(), ServerError> {
+        let data = self.data().display().to_string();
+        self.program("pg_ctl", &["-D", &data, "-m", "fast", "-w", "stop"])?;
+        Ok(())
+    }
+
+    /// Makes every one of its processes stand still, or go on.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn freeze(&self, is_frozen: bool) -> Result<(), ServerError> {
+        let main = self.main_process()?;
+        let mut all = children(main)?;
+        all.insert(0, main);
+        self.signal(&all, if is_frozen { Signal::STOP } else { Signal::CONT })
+    }
+
+    /// Makes a standby the primary, and waits until it is.
+    ///
+    /// # Errors
+    /// It is none, or does not become one.
+    pub fn promote(&self) -> Result<(), ServerError> {
+        let data = self.data().display().to_string();
+        self.program("pg_ctl", &["-D", &data, "-w", "-t", "30", "promote"])?;
+        Ok(())
+    }
+
+    /// Makes it read its configuration again.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn reload(&self) -> Result<(), ServerError> {
+        let data = self.data().display().to_string();
+        self.program("pg_ctl", &["-D", &data, "reload"])?;
+        Ok(())
+    }
+
+    fn signal(&self, all: &[Pid], signal: Signal) -> Result<(), ServerError> {
+        let mut signalled = all.iter().map(|pid| kill_process(*pid, signal));
+        // The first is the server; others may have ended meanwhile.
+        let first = signalled.next().unwrap_or(Ok(()));
+        for _ in signalled {}
+        Ok(first.map_err(io::Error::from)?)
+    }
+
+    fn main_process(&self) -> Result<Pid, ServerError> {
+        let text = fs::read_to_string(self.pid_file())?;
+        let number = text.lines().next().and_then(|line| line.trim().parse().ok());
+        let pid = number.and_then(Pid::from_raw);
+        pid.ok_or_else(|| ServerError::Late { path: self.data(), what: "write its number" })
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.data().join("postmaster.pid")
+    }
+
+    /// Runs one of the programs, as a user whom they accept.
+    fn program(&self, name: &str, args: &[&str]) -> Result<String, ServerError> {
+        let path = self.programs.join(name);
+        let mut command = match getuid().is_root() {
+            true => {
+                let mut command = Command::new("runuser");
+                command.args(["-u", "postgres", "--"]).arg(path);
+                command
+            }
+            false => Command::new(path),
+        };
+        // A folder that this user may enter, whoever started this process where.
+        output(command.args(args).current_dir(std::env::temp_dir()))
+    }
+
+    fn with_log(&self, error: ServerError) -> ServerError {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let end: Vec<_> = log.lines().rev().take(10).collect();
+        let end: Vec<_> = end.into_iter().rev().collect();
+        match error {
+            ServerError::Failed { program, output } => {
+                ServerError::Failed { program, output: format!("{output}\n{}", end.join("\n")) }
+            }
+            error => error,
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // One that does not run is gone already.
+        drop(self.kill());
+        drop(self.keeper.stdin.take());
+        drop(self.keeper.wait());
+    }
+}
+
+/// Whether a process is gone, or waits for nothing but that somebody takes note of it.
+fn has_ended(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    let is_zombie =
+        stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|s| s.starts_with('Z')));
+    is_zombie || test_kill_process(pid).is_err()
+}
+
+/// The processes that this one has started.
+fn children(parent: Pid) -> Result<Vec<Pid>, ServerError> {
+    let parent = parent.as_raw_nonzero().to_string();
+    let listed = output(Command::new("ps").args(["-o", "pid=", "--ppid", &parent]));
+    // Without any it fails, and says nothing.
+    let listed = listed.unwrap_or_default();
+    Ok(listed.lines().filter_map(|line| Pid::from_raw(line.trim().parse().ok()?)).collect())
+}
+
+/// The folder of the programs.
+fn programs() -> Result<PathBuf, ServerError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).collect::<Vec<_>>();
+    let known = FOLDERS.iter().map(PathBuf::from);
+    let mut folders = on_path.into_iter().chain(known);
+    let has_programs =
+        |folder: &PathBuf| PROGRAMS.iter().all(|program| folder.join(program).is_file());
+    folders.find(has_programs).ok_or(ServerError::NotInstalled)
+}
+
+fn output(command: &mut Command) -> Result<String, ServerError> {
+    let program = format!("{command:?}");
+    let failed = |output: String| ServerError::Failed { program: program.clone(), output };
+    let output =
+        command.stdin(Stdio::null()).output().map_err(|error| failed(error.to_string()))?;
+    let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+    match output.status.success() {
+        true => Ok(text),
+        false => Err(failed(format!("{text}{}", String::from_utf8_lossy(&output.stderr)))),
+    }
+}

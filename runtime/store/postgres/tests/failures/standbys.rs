@@ -1,0 +1,89 @@
+//! Synchronous standbys: one takes over, one is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use throughline_store::{Batch, CommitError, Store};
+use throughline_store_postgres::Health;
+use throughline_store_postgres::testing::{Server, USER};
+use tokio::task::block_in_place;
+
+use crate::load::Load;
+use crate::options;
+
+/// Sets which standbys every commit waits for.
+fn require(servers: &[&Server], names: &str) {
+    for server in servers {
+        server.configure(&format!("synchronous_standby_names = '{names}'\n")).unwrap();
+        server.reload().unwrap();
+    }
+    let synced =
+        "select count(*) > 0 from pg_stat_replication where sync_state in ('sync', 'quorum')";
+    while servers[0].sql("postgres", synced).unwrap() != "t" {}
+}
+
+/// How much of the log a standby has.
+fn received(standby: &Server) -> u64 {
+    let sql = "select pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0')";
+    standby.sql("postgres", sql).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_answered_is_lost_when_the_primary_is_killed_and_a_standby_takes_over() {
+    let primary = Server::start().unwrap();
+    let standbys = [("a", primary.standby("a").unwrap()), ("b", primary.standby("b").unwrap())];
+    require(&[&primary, &standbys[0].1, &standbys[1].1], "ANY 1 (a, b)");
+    let ports = [primary.port(), standbys[0].1.port(), standbys[1].1.port()];
+    let address = format!(
+        "host=127.0.0.1,127.0.0.1,127.0.0.1 port={},{},{} user={USER} dbname=postgres",
+        ports[0], ports[1], ports[2],
+    );
+    let store = Arc::new(options(&address).open().await.unwrap());
+    let load = Load::start(store.clone());
+    load.answers(2_000).await;
+    block_in_place(|| {
+        primary.kill().unwrap();
+        let [(_, a), (_, b)] = &standbys;
+        let (first, second) = if received(a) >= received(b) { (0, 1) } else { (1, 0) };
+        let (name, follower) = &standbys[second];
+        let (_, leader) = &standbys[first];
+        leader.promote().unwrap();
+        let port = leader.port();
+        let from = format!("host=127.0.0.1 port={port} user={USER} application_name={name}");
+        follower.configure(&format!("primary_conninfo = '{from}'\n")).unwrap();
+        follower.reload().unwrap();
+    });
+    load.answers(2_000).await;
+    let unknown = load.verify().await;
+    println!("a standby took over: {unknown} unknown, {:?}", store.stats());
+    assert_eq!(unknown, 0, "the new primary could be asked in time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_synchronous_standby_is_told_in_words() {
+    let primary = Server::start().unwrap();
+    let standby = primary.standby("only").unwrap();
+    require(&[&primary], "only");
+    let mut options = options(&primary.address("postgres"));
+    options.commit_deadline(Duration::from_secs(4)).call_wait(Duration::from_secs(2));
+    let store = options.open().await.unwrap();
+    store.commit(Batch::new().put("k", "1")).await.unwrap();
+    block_in_place(|| standby.kill().unwrap());
+    let waits = store.commit(Batch::new().check_equals("k", "1").put("k", "2")).await;
+    let Err(CommitError::Unknown { reason }) = waits else { panic!("{waits:?}") };
+    assert!(reason.contains("synchronous standby") && reason.contains("\"only\""), "{reason}");
+    let health = store.health();
+    assert!(matches!(&health, Health::AwaitsStandby { connected: 0, .. }), "{health}");
+    // What comes behind on the same key was not begun, and so is no second unknown one.
+    let behind = store.commit(Batch::new().put("k", "3")).await;
+    let Err(CommitError::Down(outage)) = behind else { panic!("{behind:?}") };
+    assert!(outage.reason.contains("synchronous standby"), "{outage}");
+    // A read shows what has a standby, and not what waits for one.
+    assert_eq!(store.get("k".into()).await.unwrap().as_deref(), Some(&b"1"[..]));
+    block_in_place(|| standby.run().unwrap());
+    let mut health = health;
+    while !health.is_working() {
+        health = store.health_changed(&health).await;
+    }
+    store.commit(Batch::new().check_equals("k", "2").put("k", "3")).await.unwrap();
+}
