@@ -57,6 +57,9 @@ export const SILENT_HEARTBEATS = 2;
  */
 export const ANSWER_ROUND_TRIPS = 4;
 
+/** And so long at least, where heartbeats are shorter: a busy node is not a dead one. */
+export const ANSWER_MIN_MS = 1_000;
+
 /**
  * A client that looks so much later than it meant to was held up itself: the answer may be there.
  * Longer than a page or a game stalls while it loads, it would be found in two heartbeats anyway.

@@ -4,8 +4,8 @@
  */
 
 import {
-  ANSWER_LATE_MS, ANSWER_ROUND_TRIPS, HEARTBEAT_MIN_MS, HEARTBEAT_MS, PINGS_IN_FLIGHT,
-  SILENT_HEARTBEATS,
+  ANSWER_LATE_MS, ANSWER_MIN_MS, ANSWER_ROUND_TRIPS, HEARTBEAT_MIN_MS, HEARTBEAT_MS,
+  PINGS_IN_FLIGHT, SILENT_HEARTBEATS,
 } from "./defaults.js";
 
 export class Heartbeat {
@@ -83,7 +83,7 @@ export class Heartbeat {
   /** After two heartbeats in which nothing was heard, or one if something was asked before it. */
   get #halfOpenAt() {
     const trips = (this.#rtt ?? 0) * ANSWER_ROUND_TRIPS;
-    const unanswered = this.#askedAt + Math.max(this.#interval, trips);
+    const unanswered = this.#askedAt + Math.max(this.#interval, trips, ANSWER_MIN_MS);
     return Math.min(this.#heardAt + this.silence, unanswered);
   }
 

@@ -11,6 +11,8 @@ pub const HALF_OPEN_HEARTBEATS: u32 = 2;
 /// A Ping or a message that has no answer for a heartbeat means half-open, too; on a slow way it
 /// has so many round trips: an answer leaves at once, and one lost packet is sent again within two.
 pub const ANSWER_ROUND_TRIPS: u32 = 4;
+/// And so long at least, where heartbeats are shorter: a busy node is not a dead one.
+pub const ANSWER_MIN: Duration = Duration::from_secs(1);
 /// A client that looks so much later than it meant to was held up itself: the answer may be there.
 /// Longer than a page or a game stalls while it loads, it would be found in two heartbeats anyway.
 pub const ANSWER_LATE: Duration = Duration::from_millis(250);

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::{
-    defaults::{ANSWER_LATE, ANSWER_ROUND_TRIPS, HALF_OPEN_HEARTBEATS},
+    defaults::{ANSWER_LATE, ANSWER_MIN, ANSWER_ROUND_TRIPS, HALF_OPEN_HEARTBEATS},
     time::Instant,
 };
 
@@ -59,13 +59,13 @@ impl Silence {
     }
 
     /// When the connection counts as half-open: after two heartbeats in which nothing was heard,
-    /// and after one if something was asked at its beginning.
+    /// and after one, of a second at least, if something was asked at its beginning.
     #[inline]
     pub(super) fn half_open_at(&self, heartbeat: Duration, rtt: Option<Duration>) -> Instant {
         let silent = self.heard + heartbeat * HALF_OPEN_HEARTBEATS;
         let Some(asked) = self.asked else { return silent };
         let trips = rtt.unwrap_or_default().saturating_mul(ANSWER_ROUND_TRIPS);
-        silent.min(asked + heartbeat.max(trips))
+        silent.min(asked + heartbeat.max(trips).max(ANSWER_MIN))
     }
 
     /// Whether it is. Who looks much later than it was due stood still itself, and the answer may
@@ -150,6 +150,15 @@ mod tests {
         let within = |ms| silence.half_open_at(HEARTBEAT, Some(Duration::from_millis(ms)));
         assert_eq!(within(800), at(4_200));
         assert_eq!(within(2_000), at(5_010));
+    }
+
+    #[test]
+    fn a_busy_node_has_a_second_where_heartbeats_are_shorter_and_two_of_them_at_most() {
+        let mut silence = live();
+        silence.ask(at(100));
+        let within = |ms| silence.half_open_at(Duration::from_millis(ms), None);
+        assert_eq!(within(700), at(1_100));
+        assert_eq!(within(200), at(410));
     }
 
     #[test]
