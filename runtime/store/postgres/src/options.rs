@@ -34,8 +34,9 @@ impl Options {
     ///
     /// Of several hosts the one is used that can be written to, whatever `target_session_attrs`
     /// says; each has 2 s to accept a connection ([`CONNECT_TIMEOUT`]) unless `connect_timeout`
-    /// says otherwise, and as long to answer on it. `sslmode` is `prefer` by default, which does not protect from an attacker
-    /// between the machines: `require` does, since it verifies the server's certificate and name.
+    /// says otherwise, and as long again to answer on it. `sslmode` is `prefer` by default, which
+    /// does not protect from an attacker between the machines: `require` does, since it verifies
+    /// the server's certificate and name.
     ///
     /// [`CONNECT_TIMEOUT`]: crate::limits::CONNECT_TIMEOUT
     ///

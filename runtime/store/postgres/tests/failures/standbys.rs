@@ -106,6 +106,8 @@ async fn a_lost_synchronous_standby_is_told_in_words() {
     options.commit_deadline(Duration::from_secs(4)).call_wait(Duration::from_secs(2));
     let store = options.open().await.unwrap();
     store.commit(Batch::new().put("k", "1")).await.unwrap();
+    // Over a connection that is open: a new one shows nothing before a standby has it.
+    store.get("k".into()).await.unwrap();
     block_in_place(|| standby.kill().unwrap());
     let waits = store.commit(Batch::new().check_equals("k", "1").put("k", "2")).await;
     let Err(CommitError::Unknown { reason }) = waits else { panic!("{waits:?}") };
