@@ -2,16 +2,18 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{AsyncMessage, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::text;
+use crate::hosts::HostConfig;
 use crate::limits::OPEN_DEADLINE;
 use crate::statements::Statements;
 use crate::{OpenError, Options, schema, tls};
@@ -89,6 +91,8 @@ pub(crate) fn random_id() -> Result<i64, OpenError> {
 pub(crate) struct Connector {
     options: Arc<Options>,
     tls: MakeRustlsConnect,
+    /// The host that was the primary last, and so is tried first.
+    first: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for Connector {
@@ -101,7 +105,7 @@ impl Connector {
     pub(crate) fn new(options: Arc<Options>) -> Result<Self, OpenError> {
         let tls = tls::connector(options.ca_file.as_deref());
         let tls = tls.map_err(|error| OpenError::Failed { reason: error.to_string() })?;
-        Ok(Self { options, tls })
+        Ok(Self { options, tls, first: Arc::default() })
     }
 
     /// Creates or upgrades the tables.
@@ -118,13 +122,18 @@ impl Connector {
 
     /// Opens a connection, and verifies that the database is ours and keeps what it acknowledges.
     pub(crate) async fn open(&self, purpose: Purpose) -> Result<Connection, OpenError> {
-        let opened = tokio::time::timeout(OPEN_DEADLINE, self.open_unbounded(purpose)).await;
-        let late = || self.away(format!("no connection within {} s", OPEN_DEADLINE.as_secs()));
+        let (client, link) = self.connect().await?;
+        let opened = timeout(OPEN_DEADLINE, self.prepare(client, link, purpose)).await;
+        let late = || self.away(format!("no answer within {} s", OPEN_DEADLINE.as_secs()));
         opened.map_err(|_| late())?
     }
 
-    async fn open_unbounded(&self, purpose: Purpose) -> Result<Connection, OpenError> {
-        let (client, link) = self.connect().await?;
+    async fn prepare(
+        &self,
+        client: Client,
+        link: Link,
+        purpose: Purpose,
+    ) -> Result<Connection, OpenError> {
         durable(&client).await?;
         schema::verify(&client, &self.options.cluster).await?;
         let server = client.query_one(
@@ -143,15 +152,34 @@ impl Connector {
             Purpose::Read(deadline) => Some(deadline.as_millis()),
             Purpose::Watch => None,
         };
-        if let Some(timeout) = statement_timeout {
-            let set = format!("set statement_timeout = {timeout}");
+        if let Some(millis) = statement_timeout {
+            let set = format!("set statement_timeout = {millis}");
             connection.client.batch_execute(&set).await?;
         }
         Ok(connection)
     }
 
+    /// Tries each host once.
     async fn connect(&self) -> Result<(Client, Link), OpenError> {
-        let connected = self.options.config.connect(self.tls.clone()).await;
+        let hosts = &self.options.hosts;
+        let first = self.first.load(Ordering::Relaxed);
+        let mut last = self.away("there is none".to_owned());
+        for index in (first..first + hosts.len()).map(|index| index % hosts.len()) {
+            match self.connect_to(&hosts[index]).await {
+                Ok(connected) => {
+                    self.first.store(index, Ordering::Relaxed);
+                    return Ok(connected);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn connect_to(&self, host: &HostConfig) -> Result<(Client, Link), OpenError> {
+        let connected = timeout(host.within, host.config.connect(self.tls.clone())).await;
+        let late = || format!("{} does not answer within {:?}", host.name, host.within);
+        let connected = connected.map_err(|_| self.away(late()))?;
         let (client, mut connection) = connected.map_err(|error| self.not_connected(&error))?;
         let warned = Arc::new(AtomicBool::new(false));
         let flag = warned.clone();

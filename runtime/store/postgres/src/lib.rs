@@ -30,7 +30,8 @@
 //! - `queue`, `marks`: which commits may begin beside one another; `plan`: what a group writes
 //! - `driver`: the store's thread; `member`: a connection of the pool; `writer`: commits, and what
 //!   became of them; `transaction`: one group; `reads`: gets and scans; `monitor`: the server
-//! - `connection`, `tls`: a connection, opened and verified; `schema`, `statements`: the SQL
+//! - `connection`, `hosts`, `tls`: a connection, opened and verified
+//! - `schema`, `statements`: the SQL
 //! - `health`, `stats`: what an operator sees; `error`: why a store does not open
 //! - `testing`: servers for tests, with the feature of that name
 
@@ -40,6 +41,7 @@ mod connection;
 mod driver;
 mod error;
 mod health;
+mod hosts;
 pub mod limits;
 mod marks;
 mod member;

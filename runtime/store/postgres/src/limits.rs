@@ -33,10 +33,11 @@ pub const READERS: usize = 2;
 pub const TRIES_MAX: u32 = 10;
 /// Longest wait before a transaction is tried again, at random, so that two that met part.
 pub const TRY_AGAIN_WITHIN: Duration = Duration::from_millis(20);
-/// How long a host has to accept a connection; then the next one is tried.
+/// How long a host has to accept a connection, and as long again to answer on it; then the next one
+/// is tried.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long one opening of a connection may take in all, over every host: with three hosts two of
-/// which are gone without a word.
+/// How long the statements may take that verify and prepare a new connection: each of them
+/// [`OPEN_STATEMENT`] at most, and they are sent a few at a time.
 pub const OPEN_DEADLINE: Duration = Duration::from_secs(8);
 /// Longest statement while a connection opens. Ends the wait for a standby that is lost, which the
 /// server itself would never end.

@@ -77,6 +77,17 @@ impl Member {
         !connection.is_closed() && (*server == self.seen || *server == connection.server)
     }
 
+    /// Waits until the monitor sees another primary than that of the connection.
+    pub(crate) async fn moved(&self) {
+        let mut server = self.shared.server.subscribe();
+        let is_other = |server: &String| {
+            let own = self.connection.as_ref().map(|connection| &connection.server);
+            *server != self.seen && Some(server) != own
+        };
+        // The sender outlives this borrow.
+        let _ = server.wait_for(is_other).await;
+    }
+
     /// Gives the connection up.
     pub(crate) fn disconnect(&mut self, reason: String) {
         log::debug!("a connection is given up: {reason}");

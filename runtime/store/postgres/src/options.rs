@@ -4,18 +4,16 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio_postgres::config::{Host, TargetSessionAttrs};
-
+use crate::hosts::{self, HostConfig};
 use crate::limits::{
-    CALL_WAIT, CLUSTER_BYTES_MAX, COMMIT_DEADLINE, CONNECT_TIMEOUT, IDLE_IN_TRANSACTION,
-    LOCK_TIMEOUT, OPEN_STATEMENT, PEER_SILENCE, READ_DEADLINE, WRITERS, WRITERS_MAX,
+    CALL_WAIT, CLUSTER_BYTES_MAX, COMMIT_DEADLINE, READ_DEADLINE, WRITERS, WRITERS_MAX,
 };
 use crate::{OpenError, OptionsError, PostgresStore};
 
 /// Where the database is, whose it is, and how long calls may wait.
 #[derive(Clone)]
 pub struct Options {
-    pub(crate) config: tokio_postgres::Config,
+    pub(crate) hosts: Vec<HostConfig>,
     pub(crate) cluster: String,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) writers: usize,
@@ -36,14 +34,17 @@ impl Options {
     ///
     /// Of several hosts the one is used that can be written to, whatever `target_session_attrs`
     /// says; each has 2 s to accept a connection ([`CONNECT_TIMEOUT`]) unless `connect_timeout`
-    /// says otherwise. `sslmode` is `prefer` by default, which does not protect from an attacker
-    /// between the machines: `require` does, since it verifies the server's certificate and name.
+    /// says otherwise, and as long again to answer on it. `sslmode` is `prefer` by default, which
+    /// does not protect from an attacker between the machines: `require` does, since it verifies
+    /// the server's certificate and name.
+    ///
+    /// [`CONNECT_TIMEOUT`]: crate::limits::CONNECT_TIMEOUT
     ///
     /// # Errors
     /// The string cannot be read or names no host, or the name is none.
     pub fn new(address: &str, cluster: &str) -> Result<Self, OptionsError> {
         let parsed = address.parse::<tokio_postgres::Config>();
-        let mut config = parsed.map_err(|error| {
+        let config = parsed.map_err(|error| {
             let source = std::error::Error::source(&error);
             let reason = source.map_or_else(|| error.to_string(), ToString::to_string);
             OptionsError::Address { reason }
@@ -56,10 +57,10 @@ impl Options {
         if !is_name || !cluster.bytes().all(is_plain) {
             return Err(OptionsError::Cluster { name: cluster.to_owned() });
         }
-        prepare(&mut config);
         let waits = Waits { call: CALL_WAIT, read: READ_DEADLINE, commit: COMMIT_DEADLINE };
         let (cluster, ca_file) = (cluster.to_owned(), None);
-        Ok(Self { config, cluster, ca_file, writers: WRITERS, waits })
+        let hosts = hosts::split(&config);
+        Ok(Self { hosts, cluster, ca_file, writers: WRITERS, waits })
     }
 
     /// A file of certificates (PEM) by which the server's is judged. Default: those of the system.
@@ -107,20 +108,8 @@ impl Options {
 
     /// The hosts, as errors name them.
     pub(crate) fn hosts(&self) -> String {
-        let ports = self.config.get_ports();
-        let name = |(index, host): (usize, &Host)| {
-            let port = ports.get(index).or_else(|| ports.first()).copied().unwrap_or(5432);
-            match host {
-                Host::Tcp(name) => format!("{name}:{port}"),
-                #[cfg(unix)]
-                Host::Unix(path) => format!("{}:{port}", path.display()),
-            }
-        };
-        let hosts: Vec<_> = self.config.get_hosts().iter().enumerate().map(name).collect();
-        match hosts.is_empty() {
-            true => format!("{:?}", self.config.get_hostaddrs()),
-            false => hosts.join(", "),
-        }
+        let names: Vec<_> = self.hosts.iter().map(|host| &host.name[..]).collect();
+        names.join(", ")
     }
 }
 
@@ -131,51 +120,4 @@ impl fmt::Debug for Options {
         options.field("hosts", &self.hosts()).field("cluster", &self.cluster);
         options.field("writers", &self.writers).field("waits", &self.waits).finish_non_exhaustive()
     }
-}
-
-/// What every connection needs, whatever the server's and the user's defaults are.
-fn prepare(config: &mut tokio_postgres::Config) {
-    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
-    }
-    if config.get_application_name().is_none() {
-        config.application_name("throughline");
-    }
-    // Notices a peer that is gone without a word, whatever the system's defaults are.
-    config.tcp_user_timeout(PEER_SILENCE);
-    config.keepalives_idle(PEER_SILENCE / 2);
-    config.keepalives_interval(PEER_SILENCE / 5);
-    config.keepalives_retries(3);
-    let mut settings = config.get_options().map(str::to_owned).unwrap_or_default();
-    let seconds = |time: Duration| time.as_secs().to_string();
-    let millis = |time: Duration| time.as_millis().to_string();
-    for (name, value) in [
-        // Flushed here and, if the server has synchronous standbys, there.
-        ("synchronous_commit", "on".to_owned()),
-        ("lock_timeout", millis(LOCK_TIMEOUT)),
-        ("statement_timeout", millis(OPEN_STATEMENT)),
-        ("idle_in_transaction_session_timeout", millis(IDLE_IN_TRANSACTION)),
-        ("idle_session_timeout", "0".to_owned()),
-        // The server, too, notices a client that is gone without a word, and frees its locks.
-        ("tcp_user_timeout", millis(PEER_SILENCE)),
-        ("tcp_keepalives_idle", seconds(PEER_SILENCE / 2)),
-        ("tcp_keepalives_interval", seconds(PEER_SILENCE / 5)),
-        ("tcp_keepalives_count", "3".to_owned()),
-        // Arrays of keys are looked up one by one in the index. What is planned once for all
-        // arrays must not be a scan of the table because that was empty once.
-        ("plan_cache_mode", "force_generic_plan".to_owned()),
-        ("enable_seqscan", "off".to_owned()),
-        ("enable_bitmapscan", "off".to_owned()),
-        ("enable_hashjoin", "off".to_owned()),
-        ("enable_mergejoin", "off".to_owned()),
-        ("enable_sort", "off".to_owned()),
-        ("enable_material", "off".to_owned()),
-        ("jit", "off".to_owned()),
-        ("max_parallel_workers_per_gather", "0".to_owned()),
-        ("client_min_messages", "warning".to_owned()),
-    ] {
-        settings.push_str(&format!(" -c {name}={value}"));
-    }
-    config.options(settings.trim_start());
 }

@@ -113,7 +113,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut member: Member) {
         // Another may go on with what is left.
         shared.reads_wait.notify_one();
         let deadline = first.deadline;
-        let answered = timeout_at(deadline, answer(connection, reads)).await;
+        let answered = timeout_at(deadline, answer(connection, member.moved(), reads)).await;
         match answered {
             Ok(Ok(())) => {}
             Ok(Err((reads, reason))) => {
@@ -127,11 +127,15 @@ pub(crate) async fn run(shared: Arc<Shared>, mut member: Member) {
     }
 }
 
-/// Answers these reads; or gives them back, if the connection broke.
-async fn answer(connection: &Connection, reads: Vec<Read>) -> Result<(), (Vec<Read>, String)> {
-    let outcome = match &reads[..] {
-        [Read { asked: Asked::Scan(scan, _), .. }] => page(connection, scan).await.map(Found::Page),
-        reads => gets(connection, reads).await.map(Found::Values),
+/// Answers these reads; or gives them back, if the connection broke or the primary has moved.
+async fn answer(
+    connection: &Connection,
+    moved: impl Future<Output = ()>,
+    reads: Vec<Read>,
+) -> Result<(), (Vec<Read>, String)> {
+    let outcome = tokio::select! {
+        outcome = find(connection, &reads) => outcome,
+        () = moved => return Err((reads, "the primary has moved".to_owned())),
     };
     match outcome {
         Ok(found) => {
@@ -171,6 +175,13 @@ impl Found {
             // A scan is asked alone.
             (Self::Values(_), Asked::Scan(..)) | (Self::Page(_), Asked::Get(..)) => {}
         }
+    }
+}
+
+async fn find(connection: &Connection, reads: &[Read]) -> Result<Found, Error> {
+    match reads {
+        [Read { asked: Asked::Scan(scan, _), .. }] => page(connection, scan).await.map(Found::Page),
+        reads => gets(connection, reads).await.map(Found::Values),
     }
 }
 

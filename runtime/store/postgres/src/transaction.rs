@@ -6,7 +6,7 @@ use throughline_store::Batch;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Error, Row as SqlRow, Statement};
 
-use crate::connection::{Connection, is_fatal, random_id};
+use crate::connection::{Connection, is_fatal};
 use crate::error::text;
 use crate::plan::{Found, Lock, Locks, NotAdmitted, Plan, Row, checksum, evaluate};
 
@@ -34,14 +34,16 @@ pub(crate) enum Failure {
     Refused(String),
     /// It was rolled back, for damage that one of its batches met.
     Damaged(String),
-    /// The answer to its end is lost. It is known under this number.
-    Lost { id: i64, done: Done, reason: String },
+    /// The answer to its end is lost. If it has landed, this is what became of it, as far as known.
+    Lost { done: Option<Done>, reason: String },
 }
 
-/// Checks and writes the batches. After several tries every key is locked first.
+/// Checks and writes the batches, in a transaction that is known under this number once it has
+/// landed.
 pub(crate) async fn run(
     connection: &Connection,
     batches: &[Batch],
+    id: i64,
     locks_all: bool,
 ) -> Result<Done, Failure> {
     let locks = Locks::of(batches, locks_all);
@@ -63,7 +65,7 @@ pub(crate) async fn run(
         return Ok(Done { verdicts, records: 0 });
     }
     let done = Done { verdicts, records: plan.records };
-    write(connection, &plan, locks.is_empty(), done).await
+    write(connection, &plan, id, locks.is_empty(), done).await
 }
 
 /// Locks the keys, and reads what is there.
@@ -114,11 +116,11 @@ fn read(lock: &Lock, row: &SqlRow) -> Result<Row, Error> {
 async fn write(
     connection: &Connection,
     plan: &Plan,
+    id: i64,
     begins: bool,
     done: Done,
 ) -> Result<Done, Failure> {
     let Connection { client, statements, .. } = connection;
-    let id = random_id().map_err(|error| Failure::Refused(error.to_string()))?;
     connection.take_warning();
     let begin = async { if begins { client.batch_execute(BEGIN).await } else { Ok(()) } };
     let land = async {
@@ -136,13 +138,13 @@ async fn write(
     for error in [begun, landed, inserted, upserted, deleted, committed] {
         let Err(error) = error else { continue };
         if is_fatal(&error) {
-            return Err(Failure::Lost { id, done, reason: text(&error) });
+            return Err(Failure::Lost { done: Some(done), reason: text(&error) });
         }
         return Err(failure(&error));
     }
     if connection.take_warning() {
         let reason = "the server no longer waits for its standbys".to_owned();
-        return Err(Failure::Lost { id, done, reason });
+        return Err(Failure::Lost { done: Some(done), reason });
     }
     Ok(done)
 }

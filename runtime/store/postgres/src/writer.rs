@@ -8,7 +8,7 @@ use throughline_store::{Batch, CommitError, Corruption};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::OpenError;
-use crate::connection::{Connection, Purpose};
+use crate::connection::{Connection, Purpose, random_id};
 use crate::limits::{OPEN_STATEMENT, TRIES_MAX, TRY_AGAIN_WITHIN};
 use crate::member::Member;
 use crate::plan::NotAdmitted;
@@ -42,9 +42,6 @@ pub(crate) async fn run(shared: Arc<Shared>, mut member: Member) {
 async fn serve(shared: &Shared, member: &mut Member, mut group: Group) {
     let deadline = Instant::now() + shared.options.waits.commit;
     let mut answers = std::mem::take(&mut group.answers);
-    let mut server = shared.server.subscribe();
-    let old_server = server.borrow_and_update().clone();
-    let mut is_abandoned = false;
     {
         let mut work = pin!(commit(shared, member, &group.batches, deadline));
         match timeout_at(deadline, &mut work).await {
@@ -52,18 +49,14 @@ async fn serve(shared: &Shared, member: &mut Member, mut group: Group) {
             Err(_) => {
                 answer_unknown(shared, std::mem::take(&mut answers));
                 // The keys stay in use, so that what comes behind on them is not begun, and ends
-                // `Down`, not `Unknown`. A connection that waits for a standby is not given up:
-                // the server would keep it, and the next one would wait as well.
+                // `Down`, not `Unknown`. A connection that waits for a standby is not given up
+                // either: the server would keep it, and the next one would wait as well.
                 tokio::select! {
                     _ = &mut work => {}
-                    _ = server.wait_for(|server| *server != old_server) => is_abandoned = true,
                     () = closed(shared) => {}
                 }
             }
         }
-    }
-    if is_abandoned {
-        member.disconnect("the primary has moved".to_owned());
     }
     shared.queue().release(&group);
     shared.commits.notify_one();
@@ -116,7 +109,15 @@ async fn commit(
             break;
         }
         let Some(connection) = member.connection() else { continue };
-        match transaction::run(connection, batches, tries > 0).await {
+        let id = match random_id() {
+            Ok(id) => id,
+            Err(error) => return all(CommitError::Down(shared.outage(&error.to_string()))),
+        };
+        let outcome = tokio::select! {
+            outcome = transaction::run(connection, batches, id, tries > 0) => outcome,
+            () = member.moved() => Err(moved()),
+        };
+        match outcome {
             Ok(done) => return outcomes(shared, batches, done),
             Err(Failure::Again(reason)) => {
                 log::debug!("a group is tried again: {reason}");
@@ -136,13 +137,14 @@ async fn commit(
                 return all(CommitError::Corrupt(Corruption { detail }));
             }
             Err(Failure::Damaged(_)) => return one_by_one(shared, member, batches, deadline).await,
-            Err(Failure::Lost { id, done, reason }) => {
+            Err(Failure::Lost { done, reason }) => {
                 log::warn!("the answer to a group is lost: {reason}");
                 member.disconnect(reason.clone());
-                match resolve(shared, member, id, deadline).await {
-                    Some(true) => return outcomes(shared, batches, done),
-                    Some(false) => last = reason,
-                    None => {
+                match (resolve(shared, member, id, deadline).await, done) {
+                    (Some(true), Some(done)) => return outcomes(shared, batches, done),
+                    (Some(false), _) => last = reason,
+                    // No time is left, or which of them were refused went with the server.
+                    (Some(true), None) | (None, _) => {
                         let reason = shared.reason(&reason);
                         return all(CommitError::Unknown { reason });
                     }
@@ -152,6 +154,11 @@ async fn commit(
     }
     // Every try was rolled back.
     all(CommitError::Down(shared.outage(&format!("the commit was tried and undone: {last}"))))
+}
+
+/// Another server is the primary now: what became of a transaction on the old one is not known.
+fn moved() -> Failure {
+    Failure::Lost { done: None, reason: "the primary has moved".to_owned() }
 }
 
 /// One of them met damage: the others are not its concern.

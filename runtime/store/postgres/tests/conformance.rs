@@ -57,8 +57,12 @@ impl Subject for InDatabase<'_> {
 async fn run(kills: bool, seed: u64) {
     let server = Server::start().unwrap();
     for case in CASES {
-        let outcome = case.run(&mut InDatabase::new(&server, kills), seed).await;
+        let mut subject = InDatabase::new(&server, kills);
+        let outcome = case.run(&mut subject, seed).await;
         outcome.unwrap_or_else(|breach| panic!("{breach}"));
+        // A server that was killed syncs every file when it starts again.
+        let drop = format!("drop database {} with (force)", subject.database);
+        server.sql("postgres", &drop).unwrap();
     }
 }
 

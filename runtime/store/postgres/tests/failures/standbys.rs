@@ -28,35 +28,73 @@ fn received(standby: &Server) -> u64 {
     standby.sql("postgres", sql).unwrap().parse().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_answered_is_lost_when_the_primary_is_killed_and_a_standby_takes_over() {
-    let primary = Server::start().unwrap();
-    let standbys = [("a", primary.standby("a").unwrap()), ("b", primary.standby("b").unwrap())];
-    require(&[&primary, &standbys[0].1, &standbys[1].1], "ANY 1 (a, b)");
-    let ports = [primary.port(), standbys[0].1.port(), standbys[1].1.port()];
-    let address = format!(
-        "host=127.0.0.1,127.0.0.1,127.0.0.1 port={},{},{} user={USER} dbname=postgres",
-        ports[0], ports[1], ports[2],
-    );
-    let store = Arc::new(options(&address).open().await.unwrap());
-    let load = Load::start(store.clone());
-    load.answers(2_000).await;
-    block_in_place(|| {
-        primary.kill().unwrap();
-        let [(_, a), (_, b)] = &standbys;
+/// A primary with two standbys, every commit of which one of them must have.
+struct Cluster {
+    primary: Server,
+    standbys: [(&'static str, Server); 2],
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let primary = Server::start().unwrap();
+        let standbys = [("a", primary.standby("a").unwrap()), ("b", primary.standby("b").unwrap())];
+        require(&[&primary, &standbys[0].1, &standbys[1].1], "ANY 1 (a, b)");
+        Self { primary, standbys }
+    }
+
+    fn address(&self) -> String {
+        let [(_, a), (_, b)] = &self.standbys;
+        let ports = format!("{},{},{}", self.primary.port(), a.port(), b.port());
+        format!("host=127.0.0.1,127.0.0.1,127.0.0.1 port={ports} user={USER} dbname=postgres")
+    }
+
+    /// Makes the standby that has the most the primary, and the other one follow it.
+    fn fail_over(&self) {
+        let [(_, a), (_, b)] = &self.standbys;
         let (first, second) = if received(a) >= received(b) { (0, 1) } else { (1, 0) };
-        let (name, follower) = &standbys[second];
-        let (_, leader) = &standbys[first];
+        let (name, follower) = &self.standbys[second];
+        let (_, leader) = &self.standbys[first];
         leader.promote().unwrap();
         let port = leader.port();
         let from = format!("host=127.0.0.1 port={port} user={USER} application_name={name}");
         follower.configure(&format!("primary_conninfo = '{from}'\n")).unwrap();
         follower.reload().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_answered_is_lost_when_the_primary_is_killed_and_a_standby_takes_over() {
+    let cluster = Cluster::start();
+    let store = Arc::new(options(&cluster.address()).open().await.unwrap());
+    let load = Load::start(store.clone());
+    load.answers(2_000).await;
+    block_in_place(|| {
+        cluster.primary.kill().unwrap();
+        cluster.fail_over();
     });
     load.answers(2_000).await;
     let unknown = load.verify().await;
     println!("a standby took over: {unknown} unknown, {:?}", store.stats());
     assert_eq!(unknown, 0, "the new primary could be asked in time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_stands_still_is_left_for_the_one_that_replaced_it() {
+    let cluster = Cluster::start();
+    let store = Arc::new(options(&cluster.address()).open().await.unwrap());
+    let load = Load::start(store.clone());
+    load.answers(2_000).await;
+    block_in_place(|| {
+        // It still accepts connections, and says nothing on them.
+        cluster.primary.freeze(true).unwrap();
+        cluster.fail_over();
+    });
+    load.answers(2_000).await;
+    // What it does now is for itself alone: no standby takes it from there.
+    block_in_place(|| cluster.primary.freeze(false).unwrap());
+    load.answers(2_000).await;
+    let unknown = load.verify().await;
+    println!("a primary stood still: {unknown} unknown, {:?}", store.stats());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -68,6 +106,8 @@ async fn a_lost_synchronous_standby_is_told_in_words() {
     options.commit_deadline(Duration::from_secs(4)).call_wait(Duration::from_secs(2));
     let store = options.open().await.unwrap();
     store.commit(Batch::new().put("k", "1")).await.unwrap();
+    // Over a connection that is open: a new one shows nothing before a standby has it.
+    store.get("k".into()).await.unwrap();
     block_in_place(|| standby.kill().unwrap());
     let waits = store.commit(Batch::new().check_equals("k", "1").put("k", "2")).await;
     let Err(CommitError::Unknown { reason }) = waits else { panic!("{waits:?}") };
