@@ -67,6 +67,9 @@ pub(crate) struct Opponent {
 }
 
 /// A session of it.
+/// A wish for a rematch has come to something by then, or to nothing: longer than any fault.
+const REMATCH_WITHIN: Duration = Duration::from_secs(30);
+
 #[derive(Default)]
 struct Sitting {
     /// Own stones of this game, by their numbers.
@@ -75,10 +78,18 @@ struct Sitting {
     moment: Option<(u8, usize, bool)>,
     moves: usize,
     is_over: bool,
-    /// A second one could be taken for the wish to play once more after the next game.
-    is_rematch_asked: bool,
+    /// A second one could be taken for the wish to play once more after the next game, so it is
+    /// asked for again only when the first must have come to nothing.
+    rematch_asked: Option<Instant>,
     is_new: bool,
     broken: Option<Instant>,
+}
+
+impl Sitting {
+    /// Whether the wish for a rematch may still be on its way.
+    fn is_rematch_under_way(&self) -> bool {
+        self.rematch_asked.is_some_and(|at| at.elapsed() < REMATCH_WITHIN)
+    }
 }
 
 impl Opponent {
@@ -128,7 +139,8 @@ impl Opponent {
             // Full while the connection is away: asked again when something has changed.
             truth::note(format_args!("{} asks {ask:?}", self.name));
             match remote.ask(&ask).await {
-                Ok(_) => sitting.is_rematch_asked |= ask == Ask::Rematch,
+                Ok(_) if ask == Ask::Rematch => sitting.rematch_asked = Some(Instant::now()),
+                Ok(_) => {}
                 Err(_) => sitting.moment = None,
             }
         }
@@ -140,7 +152,7 @@ impl Opponent {
         truth::count(|counts| counts.messages += 1);
         match tell {
             Tell::Refused { why: Denial::Unreachable | Denial::LobbyFull, .. } => {
-                (sitting.moment, sitting.is_rematch_asked) = (None, false);
+                (sitting.moment, sitting.rematch_asked) = (None, None);
             }
             // The clock was faster, the partner has gone, or it was asked twice, for want of
             // patience.
@@ -193,14 +205,16 @@ impl Opponent {
         };
         let is_over = game.is_some_and(|game| game.over.is_some());
         let moment = (place, game.map_or(0, |game| game.moves.len()), is_over);
-        if sitting.moment == Some(moment) && !game.is_some_and(|game| game.partner_left) {
+        let may_ask_again = sitting.rematch_asked.is_some() && !sitting.is_rematch_under_way();
+        let is_left = game.is_some_and(|game| game.partner_left);
+        if sitting.moment == Some(moment) && !is_left && !(is_over && may_ask_again) {
             return None;
         }
         let ask = match game {
             None => Ask::FindPartner,
             Some(game) if is_over && game.partner_left => Ask::Leave,
             Some(game) if is_over && game.rematch == Some(game.mine) => return None,
-            Some(_) if is_over && sitting.is_rematch_asked => return None,
+            Some(_) if is_over && sitting.is_rematch_under_way() => return None,
             Some(_) if is_over => Ask::Rematch,
             Some(_) => {
                 let game = remote.view().to_move()?;
