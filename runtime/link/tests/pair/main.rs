@@ -23,3 +23,4 @@ mod places;
 mod properties;
 mod resumes;
 mod timers;
+mod tries;
