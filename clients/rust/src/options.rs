@@ -82,8 +82,9 @@ impl Options {
         self
     }
 
-    /// The same as [`try_timeout`](Self::try_timeout), for the one try at the address that the
-    /// node advertised; 2 s by default, and never more than the other.
+    /// The same as [`try_timeout`](Self::try_timeout), for a try of a repair behind which there are
+    /// others: that at the address that the node advertised, and the first at each that a node
+    /// named and at each of several configured ones; 2 s by default, and never more than the other.
     #[must_use]
     pub fn advertised_try_timeout(mut self, after: Duration) -> Self {
         self.config.advertised_try_timeout = after;

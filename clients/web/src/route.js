@@ -118,6 +118,11 @@ export class Route {
     return this.#namedTries > NAMED_TRIES;
   }
 
+  /** Whether the present try goes to one of the application's own addresses. */
+  get isConfigured() {
+    return this.#goal === "configured";
+  }
+
   /** Whether the connection fell silent. */
   get isSilent() {
     return this.#silent;

@@ -36,6 +36,8 @@ export class Tries {
   #route;
   #nextAt = Infinity;
   #giveUpAt = Infinity;
+  /** Whether the present try, at an address of the application, has less than the whole time. */
+  #isShort = false;
   #restartAt = Infinity;
   #offlineUntil = 0;
   #liveSince = 0;
@@ -109,7 +111,9 @@ export class Tries {
   begin(now, rtt) {
     this.#nextAt = Infinity;
     const url = this.#route.next();
-    this.#giveUpAt = now + this.#time(rtt);
+    const time = this.#time(rtt);
+    this.#isShort = this.#route.isConfigured && time < this.#limits.tryTimeout;
+    this.#giveUpAt = now + time;
     return url;
   }
 
@@ -178,13 +182,15 @@ export class Tries {
    * @param {number} now
    */
   broke({ wasLive, action, retryAfter, goesOn, isStoreDown, silent, timeout, silence }, now) {
+    // More time might have brought an answer.
+    const wasShort = this.#isShort && this.givenUp(now);
     this.stop();
     // A connection that broke right after its Welcome, or that one side finds fault with each
     // time, is a failed try: else the client would come back for ever, at once.
     const worked = wasLive && this.#proven && action !== "strike";
     const settled = wasLive && now - this.#liveSince >= silence;
     if (worked || settled) this.#backoff.forgive();
-    const counts = action !== "wait" && (wasLive || action === "strike" || this.#route.counts);
+    const counts = action !== "wait" && (wasLive || action === "strike" || (this.#route.counts && !wasShort));
     if (counts && !worked) this.#backoff.failed();
     if (wasLive) {
       this.#brokenAt = Math.max(now, this.#offlineUntil);

@@ -170,11 +170,25 @@ test("after silence a try at one of several is given up soon, and later each rou
   // All were tried: now each has more time.
   world.run(1_000);
   assert.deepEqual(urls(world).slice(3), ["ws://b/link"]);
-  world.run(1_200);
+  world.run(750);
   assert.equal(urls(world).length, 4);
   world.silent.clear();
-  world.run(1_500);
+  world.run(1_000);
   assert.deepEqual(urls(world).slice(4), ["ws://c/link"]);
+  goesOn(world);
+});
+
+test("tries that were given up early for the next address are not used up", () => {
+  const all = ["ws://a/link", "ws://b/link", "ws://c/link"];
+  const world = live({ urls: all });
+  world.passing = false;
+  world.until(() => world.count("repairStarted") === 1);
+  world.passing = true;
+  all.forEach((url) => world.silent.add(url));
+  world.run(40_000);
+  assert.equal(world.count("repairFailed"), 0);
+  world.silent.clear();
+  world.run(10_000);
   goesOn(world);
 });
 

@@ -22,13 +22,14 @@ pub(super) struct Signs {
 impl<S: Session> SessionActor<S> {
     /// Writes the sign that is due, and says when the next one is. It is a Ping: it tells nothing
     /// of the session, so it may leave while a commit is under way, and without a lease. A node
-    /// that others do not count on any more has dropped the connection.
+    /// that is adrift shows none: its clients are to go on elsewhere.
     pub(super) fn show_life(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Instant> {
         let node = &self.worker.node;
         let every = node.config.link.heartbeat / SIGNS_PER_HEARTBEAT;
         let until = now + node.config.session.timeout;
         let connection = self.connection.as_mut()?;
-        if connection.closing.is_some() || self.simulated.is_some() {
+        let is_adrift = !self.acts && node.cluster.is_adrift();
+        if is_adrift || connection.closing.is_some() || self.simulated.is_some() {
             return None;
         }
         let signs = connection.signs.get_or_insert(Signs { next: now + every, until });

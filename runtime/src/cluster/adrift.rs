@@ -67,7 +67,7 @@ impl Asking {
 
 impl Cluster {
     /// Whether this node, and not every other one, is without the store.
-    pub(super) fn is_adrift(&self) -> bool {
+    pub(crate) fn is_adrift(&self) -> bool {
         self.adrift.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 

@@ -10,6 +10,8 @@ use crate::time::Instant;
 pub(super) enum Cause {
     /// It broke, or could not be opened.
     Network,
+    /// The time of the try was over.
+    NoAnswer,
     /// Nothing came over it any more: it may be the node that stands still.
     Silence,
     /// One side broke the protocol.
@@ -42,7 +44,9 @@ impl ClientLink {
                 counts
             }
             Phase::Dialing { .. } | Phase::Handshaking { .. } => {
-                let counts = cause == Cause::Fault || self.route.counts();
+                // More time might have brought an answer.
+                let was_short = cause == Cause::NoAnswer && self.route.is_short();
+                let counts = cause == Cause::Fault || self.route.counts() && !was_short;
                 if !counts {
                     self.try_elsewhere(now);
                     return;

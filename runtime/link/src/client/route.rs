@@ -37,6 +37,8 @@ pub(super) struct Route {
     tried: usize,
     /// It fell silent.
     is_silent: bool,
+    /// The present try has less than the whole time.
+    is_short: bool,
     /// There is a session to go on with: no game decides about it, so answers come soon.
     is_repair: bool,
 }
@@ -100,6 +102,11 @@ impl Route {
         }
     }
 
+    /// Whether the present try, at a configured address, has less than the whole time.
+    pub(super) const fn is_short(&self) -> bool {
+        self.is_short
+    }
+
     /// Whether nodes have named more addresses than any cluster needs.
     pub(super) const fn is_led_around(&self) -> bool {
         self.named_tries > NAMED_TRIES
@@ -112,6 +119,7 @@ impl Route {
         config: &ClientConfig,
         rtt: Option<Duration>,
     ) -> (String, Duration) {
+        self.is_short = false;
         if let Some(address) = self.named.pop_front() {
             self.goal = Some(Goal::Named);
             self.named_tries = self.named_tries.saturating_add(1);
@@ -129,6 +137,7 @@ impl Route {
             several @ 2.. => self.time(config, rtt, self.tried / several),
             _ => config.try_timeout,
         };
+        self.is_short = timeout < config.try_timeout;
         self.tried = self.tried.saturating_add(1);
         (config.addresses.get(index).cloned().unwrap_or_default(), timeout)
     }

@@ -29,7 +29,7 @@ impl ClientLink {
             Phase::Waiting { until } if until <= now => self.dial(now),
             Phase::Dialing { until } | Phase::Handshaking { until } if until <= now => {
                 self.hang_up = true;
-                self.break_off(Cause::Network, now);
+                self.break_off(Cause::NoAnswer, now);
             }
             Phase::Live if is_half_open => {
                 let ack = self.numbering.ack_told();

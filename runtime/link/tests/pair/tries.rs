@@ -1,6 +1,6 @@
 //! How long a try may take before the client goes on to the next address.
 
-use throughline_link::LinkConfig;
+use throughline_link::{ClientEvent, LinkConfig};
 
 use crate::{
     fixture::{HOME, live},
@@ -22,10 +22,10 @@ fn after_silence_a_try_at_one_of_several_addresses_is_given_up_soon_and_later_ea
     // All were tried: now each has more time.
     pair.run(SECOND);
     assert_eq!(pair.client.dials[4..], ["b:1"]);
-    pair.run(SECOND + SECOND / 5);
+    pair.run(3 * SECOND / 4);
     assert_eq!(pair.client.dials.len(), 5);
     pair.net.silent.clear();
-    pair.run(SECOND + SECOND / 2);
+    pair.run(SECOND);
     assert_eq!(pair.client.dials[5..], ["c:1"]);
     goes_on(&mut pair);
 }
@@ -49,6 +49,24 @@ fn a_login_has_the_whole_time_and_a_repair_two_seconds_where_there_is_another_ad
     pair.net.silent.clear();
     pair.settle();
     goes_on(&mut pair);
+}
+
+#[test]
+fn tries_that_were_given_up_early_for_the_next_address_are_not_used_up() {
+    let mut pair = live_as(client_of(&["a:1", "b:1", "c:1"]), LinkConfig::default());
+    // A tunnel.
+    pair.net.silent.extend(["a:1", "b:1", "c:1"]);
+    fall_silent(&mut pair);
+    pair.run(40 * SECOND);
+    assert_eq!(pair.client.saw(&ClientEvent::RepairFailed), 0);
+    pair.net.silent.clear();
+    pair.run(10 * SECOND);
+    goes_on(&mut pair);
+    // But it does not go on for longer than the session may last.
+    pair.net.silent.extend(["a:1", "b:1", "c:1"]);
+    fall_silent(&mut pair);
+    pair.run(75 * SECOND);
+    assert_eq!(pair.client.saw(&ClientEvent::RepairFailed), 1);
 }
 
 #[test]
