@@ -67,7 +67,8 @@ pub(crate) struct Opponent {
 }
 
 /// A session of it.
-/// A wish for a rematch has come to something by then, or to nothing: longer than any fault.
+/// A wish for a rematch has come to something by then, or to nothing, as a dead letter: longer than
+/// any fault.
 const REMATCH_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
