@@ -28,6 +28,7 @@ mod value;
 pub(crate) use command::{
     Asked, ask, configuring, passed_on, program_name, refuse_own, unknown_word,
 };
+pub(crate) use kind::is_postgres;
 pub use load::{ConfigSources, Loaded};
 pub use problem::{ConfigError, Problem};
 pub use settings::{

@@ -24,6 +24,8 @@ use crate::{game, player, watch};
 pub(crate) struct Plan {
     nodes: u32,
     on_disk: bool,
+    /// Where PostgreSQL is.
+    postgres: Option<String>,
     walled: bool,
     quick: bool,
     advertised: bool,
@@ -38,6 +40,7 @@ impl Plan {
         Self {
             nodes,
             on_disk: false,
+            postgres: None,
             walled: false,
             quick: false,
             advertised: false,
@@ -50,6 +53,12 @@ impl Plan {
     /// The hub lends a store on disk.
     pub(crate) fn on_disk(mut self) -> Self {
         self.on_disk = true;
+        self
+    }
+
+    /// The nodes share a database instead of a hub; this is `store.at`.
+    pub(crate) fn on_postgres(mut self, at: String) -> Self {
+        self.postgres = Some(at);
         self
     }
 
@@ -99,7 +108,7 @@ impl Plan {
             }
             (0..self.nodes).map(|_| Wall::new(&store)).collect::<Vec<_>>()
         });
-        let lender = match self.walled {
+        let lender = match self.walled || self.postgres.is_some() {
             true => None,
             false => Some(Lender::start(dir.path(), self.on_disk).await),
         };
@@ -139,9 +148,10 @@ impl Cluster {
         let mut config = game::config();
         config.cluster.node = number;
         config.cluster.secret_file = self.path("secret").display().to_string();
-        config.store.at = match &self.lender {
-            Some(lender) => format!("hub:{}", lender.address()),
-            None => "memory".to_owned(),
+        config.store.at = match (&self.lender, &self.plan.postgres) {
+            (Some(lender), _) => format!("hub:{}", lender.address()),
+            (None, Some(at)) => at.clone(),
+            (None, None) => "memory".to_owned(),
         };
         // Short, so that tests of nodes that join again, or drain, do not wait.
         config.cluster.beat = Duration::from_millis(100);

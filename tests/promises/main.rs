@@ -6,7 +6,7 @@
 //! - `cluster`: several nodes in this process, over a hub or over stores that can be held up
 //! - `logs`: what the node logs
 //! - `p1_*` to `p10_*`: the promises; `bad_input`, `groups`, `handover`, `session_life`, `node`,
-//!   `operators`, `process`: what else is documented
+//!   `operators`, `postgres`, `process`: what else is documented
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
@@ -33,6 +33,7 @@ mod p8_acknowledged_means_durable;
 mod p9_bounded;
 mod pigeon;
 mod player;
+mod postgres;
 mod process;
 mod raw;
 mod session_life;

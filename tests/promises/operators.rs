@@ -1,7 +1,7 @@
 //! What operators ask of a node through its admin listener, and what comes of it.
 
 mod drains;
-mod http;
+pub(crate) mod http;
 mod orders;
 mod rubbish;
 
@@ -28,7 +28,11 @@ async fn ready(admin: SocketAddr) {
 }
 
 /// Asks until the answer is as wanted; the last one.
-async fn until(admin: SocketAddr, path: &str, is_so: impl Fn(&Answer) -> bool) -> Answer {
+pub(crate) async fn until(
+    admin: SocketAddr,
+    path: &str,
+    is_so: impl Fn(&Answer) -> bool,
+) -> Answer {
     watch::soon(path, async {
         loop {
             let answer = get(admin, path).await;

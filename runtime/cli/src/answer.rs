@@ -19,6 +19,7 @@ pub(crate) struct Status {
     pub(crate) uptime_s: u64,
     pub(crate) maintenance: bool,
     pub(crate) version: String,
+    pub(crate) store_trouble: Option<String>,
     pub(crate) queues: Queues,
     pub(crate) drain: Option<Drain>,
 }

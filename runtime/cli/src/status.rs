@@ -39,6 +39,9 @@ pub(crate) async fn run(nodes: &Nodes) -> Result<Ending, Error> {
         }
         table.print()?;
         for (_, answer) in &answers {
+            if let Ok((Status { node, store_trouble: Some(trouble), .. }, _)) = answer {
+                output::line(&format!("n{node}: the store: {trouble}"))?;
+            }
             if let Ok((Status { node, queues, .. }, _)) = answer
                 && *queues != Queues::default()
             {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use throughline_store::{MemoryStore, Store};
 use throughline_store_hub::{ConnectError, HubStore, Options, Secret};
+use throughline_store_postgres::{Options as PostgresOptions, OptionsError, PostgresStore};
 use throughline_store_sled::SledOptions;
 
-use crate::config::Config;
+use crate::config::{Config, is_postgres};
 
 /// The name of the store that outlives nothing.
 pub(super) const MEMORY: &str = "memory";
@@ -21,6 +22,12 @@ pub(crate) enum OpenError {
     Hub { at: String, source: ConnectError },
     #[error("store.at ({at}) names no hub: {why}")]
     Address { at: String, why: String },
+    #[error("cannot use store.at ({at}): {source}")]
+    Postgres { at: String, source: throughline_store_postgres::OpenError },
+    #[error("store.at ({at}) names no database: {source}")]
+    Database { at: String, source: OptionsError },
+    #[error("cannot read store.password-file ({path}): {source}")]
+    Password { path: String, source: std::io::Error },
     #[error("cannot read cluster.secret-file ({path}): {source}")]
     Secret { path: String, source: std::io::Error },
     #[error("cluster.secret-file ({path}) has {found} bytes, at least 16 expected")]
@@ -64,9 +71,29 @@ pub(crate) async fn open(
             let connected = HubStore::connect_here(Options::new(address, proof)).await;
             Arc::new(connected.map_err(|source| OpenError::Hub { at: at.clone(), source })?)
         }
+        _ if is_postgres(at) => Arc::new(postgres(config).await?),
         _ => Arc::new(MemoryStore::new()),
     };
     Ok(Opened { store, secret, name: at.clone() })
+}
+
+async fn postgres(config: &Config) -> Result<PostgresStore, OpenError> {
+    let settings = &config.store;
+    let at = || settings.at.clone();
+    let options = PostgresOptions::of_address(&settings.at, &config.cluster.name);
+    let mut options = options.map_err(|source| OpenError::Database { at: at(), source })?;
+    if !settings.password_file.is_empty() {
+        let path = settings.password_file.clone();
+        let bytes = std::fs::read(&path);
+        let bytes = bytes.map_err(|source| OpenError::Password { path, source })?;
+        // What an editor leaves at the end is no part of it.
+        options.password(bytes.trim_ascii_end());
+    }
+    if !settings.ca_file.is_empty() {
+        options.ca_file(&settings.ca_file);
+    }
+    let opened = options.open().await;
+    opened.map_err(|source| OpenError::Postgres { at: at(), source })
 }
 
 fn read_secret(path: &str) -> Result<Option<Arc<[u8]>>, OpenError> {

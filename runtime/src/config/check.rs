@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::kind::is_postgres;
 use super::problem::{ConfigError, Problem};
 use super::settings::{Config, SETTINGS, Setting};
 use super::source::{Provenance, Source};
@@ -122,7 +123,8 @@ const RULES: &[Rule] = &[
     Rule {
         name: "cluster.secret-file",
         holds: |config| {
-            !config.store.at.starts_with("hub:") || !config.cluster.secret_file.is_empty()
+            let is_shared = config.store.at.starts_with("hub:") || is_postgres(&config.store.at);
+            !is_shared || !config.cluster.secret_file.is_empty()
         },
         expected: |config| {
             format!("a file with a secret, because of {}", named(config, "store.at"))

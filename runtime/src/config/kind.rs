@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use throughline_store_postgres::Options as Postgres;
 
 use super::value::Value;
 
@@ -179,7 +180,10 @@ impl Kind {
             ),
             Self::Name => format!("a name of 1 to {NAME_BYTES_MAX} bytes"),
             Self::Path => format!("nothing, or a path of at most {PATH_BYTES_MAX} bytes"),
-            Self::Store => "memory, sled:PATH, hub:unix:PATH or hub:tcp:127.0.0.1:PORT".to_owned(),
+            Self::Store => "memory, sled:PATH, hub:unix:PATH, hub:tcp:127.0.0.1:PORT, \
+                            postgres:host=HOST dbname=NAME user=USER or a postgresql:// URL, \
+                            without a password"
+                .to_owned(),
             Self::LogFilter => {
                 format!("{}, or a list with modules such as info,game=debug", LOG_LEVELS.join(", "))
             }
@@ -203,7 +207,9 @@ impl Kind {
             Self::Networks => "IP or IP/BITS, several with commas or as an array".to_owned(),
             Self::Name => "a name".to_owned(),
             Self::Path => "a path".to_owned(),
-            Self::Store => "memory, sled:PATH, hub:unix:PATH or hub:tcp:IP:PORT".to_owned(),
+            Self::Store => "memory, sled:PATH, hub:unix:PATH, hub:tcp:IP:PORT, postgres:WORDS or \
+                 postgresql://URL"
+                .to_owned(),
             Self::LogFilter => LOG_LEVELS.join(", "),
         }
     }
@@ -260,12 +266,21 @@ fn is_path(text: &str) -> bool {
     text.len() <= PATH_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
+/// Whether this is the address of a store on PostgreSQL.
+pub(crate) fn is_postgres(store: &str) -> bool {
+    store.split_once(':').is_some_and(|(scheme, _)| matches!(scheme, "postgres" | "postgresql"))
+}
+
+/// The name of a cluster, where only the address of its store is looked at.
+const SAMPLE_CLUSTER: &str = "any";
+
 fn is_store(text: &str) -> bool {
     let rest = |prefix| text.strip_prefix(prefix);
     let is_place = |path: &str| !path.is_empty() && is_path(path);
     text == "memory"
         || rest("sled:").or_else(|| rest("hub:unix:")).is_some_and(is_place)
         || rest("hub:tcp:").is_some_and(|address| address.parse::<SocketAddr>().is_ok())
+        || (is_postgres(text) && Postgres::of_address(text, SAMPLE_CLUSTER).is_ok())
 }
 
 fn is_network(text: &str) -> bool {

@@ -155,7 +155,15 @@ settings! {
         /// `memory`: nothing outlives the process, for tests and first steps; a node that stops
         /// ends its sessions. `sled:PATH`: this process's own disk. `hub:unix:PATH` or
         /// `hub:tcp:IP:PORT`: a store that a hub lends to the nodes of this machine.
+        /// `postgres:WORDS` (those of libpq, such as `postgres:host=db1,db2 dbname=game user=game`)
+        /// or a URL `postgresql://..`: PostgreSQL, for nodes on several machines.
         at: String = "memory", Kind::Store;
+
+        /// A file with the password of PostgreSQL's user. Empty: none is sent.
+        password_file: String = "", Kind::Path;
+
+        /// A file of certificates (PEM) by which PostgreSQL's is judged. Empty: the system's.
+        ca_file: String = "", Kind::Path;
     }
 
     /// This node among the others.

@@ -39,6 +39,8 @@ pub(crate) struct Status {
     uptime_s: u64,
     maintenance: bool,
     store: String,
+    /// What is wrong with the store, in words; `None` if nothing is known to be.
+    store_trouble: Option<String>,
     /// Durable messages.
     queues: QueueStatus,
     /// Connections with the other nodes.
@@ -85,6 +87,7 @@ impl Shared {
             uptime_s: self.clock.now().as_micros() / 1_000_000,
             maintenance: self.operator.maintenance().is_some(),
             store: cluster.store_name().to_owned(),
+            store_trouble: cluster.store.trouble(),
             queues: self.queues.counts.status(),
             peers: cluster.peers().map(|peers| peers.counts()).unwrap_or_default(),
             drain: self.drain_status(),

@@ -94,6 +94,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Closed, too many watches, or a prefix longer than a key may be.
     fn watch(&self, prefix: Bytes) -> Result<Watch, WatchError>;
 
+    /// What is wrong with this store, in words for operators; `None` if nothing is known to be. A
+    /// call that fails has its own reason: this is about what callers cannot see, such as commits
+    /// that wait for a standby. Answered at once, from what was seen last.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Ends this store: calls made before are answered, later ones refused.
     fn close(&self) -> StoreFuture<Result<(), CloseError>>;
 }

@@ -1,4 +1,4 @@
-//! The processes of a run over a cluster: a hub, three nodes, and what stands in front of them.
+//! The processes of a run over a cluster: a store, three nodes, and what stands in front of them.
 
 mod admin;
 mod lent;
@@ -28,7 +28,7 @@ use crate::roles::hub::StoreCounts;
 use crate::roles::traveller::STATE_MAX;
 use crate::rolling::Game;
 
-pub(crate) use lent::{Lent, StoreOptions};
+pub(crate) use lent::{Lending, Lent, StoreOptions};
 pub(crate) use links::Links;
 pub(crate) use member::Member;
 
@@ -107,6 +107,8 @@ pub(crate) struct Shape {
     pub(crate) links: bool,
     /// Whether the turns of sessions are crash-proof.
     pub(crate) crash_proof: bool,
+    /// Whether the store is killed now and then.
+    pub(crate) mortal: bool,
     /// With a gate in front of the first node.
     pub(crate) gate: bool,
     /// How often each session sends of its own accord, in ms; 0: never.
@@ -138,23 +140,26 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts the processes; all clients are connected when it returns.
     pub(crate) async fn start(options: &ClusterOptions, shape: Shape) -> Result<Self, Error> {
-        // One for the hub, then for each node one for clients and one for nodes.
-        let ports = ports::free(1 + 2 * NODES)?;
-        let hub = ports[0];
-        let store = shape.links.then_some(hub);
-        let store = Lent::start_at(&options.store, shape.unaudited, store).await?;
+        let lending = Lending { unaudited: shape.unaudited, mortal: shape.links || shape.mortal };
+        let store = Lent::start(&options.store, lending).await?;
+        // For each node one for clients and one for nodes.
+        let ports = ports::free(2 * NODES)?;
         let (mut members, mut links) = (Vec::new(), Vec::new());
-        for (number, ports) in (1..).zip(ports[1..].chunks_exact(2)) {
+        for (number, ports) in (1..).zip(ports.chunks_exact(2)) {
             let peers = here(ports[1]);
             if shape.links {
-                links.push(Links::start(peers, here(hub)).await?);
+                links.push(Links::start(peers, store.ports()).await?);
             }
             let ways = links.last();
             let node = member::Plan {
                 number,
                 link: here(ports[0]),
                 peers: ways.map(|ways| (peers, ways.peers_at().to_owned())),
-                store: ways.map_or_else(|| store.store_at(), Links::store_at),
+                store: ways.map_or_else(
+                    || store.store_at(),
+                    |ways| store.store_behind(ways.store_ports()),
+                ),
+                audit: store.audit(),
                 secret_file: store.secret_file(),
                 workers: options.workers,
                 drain: shape.drain,
@@ -205,9 +210,9 @@ impl Cluster {
         &mut self,
         lasting: Duration,
         per_s: u64,
-        work: impl AsyncFnOnce(&mut [Member]) -> Result<T, Error>,
+        work: impl AsyncFnOnce(&mut [Member], &mut Lent) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let Self { clients, members, .. } = self;
+        let Self { clients, members, store, .. } = self;
         let hops = async {
             if per_s > 0 {
                 let millis = u64::try_from(lasting.as_millis()).unwrap_or(u64::MAX);
@@ -216,7 +221,7 @@ impl Cluster {
             }
             Ok(())
         };
-        Ok(tokio::try_join!(work(members), hops)?.0)
+        Ok(tokio::try_join!(work(members, store), hops)?.0)
     }
 
     /// Tells the proxies to break nothing any more, then compares what both sides counted.
@@ -299,8 +304,13 @@ async fn start_clients(
 }
 
 /// A report of a run over a cluster.
-pub(crate) fn report(scenario: &str, seconds: u64, clients: u64) -> Report {
-    Report::new(scenario, seconds, NODES, clients).on_store("sled")
+pub(crate) fn report(
+    scenario: &str,
+    seconds: u64,
+    clients: u64,
+    options: &ClusterOptions,
+) -> Report {
+    Report::new(scenario, seconds, NODES, clients).on_store(options.store.name())
 }
 
 /// A secret of this run, which only this user can read.

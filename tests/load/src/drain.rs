@@ -60,7 +60,8 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     cluster.leave().await?;
     let store = cluster.store_counts().await?;
     progress.finish_and_clear();
-    let mut report = cluster::report("drain", options.common.seconds, options.sessions);
+    let mut report =
+        cluster::report("drain", options.common.seconds, options.sessions, &options.cluster);
     report.add("sessions", options.sessions);
     report.add("state", options.cluster.state);
     report.add("drained", before.sessions);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::ProgressBar;
 
-use crate::cluster::{self, Cluster, ClusterOptions, Member, Shape};
+use crate::cluster::{self, Cluster, ClusterOptions, Lent, Member, Shape};
 use crate::error::Error;
 use crate::options::{Common, within};
 use crate::roam::snake;
@@ -52,7 +52,8 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     let mut cluster = Cluster::start(&options.cluster, shape).await?;
     let progress = options.common.progress(options.common.seconds);
     let lasting = Duration::from_secs(options.common.seconds);
-    let freeze = async |members: &mut [Member]| freeze(lasting, members, &progress).await;
+    let freeze =
+        async |members: &mut [Member], _: &mut Lent| freeze(lasting, members, &progress).await;
     let stops = cluster.beside_hops(lasting, options.hops, freeze).await?;
     progress.set_message("everything sent arrives");
     let (roamed, _) = cluster.settle().await?;
@@ -68,7 +69,8 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     let otherwise = |ended: &BTreeMap<String, u64>| {
         ended.iter().filter(|(reason, _)| *reason != LOST).map(|(_, count)| count).sum::<u64>()
     };
-    let mut report = cluster::report("freeze", options.common.seconds, options.clients);
+    let mut report =
+        cluster::report("freeze", options.common.seconds, options.clients, &options.cluster);
     report.add("stops", stops);
     report.add("ended", roamed.ended_in_all());
     report.add_zero("ended_otherwise", otherwise(&roamed.ended) + otherwise(&here));

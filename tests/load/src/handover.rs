@@ -104,7 +104,8 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     let (roamed, faulted) = cluster.settle().await?;
     cluster.leave().await?;
     let store = cluster.store_counts().await?;
-    let mut report = cluster::report("handover", options.common.seconds, options.clients());
+    let mut report =
+        cluster::report("handover", options.common.seconds, options.clients(), &options.cluster);
     report.add("loop", if options.max { "closed" } else { "open" });
     report.add("rate", options.rate());
     report.add("state", options.cluster.state);

@@ -76,7 +76,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     cluster.leave().await?;
     let store = cluster.store_counts().await?;
     progress.finish_and_clear();
-    let mut report = cluster::report("kill", seconds, options.clients);
+    let mut report = cluster::report("kill", seconds, options.clients, &options.cluster);
     report.add("state", options.cluster.state);
     struck.add_to(&mut report);
     struck.add_failovers(&mut report, &roamed.went_over);

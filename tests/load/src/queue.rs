@@ -7,7 +7,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::child::{Child, slice};
-use crate::cluster::{Lent, StoreOptions};
+use crate::cluster::{Lending, Lent, StoreOptions};
 use crate::error::Error;
 use crate::latency::{Latency, Recorded, median};
 use crate::numbers::Counts;
@@ -93,7 +93,7 @@ struct Measured {
 
 impl Sides {
     async fn start(options: &Options) -> Result<Self, Error> {
-        let store = Lent::start(&options.store, true).await?;
+        let store = Lent::start(&options.store, Lending { unaudited: true, mortal: false }).await?;
         let shared = store.client();
         let apart: Vec<_> = options.apart.then(|| "--apart".to_owned()).into_iter().collect();
         let produce = |first: u64, window: u64| {
@@ -120,7 +120,8 @@ impl Sides {
                 ("payload", &options.payload),
             ])
         };
-        let (engine, ()) = Child::start("drive-engine", &limit("engine")).await?;
+        let raw = [limit("engine"), store.engine()].concat();
+        let (engine, ()) = Child::start("drive-engine", &raw).await?;
         let (disk, ()) = Child::start("drive-engine", &limit("disk")).await?;
         Ok(Self { producers, single, consumers, engine, disk, store })
     }
@@ -179,7 +180,7 @@ fn report(
     store: &StoreCounts,
 ) -> Report {
     let report = Report::new("queue", options.common.seconds, 0, options.producers);
-    let mut report = report.on_store("sled");
+    let mut report = report.on_store(options.store.name());
     report.add("window", options.window);
     report.add("payload", options.payload);
     report.add("rows", if options.apart { "apart" } else { "shared" });

@@ -6,20 +6,22 @@
 //! - `echo_client`, `idle_client`, `cut_client`: what plays against it, through
 //!   `throughline-client`.
 //! - `proxy`: the fault proxy, one port for each client.
-//! - `hub`, `member`: a store, and the nodes of a cluster that share it. `traveller`: their session
-//!   kind. `roamer`: its clients. `store_client`: the store's own limit. `gate`: a door to a node.
+//! - `hub`, `servers`, `member`: a store, and the nodes of a cluster that share it; `shared_store`:
+//!   how it is opened; `audit`: who looks at its commits. `traveller`: their session kind.
+//!   `roamer`: its clients. `store_client`: the store's own limit. `gate`: a door to a node.
 //! - `vactors`: a node that hosts VActors, or asks them. `counter`: their kinds. `actix_asker`,
 //!   `records`: the limits; `hop`: the bare echo with two threads on each side. `asks`: what the
 //!   askers of both sides have in common.
 //! - `saver`: the session kind whose every turn is a commit.
 //! - `queue_producer`, `queue_consumer`: what goes through queues. `engine`: the limit of that, and
-//!   of turns; `raw_sled`: what it is made of.
+//!   of turns; `raw`: what it is made of.
 //! - `bots`: clients that play a whole game of `samples`.
 //! - `drive`: what the echo clients of both sides have in common.
 //! - `worker`: a thread with a runtime of its own, as the clients and the proxy use it.
 
 pub(crate) mod actix_asker;
 pub(crate) mod asks;
+pub(crate) mod audit;
 pub(crate) mod bare_client;
 pub(crate) mod bare_server;
 pub(crate) mod bots;
@@ -37,10 +39,12 @@ pub(crate) mod node;
 pub(crate) mod proxy;
 pub(crate) mod queue_consumer;
 pub(crate) mod queue_producer;
-pub(crate) mod raw_sled;
+pub(crate) mod raw;
 pub(crate) mod records;
 pub(crate) mod roamer;
 pub(crate) mod saver;
+pub(crate) mod servers;
+pub(crate) mod shared_store;
 pub(crate) mod store_client;
 pub(crate) mod traveller;
 pub(crate) mod vactors;
@@ -64,6 +68,8 @@ pub(crate) enum Role {
     ServeProxy(proxy::Options),
     #[command(hide = true)]
     ServeHub(hub::Options),
+    #[command(hide = true)]
+    ServePostgres(servers::Options),
     #[command(hide = true)]
     ServeMember(member::Options),
     #[command(hide = true)]
@@ -114,6 +120,7 @@ impl Role {
             Self::ServeNode(options) => node::serve(&options),
             Self::ServeProxy(options) => proxy::serve(&options),
             Self::ServeHub(options) => hub::serve(&options),
+            Self::ServePostgres(options) => servers::serve(&options),
             Self::ServeMember(options) => member::serve(&options),
             Self::ServeGate(options) => gate::serve(options),
             Self::ServeVactors(options) => vactors::serve(&options),

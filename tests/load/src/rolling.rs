@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 
-use crate::cluster::{self, Cluster, ClusterOptions, Member, Shape};
+use crate::cluster::{self, Cluster, ClusterOptions, Lent, Member, Shape};
 use crate::error::Error;
 use crate::options::{Common, within};
 use crate::report::Report;
@@ -18,6 +18,9 @@ const OWN_MS: u64 = 200;
 
 /// Clients, unless told.
 const CLIENTS: u64 = 200;
+
+/// Restarts between two failovers of the database.
+const FAILOVER_EVERY: usize = 4;
 
 /// Play between two restarts.
 const REST: Duration = Duration::from_millis(500);
@@ -39,7 +42,8 @@ pub(crate) struct Options {
     #[arg(long, value_enum)]
     game: Option<Game>,
 
-    /// Break connections between clients and nodes, too
+    /// Break connections between clients and nodes, too; with PostgreSQL its primary is killed now
+    /// and then, and a standby takes over
     #[arg(long)]
     faults: bool,
 
@@ -67,6 +71,15 @@ struct Restarts {
     /// Exit statuses other than 0.
     failed: u64,
     longest: Duration,
+    /// Times that the store's primary was killed and another took over.
+    failovers: u64,
+}
+
+impl Options {
+    /// Whether the database fails over among the restarts.
+    fn fails_over(&self) -> bool {
+        self.faults && self.cluster.store.is_postgres()
+    }
 }
 
 /// Runs the scenario.
@@ -83,13 +96,16 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
         seed: options.common.seed,
         faults: options.faults,
         own_ms: OWN_MS,
+        mortal: options.fails_over(),
         ..Shape::default()
     };
     let mut cluster = Cluster::start(&options.cluster, shape).await?;
     let progress = options.common.progress(options.common.seconds);
     let start = Instant::now();
     let lasting = Duration::from_secs(options.common.seconds);
-    let roll = async |members: &mut [Member]| roll(lasting, members, &progress).await;
+    let roll = async |members: &mut [Member], store: &mut Lent| {
+        roll(lasting, members, options.fails_over().then_some(store), &progress).await
+    };
     let restarts = cluster.beside_hops(lasting, options.hops, roll).await?;
     let took = start.elapsed();
     progress.set_message("everything sent arrives");
@@ -97,7 +113,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     cluster.leave().await?;
     let store = cluster.store_counts().await?;
     progress.finish_and_clear();
-    let mut report = cluster::report("rolling", options.common.seconds, clients);
+    let mut report = cluster::report("rolling", options.common.seconds, clients, &options.cluster);
     restarts.add_to(&mut report);
     report.add("handovers", roamed.moves);
     report.add_number("handovers_per_s", roamed.moves as f64 / took.as_secs_f64());
@@ -120,6 +136,7 @@ impl Restarts {
         report.add_zero("left", self.left);
         report.add_zero("failed_stops", self.failed);
         report.add_number("stop_max_s", self.longest.as_secs_f64());
+        report.add("store_kills", self.failovers);
     }
 }
 
@@ -127,6 +144,7 @@ impl Restarts {
 async fn roll(
     lasting: Duration,
     members: &mut [Member],
+    mut store: Option<&mut Lent>,
     progress: &ProgressBar,
 ) -> Result<Restarts, Error> {
     let start = Instant::now();
@@ -148,6 +166,11 @@ async fn roll(
         restarts.failed += u64::from(!ended.success);
         restarts.longest = restarts.longest.max(ended.took);
         turn += 1;
+        if let Some(store) = store.as_mut().filter(|_| turn.is_multiple_of(FAILOVER_EVERY)) {
+            store.kill().await?;
+            store.start_again().await?;
+            restarts.failovers += 1;
+        }
         progress.set_position(start.elapsed().as_secs());
         progress.set_message(format!("{turn} restarts"));
     }

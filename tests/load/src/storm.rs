@@ -81,7 +81,8 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
         back.record(Duration::from_micros(at - since));
         count += 1;
     }
-    let mut report = cluster::report("storm", options.common.seconds, options.sessions);
+    let mut report =
+        cluster::report("storm", options.common.seconds, options.sessions, &options.cluster);
     report.add("sessions", options.sessions);
     report.add("hit", hit);
     report.add("back", count);

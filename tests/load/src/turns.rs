@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::child::{Child, slice};
-use crate::cluster::{Lent, StoreOptions};
+use crate::cluster::{Lending, Lent, StoreOptions};
 use crate::echo::{PAYLOAD_MIN, Slice, Totals};
 use crate::error::Error;
 use crate::latency::{Latency, median};
@@ -79,7 +79,7 @@ struct Measured {
 
 impl Sides {
     async fn start(options: &Options) -> Result<Self, Error> {
-        let store = Lent::start(&options.store, true).await?;
+        let store = Lent::start(&options.store, Lending { unaudited: true, mortal: false }).await?;
         let node = pass(&[
             ("number", &1),
             ("link", &"127.0.0.1:0"),
@@ -106,7 +106,8 @@ impl Sides {
                 ("payload", &STATE),
             ])
         };
-        let (engine, ()) = Child::start("drive-engine", &limit("engine")).await?;
+        let raw = [limit("engine"), store.engine()].concat();
+        let (engine, ()) = Child::start("drive-engine", &raw).await?;
         let (disk, ()) = Child::start("drive-engine", &limit("disk")).await?;
         Ok(Self { clients, _node: node, engine, disk, store })
     }
@@ -165,7 +166,7 @@ fn report(
     store: &StoreCounts,
 ) -> Report {
     let report = Report::new("turns", options.common.seconds, 1, options.sessions);
-    let mut report = report.on_store("sled");
+    let mut report = report.on_store(options.store.name());
     report.add("sessions", options.sessions);
     report.add("window", options.window);
     report.add("state", STATE);

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::child::{Child, slice};
-use crate::cluster::{Lent, StoreOptions};
+use crate::cluster::{Lending, Lent, StoreOptions};
 use crate::echo::Totals;
 use crate::error::Error;
 use crate::latency::{Latency, median};
@@ -66,12 +66,12 @@ struct Side {
     // Dropped first to last.
     asker: Child,
     _others: Vec<Child>,
-    _store: Option<Lent>,
+    store: Option<Lent>,
 }
 
 impl Side {
     const fn of(asker: Child) -> Self {
-        Self { asker, _others: Vec::new(), _store: None }
+        Self { asker, _others: Vec::new(), store: None }
     }
 
     async fn slice(&mut self) -> Result<f64, Error> {
@@ -98,23 +98,29 @@ impl Options {
     }
 
     async fn ours(&self, folder: &Path) -> Result<Side, Error> {
-        if !self.remote {
+        if !self.remote && !self.store.is_postgres() {
             let at = format!("sled:{}", folder.join("sled").display());
             let options = [pass(&[("store", &at)]), self.asks()].concat();
             let (asker, ()) = start("drive-vactors", options).await?;
             return Ok(Side::of(asker));
         }
-        let lent = Lent::start(&self.store, false).await?;
+        let lending = Lending { unaudited: !self.remote, mortal: false };
+        let lent = Lent::start(&self.store, lending).await?;
         let (at, secret) = (lent.store_at(), lent.secret_file());
         let node =
             |number: u64| pass(&[("number", &number), ("store", &at), ("secret-file", &secret)]);
+        if !self.remote {
+            let (asker, ()) = start("drive-vactors", [node(1), self.asks()].concat()).await?;
+            return Ok(Side { store: Some(lent), ..Side::of(asker) });
+        }
         let (host, ()) = start("serve-vactors", node(1)).await?;
         let guest = [node(2), self.asks(), vec!["--guest".to_owned()]].concat();
         let (asker, ()) = start("drive-vactors", guest).await?;
-        Ok(Side { _others: vec![host], _store: Some(lent), ..Side::of(asker) })
+        Ok(Side { _others: vec![host], store: Some(lent), ..Side::of(asker) })
     }
 
-    async fn limit(&self, folder: &Path) -> Result<Side, Error> {
+    /// `ours` has the store.
+    async fn limit(&self, folder: &Path, ours: &Side) -> Result<Side, Error> {
         let window = pass(&[("window", &self.window)]);
         if self.local {
             let (asker, ()) = start("drive-actix", window).await?;
@@ -122,7 +128,8 @@ impl Options {
         }
         if self.activate {
             let path = pass(&[("path", &folder.join("engine").display())]);
-            let (asker, ()) = start("drive-records", [path, window].concat()).await?;
+            let engine = ours.store.as_ref().map(Lent::engine).unwrap_or_default();
+            let (asker, ()) = start("drive-records", [path, window, engine].concat()).await?;
             return Ok(Side::of(asker));
         }
         let (server, target): (_, String) = start("serve-bare", pass(&[("threads", &1)])).await?;
@@ -170,7 +177,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
 async fn measure(options: &Options, folder: &Path) -> Result<Measured, Error> {
     let progress = options.common.progress(options.common.seconds);
     let mut ours = options.ours(folder).await?;
-    let mut limit = options.limit(folder).await?;
+    let mut limit = options.limit(folder, &ours).await?;
     let mut hop = if options.remote { Some(options.hop().await?) } else { None };
     // One slice each to warm up, which is not measured.
     ours.slice().await?;
@@ -199,7 +206,8 @@ fn report(options: &Options, measured: Measured) -> Report {
         (_, true) => ("remote", "asks_per_s", 2),
         _ => ("activate", "activations_per_s", 1),
     };
-    let mut report = Report::new("vactor", options.common.seconds, nodes, 1).on_store("sled");
+    let mut report =
+        Report::new("vactor", options.common.seconds, nodes, 1).on_store(options.store.name());
     report.add("what", what);
     report.add("window", options.window);
     let durability = options.durability.to_possible_value();

@@ -10,25 +10,25 @@ use crate::watch;
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// Why it says no.
-    pub(super) fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         self.json()["error"].as_str().unwrap_or_else(|| panic!("no error: {self:?}")).to_owned()
     }
 }
 
 /// Sends these bytes; the answer is what comes until the connection ends.
-pub(super) async fn send(admin: SocketAddr, request: &[u8]) -> Answer {
+pub(crate) async fn send(admin: SocketAddr, request: &[u8]) -> Answer {
     let text = watch::soon("an answer", async {
         let mut stream = TcpStream::connect(admin).await.unwrap();
         // A node that says no before it has read all of it closes: what it said counts.
@@ -45,7 +45,7 @@ pub(super) async fn send(admin: SocketAddr, request: &[u8]) -> Answer {
 }
 
 /// Sends a request with these further header lines.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     admin: SocketAddr,
     method: &str,
     path: &str,
@@ -66,10 +66,10 @@ pub(super) async fn ask(
     send(admin, request.as_bytes()).await
 }
 
-pub(super) async fn get(admin: SocketAddr, path: &str) -> Answer {
+pub(crate) async fn get(admin: SocketAddr, path: &str) -> Answer {
     ask(admin, "GET", path, &[], "").await
 }
 
-pub(super) async fn post(admin: SocketAddr, path: &str, body: &str) -> Answer {
+pub(crate) async fn post(admin: SocketAddr, path: &str, body: &str) -> Answer {
     ask(admin, "POST", path, &[], body).await
 }

@@ -158,6 +158,13 @@ impl Store for PostgresStore {
         self.shared.watches.watch(prefix)
     }
 
+    fn trouble(&self) -> Option<String> {
+        match self.health() {
+            Health::Unseen | Health::Working => None,
+            health => Some(health.to_string()),
+        }
+    }
+
     fn close(&self) -> StoreFuture<Result<(), CloseError>> {
         let (shared, mut ended) = (self.shared.clone(), self.ended.clone());
         Box::pin(async move {

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -83,7 +83,16 @@ impl Server {
     /// # Errors
     /// No programs, or they fail.
     pub fn start() -> Result<Self, ServerError> {
-        let server = Self::new()?;
+        Self::start_at(&std::env::temp_dir(), free_port()?)
+    }
+
+    /// The same, with its files in a new folder in this one, which the user `postgres` must be able
+    /// to enter, and at this port.
+    ///
+    /// # Errors
+    /// No programs, or they fail.
+    pub fn start_at(folder: &Path, port: u16) -> Result<Self, ServerError> {
+        let server = Self::new(folder, port)?;
         let data = server.data().display().to_string();
         server.program(
             "initdb",
@@ -100,24 +109,46 @@ impl Server {
     /// # Errors
     /// The copy fails, or its start.
     pub fn standby(&self, name: &str) -> Result<Self, ServerError> {
-        let standby = Self::new()?;
-        let data = standby.data().display().to_string();
-        let from = format!("host=127.0.0.1 port={} user={USER} application_name={name}", self.port);
-        standby.program(
-            "pg_basebackup",
-            &["-D", &data, "-d", &from, "-R", "-X", "stream", "-c", "fast", "-N"],
-        )?;
-        standby.run()?;
+        self.standby_at(&std::env::temp_dir(), free_port()?, name)
+    }
+
+    /// The same, with its files in a new folder in this one, and at this port.
+    ///
+    /// # Errors
+    /// The copy fails, or its start.
+    pub fn standby_at(&self, folder: &Path, port: u16, name: &str) -> Result<Self, ServerError> {
+        let standby = Self::new(folder, port)?;
+        standby.copy_of(self, name)?;
         Ok(standby)
     }
 
-    fn new() -> Result<Self, ServerError> {
-        let folder = tempfile::Builder::new().prefix("throughline-postgres").tempdir()?;
+    /// One that was killed comes back at its place as the standby of another, with nothing of what
+    /// it had.
+    ///
+    /// # Errors
+    /// The copy fails, or its start.
+    pub fn rejoin(&self, primary: &Self, name: &str) -> Result<(), ServerError> {
+        fs::remove_dir_all(self.data())?;
+        self.copy_of(primary, name)
+    }
+
+    fn copy_of(&self, primary: &Self, name: &str) -> Result<(), ServerError> {
+        let data = self.data().display().to_string();
+        let port = primary.port;
+        let from = format!("host=127.0.0.1 port={port} user={USER} application_name={name}");
+        self.program(
+            "pg_basebackup",
+            &["-D", &data, "-d", &from, "-R", "-X", "stream", "-c", "fast", "-N"],
+        )?;
+        self.run()
+    }
+
+    fn new(folder: &Path, port: u16) -> Result<Self, ServerError> {
+        let folder = tempfile::Builder::new().prefix("throughline-postgres").tempdir_in(folder)?;
         if getuid().is_root() {
             let path = folder.path().display().to_string();
             output(Command::new("chown").args(["postgres:", &path]))?;
         }
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let programs = programs()?;
         let mut keeper = Command::new("sh");
         keeper.args(["-c", KEEPER]).arg(folder.path()).process_group(0);
@@ -128,6 +159,11 @@ impl Server {
     /// Where it listens, on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The connection string of one of its databases; `postgres` is always there.
@@ -294,6 +330,11 @@ impl Drop for Server {
         drop(self.keeper.stdin.take());
         drop(self.keeper.wait());
     }
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> Result<u16, ServerError> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// Whether a process is gone, or waits for nothing but that somebody takes note of it.

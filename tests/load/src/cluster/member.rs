@@ -32,6 +32,8 @@ pub(super) struct Plan {
     /// Where it listens for other nodes, and where they find it, if it matters.
     pub(super) peers: Option<(SocketAddr, String)>,
     pub(super) store: String,
+    /// Where it writes what it sees accepted.
+    pub(super) audit: Option<String>,
     pub(super) secret_file: String,
     pub(super) workers: u64,
     pub(super) drain: Option<(u32, Duration)>,
@@ -159,6 +161,9 @@ async fn spawn(plan: &Plan) -> Result<(Child, Ready), Error> {
     ]);
     if let Some((peers, advertise)) = &plan.peers {
         options.extend(pass(&[("peers", peers), ("advertise", advertise)]));
+    }
+    if let Some(audit) = &plan.audit {
+        options.extend(pass(&[("audit", audit)]));
     }
     if let Some((rate, spread)) = plan.drain {
         options.extend(pass(&[("drain-rate", &rate), ("drain-spread-ms", &spread.as_millis())]));

@@ -215,16 +215,16 @@ impl Stage {
     async fn cut(&self, site: &mut Site, random: &mut Rng) -> Result<(), Error> {
         let ways = [Broken::Cut, Broken::BlackHole, Broken::Up, Broken::Down];
         let broken = ways[random.usize(0..ways.len())];
-        let (to_store, proxy, lasting) = match random.u8(0..3) {
-            0 => (true, &mut site.links.store, BROKEN_MS),
-            1 => (false, &mut site.links.peers, BROKEN_MS),
-            _ => (false, &mut site.clients, CLIENTS_BROKEN_MS),
+        let (to_store, proxies, lasting) = match random.u8(0..3) {
+            0 => (true, &mut site.links.store[..], BROKEN_MS),
+            1 => (false, std::slice::from_mut(&mut site.links.peers), BROKEN_MS),
+            _ => (false, std::slice::from_mut(&mut site.clients), CLIENTS_BROKEN_MS),
         };
         let lasting = millis(random, lasting);
         let (process, from_us) = (site.member.process(), now_us());
-        let _: serde_json::Value = proxy.ask(&Question::Break(broken), TOLD_WITHIN).await?;
+        tell(proxies, Question::Break(broken)).await?;
         sleep(lasting).await;
-        let _: serde_json::Value = proxy.ask(&Question::Mend, TOLD_WITHIN).await?;
+        tell(proxies, Question::Mend).await?;
         let until_us = now_us();
         self.note(|struck| {
             struck.cuts += 1;
@@ -292,6 +292,14 @@ impl Struck {
         report.add_latency("failover_stop", &latency(&failovers, Some(Cause::Stop)));
         report.add_latency("failover_store_cut", &latency(&failovers, Some(Cause::Cut)));
     }
+}
+
+/// Tells all of these proxies the same.
+async fn tell(proxies: &mut [Child], question: Question) -> Result<(), Error> {
+    for proxy in proxies {
+        let _: serde_json::Value = proxy.ask(&question, TOLD_WITHIN).await?;
+    }
+    Ok(())
 }
 
 fn now_us() -> u64 {

@@ -17,14 +17,14 @@ use crate::echo::Slice;
 use crate::error::Error;
 use crate::parent::{self, Question, json};
 use crate::roles::queue_producer::{message, queue_of};
-use crate::roles::raw_sled::RawSled;
+use crate::roles::raw;
 
 /// Messages of one write.
 const AT_ONCE: u64 = 1_024;
 /// What the records are put into.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum What {
-    /// sled: a batch, its flush, an fdatasync of its log
+    /// sled: a batch, its flush, an fdatasync of its log; PostgreSQL: one `unnest`
     Engine,
     /// A file: append, fdatasync
     Disk,
@@ -38,6 +38,9 @@ pub(crate) struct Options {
     path: PathBuf,
     #[arg(long, value_enum)]
     what: What,
+    /// The address of a PostgreSQL, if the engine is not sled.
+    #[arg(long)]
+    postgres: Option<String>,
     /// Queues whose messages they would be.
     #[arg(long, default_value_t = 0)]
     producers: u64,
@@ -62,9 +65,13 @@ pub(crate) fn drive(options: &Options) -> Result<(), Error> {
         // What grows gets slower; so each slice begins with nothing.
         slices += 1;
         let path = options.path.join(slices.to_string());
+        let lasting = Duration::from_millis(millis);
         let handled = match options.what {
-            What::Engine => engine(&path, &mut *records, Duration::from_millis(millis)),
-            What::Disk => disk(&path, &mut *records, Duration::from_millis(millis)),
+            What::Engine => {
+                let raw = raw::open(options.postgres.as_deref(), &path)?;
+                engine(raw, &mut *records, lasting)
+            }
+            What::Disk => disk(&path, &mut *records, lasting),
         };
         Ok(json(&Slice { millis, handled: handled? }))
     })
@@ -150,24 +157,22 @@ impl Records for Messages {
     }
 }
 
-fn engine(path: &Path, records: &mut dyn Records, lasting: Duration) -> Result<u64, Error> {
-    let sled = RawSled::open(path)?;
+fn engine(
+    mut raw: Box<dyn raw::Raw>,
+    records: &mut dyn Records,
+    lasting: Duration,
+) -> Result<u64, Error> {
     let until = Instant::now() + lasting;
     let mut handled = 0;
     loop {
-        let mut batch = sled::Batch::default();
-        for _ in 0..records.at_once() {
-            let (key, value) = records.next()?;
-            batch.insert(&*key, &*value);
-        }
-        sled.write(batch)?;
+        let at_once = records.at_once();
+        raw.write(at_once, &mut || records.next())?;
         if Instant::now() >= until {
             break;
         }
-        handled += records.at_once();
+        handled += at_once;
     }
-    drop(sled);
-    fs::remove_dir_all(path).map_err(Error::io("removing a slice"))?;
+    raw.remove()?;
     Ok(handled)
 }
 

@@ -1,7 +1,5 @@
 //! A hub with sled behind it, and what it counts.
 
-mod audit;
-
 use std::ops::AddAssign;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,13 +7,13 @@ use std::sync::Arc;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use throughline_store::Store;
-use throughline_store_hub::{Address, Hub, Secret};
+use throughline_store_hub::{Address, Hub};
 use throughline_store_sled::{SledOptions, SledStore};
 
 use crate::error::Error;
 use crate::parent::{self, json};
-
-use audit::Audited;
+use crate::roles::audit::Audited;
+use crate::roles::shared_store::read_secret;
 
 /// What the hub is told.
 #[derive(Clone, Debug, Args)]
@@ -45,7 +43,7 @@ pub(crate) struct StoreCounts {
     pub(crate) audited: u64,
     /// Accepted commits that changed a record whose header was no longer what they had read.
     pub(crate) stale_accepted: u64,
-    /// Syncs.
+    /// Syncs; with PostgreSQL, transactions of the server, as are the commits.
     pub(crate) groups: u64,
 }
 
@@ -64,7 +62,7 @@ pub(crate) fn serve(options: &Options) -> Result<(), Error> {
     let secret = read_secret(&options.secret_file)?;
     let opened = SledOptions::new(&options.path).open();
     let sled = Arc::new(opened.map_err(|error| Error::Store(error.to_string()))?);
-    let audited = Arc::new(Audited::new(Arc::clone(&sled)));
+    let audited = Arc::new(Audited::new(sled.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::io("starting a runtime"))?;
     let lent: Arc<dyn Store> = if options.unaudited { sled.clone() } else { audited.clone() };
@@ -84,11 +82,4 @@ fn counts(sled: &SledStore, audited: &Audited) -> StoreCounts {
         stale_accepted: audited.stale_accepted(),
         groups: stats.groups,
     }
-}
-
-/// The secret of that file.
-pub(crate) fn read_secret(path: &PathBuf) -> Result<Secret, Error> {
-    let bytes = std::fs::read(path).map_err(Error::io(format!("reading {}", path.display())))?;
-    // As the nodes do: what an editor leaves at the end is no part of it.
-    Secret::new(bytes.trim_ascii()).map_err(|error| Error::Store(error.to_string()))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -10,12 +10,15 @@ use clap::Args;
 use omok::Game as _;
 use serde::{Deserialize, Serialize};
 use throughline::{Config, Node, RunningNode};
+use throughline_store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::Error;
 use crate::parent::{self, json, say};
+use crate::roles::audit::Audited;
 use crate::roles::proxy::micros;
 use crate::roles::saver::Saver;
+use crate::roles::shared_store;
 use crate::roles::traveller::{Traveller, ended};
 use crate::rolling::Game;
 
@@ -40,9 +43,12 @@ pub(crate) struct Options {
     /// `cluster.advertise`: where other nodes reach it.
     #[arg(long)]
     advertise: Option<String>,
-    /// `store.at`: the hub.
+    /// `store.at`.
     #[arg(long)]
     store: String,
+    /// Looks at every commit that the store accepts, and writes what it sees to a file there.
+    #[arg(long)]
+    audit: Option<PathBuf>,
     #[arg(long)]
     secret_file: PathBuf,
     /// Worker threads.
@@ -91,7 +97,10 @@ pub(crate) struct Stopped {
 /// Serves until it gets SIGTERM, or the parent is gone.
 pub(crate) fn serve(options: &Options) -> Result<(), Error> {
     start_log();
-    let node = Node::builder(config(options)?);
+    let mut node = Node::builder(config(options)?);
+    if let Some(folder) = &options.audit {
+        node = node.store(audited(options, folder)?);
+    }
     let node = match options.game {
         None => {
             let travellers = node.sessions::<Traveller<false>>().sessions::<Traveller<true>>();
@@ -128,6 +137,15 @@ pub(crate) fn serve(options: &Options) -> Result<(), Error> {
         let (connected, sessions) = node.as_ref().map_or((0, 0), RunningNode::counts);
         Ok(json(&Counted { connected, sessions, ended: ended() }))
     })
+}
+
+/// The store that the node would open, and who looks at what it accepts.
+fn audited(options: &Options, folder: &Path) -> Result<Arc<dyn Store>, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::io("starting a runtime"))?;
+    // Its connections are on a thread of its own.
+    let store = runtime.block_on(shared_store::open(&options.store, &options.secret_file))?;
+    Ok(Arc::new(Audited::among_others(store, folder)?))
 }
 
 /// What the game's own binary does at SIGTERM; the report goes to the parent.

@@ -1,20 +1,19 @@
 //! Consumers: one for each queue, which takes out all that is there, again and again.
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use throughline_queue::{Messages, Queue, QueueName};
-use throughline_store_hub::Address;
 use tokio::task::JoinSet;
 
 use crate::echo::Slice;
 use crate::error::Error;
 use crate::numbers::{Checker, Counts};
 use crate::parent::{self, Question, json};
-use crate::roles::queue_producer::{connect, message, open, queue_of};
+use crate::roles::queue_producer::{message, open, queue_of};
+use crate::roles::shared_store::SharedStore;
 use crate::roles::worker::{Desk, Worker};
 
 /// Handles: each dequeues from several queues at the same time.
@@ -26,10 +25,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// What consumers are told.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    #[arg(long)]
-    at: Address,
-    #[arg(long)]
-    secret_file: PathBuf,
+    #[command(flatten)]
+    store: SharedStore,
     /// Producers, each with a queue.
     #[arg(long)]
     producers: u64,
@@ -58,7 +55,7 @@ struct Consumer {
 }
 
 async fn work(options: Options, mut desk: Desk<serde_json::Value>) -> Result<(), Error> {
-    let store = connect(&options.at, &options.secret_file).await?;
+    let store = options.store.open().await?;
     let mut handles = Vec::new();
     for handle in 0..HANDLES {
         handles.push(open(&store, &format!("consumer {handle}")).await?);

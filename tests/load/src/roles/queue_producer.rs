@@ -1,7 +1,6 @@
 //! Producers: each keeps so many enqueues in flight, to a queue of its own.
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +9,6 @@ use bytes::Bytes;
 use clap::Args;
 use throughline_queue::{Queue, QueueName, QueueOptions};
 use throughline_store::Store;
-use throughline_store_hub::{Address, HubStore, Options as HubOptions};
 use tokio::task::JoinSet;
 
 use crate::echo::Slice;
@@ -18,7 +16,7 @@ use crate::error::Error;
 use crate::latency::Latency;
 use crate::parent::{self, Question, json};
 use crate::queue::Produced;
-use crate::roles::hub::read_secret;
+use crate::roles::shared_store::SharedStore;
 use crate::roles::worker::{Desk, Worker};
 
 /// Nothing expires within a run.
@@ -27,10 +25,8 @@ const TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// What producers are told.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    #[arg(long)]
-    at: Address,
-    #[arg(long)]
-    secret_file: PathBuf,
+    #[command(flatten)]
+    store: SharedStore,
     /// The number of the first.
     #[arg(long)]
     first: u64,
@@ -70,12 +66,6 @@ pub(crate) fn message(producer: u64, number: u64, bytes: usize) -> Bytes {
     message.into()
 }
 
-/// The store behind the hub.
-pub(crate) async fn connect(at: &Address, secret: &PathBuf) -> Result<Arc<dyn Store>, Error> {
-    let connected = HubStore::connect(HubOptions::new(at.clone(), read_secret(secret)?)).await;
-    Ok(Arc::new(connected.map_err(|error| Error::Store(error.to_string()))?))
-}
-
 /// A handle of its own.
 pub(crate) async fn open(store: &Arc<dyn Store>, name: &str) -> Result<Queue, Error> {
     let queue = Queue::open(store.clone(), name, QueueOptions::default()).await;
@@ -91,7 +81,7 @@ struct Producer {
 }
 
 async fn work(options: Options, mut desk: Desk<serde_json::Value>) -> Result<(), Error> {
-    let store = connect(&options.at, &options.secret_file).await?;
+    let store = options.store.open().await?;
     let mut producers = Vec::new();
     for number in options.first..options.first + options.producers {
         let queue = open(&store, &format!("producer {number}")).await?;

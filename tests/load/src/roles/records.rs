@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use clap::Args;
 use throughline_cluster::{
     Creation, Entry, Identity, Law, Member, NodeId, NodeInfo, NodeState, RecordId, Standing, Write,
@@ -16,7 +17,7 @@ use crate::error::Error;
 use crate::parent::{self, Question, json};
 use crate::roles::asks::Answer;
 use crate::roles::counter::Counter;
-use crate::roles::raw_sled::RawSled;
+use crate::roles::raw::{self, Raw};
 use crate::roles::vactors::key;
 
 /// What the engine is told.
@@ -25,6 +26,9 @@ pub(crate) struct Options {
     /// The folder of sled's database.
     #[arg(long)]
     path: PathBuf,
+    /// The address of a PostgreSQL, if the engine is not sled.
+    #[arg(long)]
+    postgres: Option<String>,
     /// Records of each batch.
     #[arg(long)]
     window: u64,
@@ -32,7 +36,7 @@ pub(crate) struct Options {
 
 /// The engine, and whose records it takes.
 struct Engine {
-    sled: RawSled,
+    raw: Box<dyn Raw>,
     me: Entry,
     identity: Arc<Identity>,
     records: u64,
@@ -60,7 +64,7 @@ impl Engine {
         let standing = Some(Standing { state: NodeState::Alive, info });
         let identity = Identity::new(Counter::<false>::KIND, &[], Secret([0; 32]));
         Ok(Self {
-            sled: RawSled::open(&options.path)?,
+            raw: raw::open(options.postgres.as_deref(), &options.path)?,
             me: Entry { member, standing },
             identity: Arc::new(identity.map_err(failed)?),
             records: 0,
@@ -71,12 +75,14 @@ impl Engine {
         let until = Instant::now() + Duration::from_millis(millis);
         let mut handled = 0;
         loop {
-            let mut batch = sled::Batch::default();
+            let mut rows = Vec::new();
             for _ in 0..window {
                 self.records += 1;
-                self.put(&mut batch)?;
+                self.put(&mut rows)?;
             }
-            self.sled.write(batch)?;
+            let (records, mut rows) = (rows.len() as u64, rows.into_iter());
+            let none = || Error::Store("fewer rows than were made".to_owned());
+            self.raw.write(records, &mut || rows.next().ok_or_else(none))?;
             if Instant::now() >= until {
                 return Ok(Slice { millis, handled });
             }
@@ -85,7 +91,7 @@ impl Engine {
     }
 
     /// What a VActor's beginning writes: its record's header, and the mark of its owner.
-    fn put(&self, batch: &mut sled::Batch) -> Result<(), Error> {
+    fn put(&self, rows: &mut Vec<(Bytes, Bytes)>) -> Result<(), Error> {
         let creation = Creation {
             id: RecordId::vactor(Counter::<false>::KIND, key(self.records).as_bytes())
                 .map_err(failed)?,
@@ -97,7 +103,7 @@ impl Engine {
         let step = Law::default().create_running(&creation, &self.me).map_err(failed)?;
         for write in step.commit.batch().writes {
             if let Write::Put { key, value } = write {
-                batch.insert(&key[..], &value[..]);
+                rows.push((key, value));
             }
         }
         Ok(())

@@ -1,8 +1,8 @@
-//! Commits per second of the store alone, through the hub: the limit of what nodes can hand over.
+//! Commits per second of the store alone, as nodes reach it: the limit of what nodes can hand over.
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,13 +10,12 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use throughline_cluster::keys;
 use throughline_store::{Batch, Store};
-use throughline_store_hub::{Address, HubStore, Options as HubOptions};
 use tokio::task::JoinSet;
 
 use crate::error::Error;
 use crate::latency::{Latency, Recorded};
 use crate::parent::{self, Question, json};
-use crate::roles::hub::read_secret;
+use crate::roles::shared_store::SharedStore;
 use crate::roles::worker::{Desk, Worker};
 
 /// Bytes of a header, as those of sessions have.
@@ -25,10 +24,8 @@ const HEADER_BYTES: usize = 192;
 /// What the store's client is told.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    #[arg(long)]
-    at: Address,
-    #[arg(long)]
-    secret_file: PathBuf,
+    #[command(flatten)]
+    store: SharedStore,
     /// Commits under way at once, each on a record of its own.
     #[arg(long)]
     window: u64,
@@ -56,9 +53,7 @@ pub(crate) fn drive(options: Options) -> Result<(), Error> {
 }
 
 async fn work(options: Options, mut desk: Desk<Committed>) -> Result<(), Error> {
-    let secret = read_secret(&options.secret_file)?;
-    let connected = HubStore::connect(HubOptions::new(options.at.clone(), secret)).await;
-    let store = Rc::new(connected.map_err(|error| Error::Store(error.to_string()))?);
+    let store = options.store.open().await?;
     let trip = Rc::new(RefCell::new(Latency::new()));
     let mut versions = vec![0; usize::try_from(options.window).unwrap_or(0)];
     desk.say(Committed::default())?;
@@ -76,7 +71,7 @@ async fn work(options: Options, mut desk: Desk<Committed>) -> Result<(), Error> 
 
 /// One record after the other, on as many tasks as the window has places.
 async fn slice(
-    store: &Rc<HubStore>,
+    store: &Arc<dyn Store>,
     options: &Options,
     versions: &mut [u64],
     trip: &Rc<RefCell<Latency>>,
@@ -86,7 +81,7 @@ async fn slice(
     let handled = Rc::new(Cell::new(0));
     let mut tasks = JoinSet::new();
     for (place, &version) in versions.iter().enumerate() {
-        let (store, trip, handled) = (Rc::clone(store), Rc::clone(trip), Rc::clone(&handled));
+        let (store, trip, handled) = (Arc::clone(store), Rc::clone(trip), Rc::clone(&handled));
         let state = options.state;
         tasks.spawn_local(async move {
             let mut version = version;

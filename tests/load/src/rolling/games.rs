@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{Game, Options, roll};
-use crate::cluster::{self, Cluster, Member, Shape};
+use crate::cluster::{self, Cluster, Lent, Member, Shape};
 use crate::error::Error;
 use crate::options::within;
 
@@ -26,14 +26,15 @@ pub(super) async fn run(options: &Options, game: Game) -> Result<ExitCode, Error
     let mut cluster = Cluster::start(&options.cluster, shape).await?;
     let progress = options.common.progress(options.common.seconds);
     let lasting = Duration::from_secs(options.common.seconds);
-    let roll = async |members: &mut [Member]| roll(lasting, members, &progress).await;
+    let roll =
+        async |members: &mut [Member], _: &mut Lent| roll(lasting, members, None, &progress).await;
     let restarts = cluster.beside_hops(lasting, 0, roll).await?;
     progress.set_message("the last games come to their ends");
     let played = cluster.played().await?;
     cluster.leave().await?;
     let store = cluster.store_counts().await?;
     progress.finish_and_clear();
-    let mut report = cluster::report("rolling", options.common.seconds, bots);
+    let mut report = cluster::report("rolling", options.common.seconds, bots, &options.cluster);
     report.add("game", "omok");
     restarts.add_to(&mut report);
     played.add_to(&mut report);

@@ -1,0 +1,52 @@
+//! The store that the processes of a run share, as one of them opens it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use throughline_store::Store;
+use throughline_store_hub::{HubStore, Options as HubOptions, Secret};
+use throughline_store_postgres::Options as PostgresOptions;
+
+use crate::error::Error;
+
+/// The cluster of every run: what nodes are called by default.
+const CLUSTER: &str = "throughline";
+
+/// Where the store is, and who may use it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SharedStore {
+    /// `hub:ADDRESS` or `postgres:WORDS`, as nodes have it in `store.at`.
+    #[arg(long)]
+    store: String,
+    /// The file with the cluster's secret.
+    #[arg(long)]
+    secret_file: PathBuf,
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Store(error.to_string())
+}
+
+impl SharedStore {
+    pub(crate) async fn open(&self) -> Result<Arc<dyn Store>, Error> {
+        open(&self.store, &self.secret_file).await
+    }
+}
+
+/// The store at an address as nodes have it in `store.at`.
+pub(crate) async fn open(at: &str, secret_file: &PathBuf) -> Result<Arc<dyn Store>, Error> {
+    let Some(hub) = at.strip_prefix("hub:") else {
+        let options = PostgresOptions::of_address(at, CLUSTER).map_err(failed)?;
+        return Ok(Arc::new(options.open().await.map_err(failed)?));
+    };
+    let options = HubOptions::new(hub.parse().map_err(failed)?, read_secret(secret_file)?);
+    Ok(Arc::new(HubStore::connect(options).await.map_err(failed)?))
+}
+
+/// The secret of that file.
+pub(crate) fn read_secret(path: &PathBuf) -> Result<Secret, Error> {
+    let bytes = std::fs::read(path).map_err(Error::io(format!("reading {}", path.display())))?;
+    // As the nodes do: what an editor leaves at the end is no part of it.
+    Secret::new(bytes.trim_ascii()).map_err(failed)
+}
