@@ -12,6 +12,21 @@ pub enum OptionsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The address is none of a database of PostgreSQL.
+    #[error(
+        "no address of a database of PostgreSQL: expected postgres:host=a,b dbname=game user=game, \
+         or a URL postgres://.. or postgresql://.., found {found}"
+    )]
+    NoAddress {
+        /// What it begins with. Not all of it, which may have a password.
+        found: String,
+    },
+    /// An address has a password, which would stand in lists of processes and in logs.
+    #[error(
+        "the address has a password in it, where every list of processes shows it: take it out, \
+         and put it into the file that the password is read from"
+    )]
+    PasswordInAddress,
     /// The connection string names no host.
     #[error("the connection string names no host: host=a,b,c names three")]
     NoHost,
