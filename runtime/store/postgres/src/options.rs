@@ -24,6 +24,7 @@ pub struct Options {
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) writers: usize,
     pub(crate) waits: Waits,
+    pub(crate) is_existing: bool,
 }
 
 /// How long calls may wait.
@@ -66,7 +67,7 @@ impl Options {
         let waits = Waits { call: CALL_WAIT, read: READ_DEADLINE, commit: COMMIT_DEADLINE };
         let (cluster, ca_file) = (cluster.to_owned(), None);
         let hosts = hosts::split(&config);
-        Ok(Self { hosts, cluster, ca_file, writers: WRITERS, waits })
+        Ok(Self { hosts, cluster, ca_file, writers: WRITERS, waits, is_existing: false })
     }
 
     /// The database of this address, as operators and configurations write it, for the cluster of
@@ -132,6 +133,12 @@ impl Options {
     /// failover, it makes commits unknown that could have been told.
     pub fn commit_deadline(&mut self, deadline: Duration) -> &mut Self {
         self.waits.commit = deadline;
+        self
+    }
+
+    /// Refuses a database without a store, as the tools do, instead of creating its tables.
+    pub fn existing(&mut self) -> &mut Self {
+        self.is_existing = true;
         self
     }
 
