@@ -36,8 +36,8 @@ pub(crate) enum CopyError {
     FromHalf { from: String },
     /// Somebody has used it already.
     #[error(
-        "{to} has a record \"{key}\" that is no part of this copy: a copy goes into an empty store; \
-         name another, or empty it"
+        "{to} has a record \"{key}\" that is no part of this copy: a copy goes into an empty \
+         store; name another, or empty it"
     )]
     NotEmpty { to: String, key: String },
     /// It was begun with another store, or that one has changed.

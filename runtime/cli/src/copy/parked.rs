@@ -10,8 +10,8 @@ use throughline_store::Scan;
 use super::error::{CopyError, Living};
 use crate::{error::Error, pages::Side};
 
-/// A node whose last beat is older is not alive: six times the slowest `cluster.beat`. Its clock may
-/// be wrong by less. What it misses for a worse clock, the comparison at the end sees: a beat
+/// A node whose last beat is older is not alive: six times the slowest `cluster.beat`. Its clock
+/// may be wrong by less. What it misses for a worse clock, the comparison at the end sees: a beat
 /// changes the store.
 pub(super) const RECENT: Duration = Duration::from_secs(60);
 
