@@ -80,6 +80,7 @@ pub use error::{DequeueError, EnqueueError, OpenError};
 pub use estimate::{AdmitError, Estimates, Full, Limits, Size};
 pub use form::FormError;
 pub use inbox::{Inbox, InboxPage, Length, NonemptyPage, ReadError};
+pub use keys::RowKind;
 pub use message::Message;
 pub use messages::Messages;
 pub use metrics::Metrics;

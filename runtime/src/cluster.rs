@@ -12,7 +12,8 @@
 //! - `poke`, `look`: queues that have something new, and messages that have expired; `meet`: which
 //!   life reads them
 //! - `group`: messages to groups; `locate`: where the session of a key is
-//! - `drain`, `drainer`: emptying the node; `counts`: for operators; `open`: the store
+//! - `drain`, `drainer`: emptying the node; `counts`: for operators; `open`: the store;
+//!   `half_copy`: a store that no node may act on yet
 
 mod adrift;
 mod beat;
@@ -21,6 +22,7 @@ mod courier;
 mod drain;
 pub(crate) mod drainer;
 mod group;
+mod half_copy;
 mod holding;
 mod key;
 mod locate;
@@ -51,6 +53,7 @@ pub(crate) use counts::{ClusterCounts, Stage};
 pub(crate) use courier::{Sending, report, start_courier};
 pub(crate) use drain::{DrainControl, DrainOrder};
 pub(crate) use group::{send_to_group, tidy_group};
+pub(crate) use half_copy::refuse_half_copy;
 pub(crate) use holding::{Holding, create, elsewhere};
 pub(crate) use key::{Keying, take as take_key};
 pub(crate) use locate::locate;

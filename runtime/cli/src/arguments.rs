@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use throughline_queue::QueueName;
 
+use crate::place::{Access, Address};
+
 /// Where a node's admin listener is by default.
 const ADMIN: &str = "127.0.0.1:7779";
 
@@ -49,7 +51,7 @@ pub(crate) enum Command {
     /// Empties a node before it stops: its sessions go to other nodes.
     #[command(subcommand)]
     Drain(DrainCommand),
-    /// A store on disk that nobody has open.
+    /// A store: on disk, where nobody has it open, or in PostgreSQL.
     #[command(subcommand)]
     Store(StoreCommand),
     /// The queues in a store on disk that nobody has open. Nothing is taken out.
@@ -182,30 +184,56 @@ pub(crate) enum DrainCommand {
     Stop,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgument {
+    /// The store's directory (PATH or sled:PATH), or a database of PostgreSQL
+    /// ("postgres:host=a,b dbname=game user=game", or a URL, postgres://..).
+    pub(crate) address: Address,
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Reads every record and compares it with its checksum.
+    /// Reads every record and compares it with its checksum; in PostgreSQL also whether it is what
+    /// its key says, and how the server is set.
     Check {
-        /// The store's directory.
-        path: PathBuf,
+        #[command(flatten)]
+        store: StoreArgument,
+    },
+    /// Counts the records by what they are: sessions, snapshots, nodes, indexes, queues.
+    Stats {
+        #[command(flatten)]
+        store: StoreArgument,
+    },
+    /// Moves a cluster whose nodes are stopped from one store to another, between directories and
+    /// databases. Interrupted, it goes on where it was when it is started again. What it is copied
+    /// from stays as it is.
+    Copy {
+        /// The store that is copied: PATH, sled:PATH, or a database of PostgreSQL.
+        from: Address,
+        /// An empty store, or one that this copy was interrupted in.
+        to: Address,
+        #[command(flatten)]
+        access: Access,
     },
     /// Writes each record as a line: the key with escapes, a tab, the value in hexadecimal. Reads
     /// also what is left of a store that does not open.
     Dump {
         /// The store's directory.
-        path: PathBuf,
+        path: Address,
         /// A new file; none: standard output, and what was found goes to standard error.
         to: Option<PathBuf>,
     },
     /// Gives back the space of what was overwritten. Needs space for a second copy.
     Compact {
         /// The store's directory.
-        path: PathBuf,
+        path: Address,
     },
     /// Copies the records into a new directory, which opens as a store.
     Backup {
         /// The store's directory.
-        path: PathBuf,
+        path: Address,
         /// A new or empty directory.
         to: PathBuf,
     },
@@ -294,6 +322,8 @@ mod tests {
             &["maintenance", "on", "--retry-after", "soon"],
             &["drain", "start", "--deadline", "7"],
             &["store", "backup", "only-one"],
+            &["store", "copy", "only-one"],
+            &["store", "stats"],
             &["dead-letters", "show"],
             &["dead-letters", "retry"],
             &["dead-letters", "drop", "17.0badcafe.1", "--all"],

@@ -4,10 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use throughline_queue::{DeadLetterError, ReadError};
-use throughline_store::CloseError;
+use throughline_store::{CloseError, CommitError, GetError, ScanError};
+use throughline_store_postgres::{OpenError as DatabaseError, OptionsError};
 use throughline_store_sled::{OpenError, tools::ToolError};
 
-use crate::admin::AskError;
+use crate::{admin::AskError, copy::CopyError};
 
 /// Why a command was not carried out. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,39 @@ pub(crate) enum Error {
     /// A store does not open; nothing was changed.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The address of a database is none, or the cluster's name is none.
+    #[error(transparent)]
+    Options(OptionsError),
+    /// A password where every list of processes shows it.
+    #[error(
+        "the address has a password in it, where every list of processes shows it: take it out, \
+         and put it into a file for --password-file"
+    )]
+    PasswordInAddress,
+    /// A database does not open; no record was changed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The file with the password is none.
+    #[error("cannot take the password from {path}: {source}")]
+    PasswordFile { path: PathBuf, source: io::Error },
+    /// A hub has the files, and lends them to nodes alone.
+    #[error("a hub lends its store to nodes: stop it, and name the directory that it has open")]
+    Hub,
+    /// What is done to files was asked for in a database.
+    #[error("this is for a store on disk; for a database there is {instead}")]
+    NoDirectory { instead: &'static str },
+    /// A store could not be read to its end.
+    #[error("cannot read {at}: {source}")]
+    Scan { at: String, source: ScanError },
+    /// The same, for one record.
+    #[error("cannot read {at}: {source}")]
+    Get { at: String, source: GetError },
+    /// A store does not take what is written.
+    #[error("cannot write to {at}: {source}; started again, a copy goes on where it was")]
+    Commit { at: String, source: CommitError },
+    /// A store was not copied; it is as it was.
+    #[error(transparent)]
+    Copy(Box<CopyError>),
     /// A queue could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -55,7 +89,30 @@ pub(crate) enum Error {
     System(#[source] io::Error),
 }
 
+impl From<OptionsError> for Error {
+    fn from(error: OptionsError) -> Self {
+        match error {
+            OptionsError::PasswordInAddress => Self::PasswordInAddress,
+            error => Self::Options(error),
+        }
+    }
+}
+
+impl From<CopyError> for Error {
+    fn from(error: CopyError) -> Self {
+        Self::Copy(Box::new(error))
+    }
+}
+
 impl Error {
+    /// Whether the command line is wrong, in a way that is seen only when it is carried out.
+    pub(crate) const fn is_of_command_line(&self) -> bool {
+        matches!(
+            self,
+            Self::Options(_) | Self::PasswordInAddress | Self::Hub | Self::NoDirectory { .. }
+        )
+    }
+
     /// Whether the reader of the output has gone.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         let (Self::Output(error) | Self::Tool(ToolError::Output(error))) = self else {

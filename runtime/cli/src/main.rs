@@ -1,8 +1,8 @@
 //! What an operator types: `throughline`.
 //!
 //! It looks at running nodes and gives them orders, over HTTP to their admin listeners; it checks,
-//! dumps, compacts and backs up stores that nobody has open, and looks into their queues. It plays
-//! no game, serves nobody, and knows nothing of a node but what the admin listener says.
+//! counts, copies, dumps, compacts and backs up stores, and looks into their queues. It plays no
+//! game, serves nobody, and knows nothing of a node but what the admin listener says.
 //! docs/operating.md shows each command.
 //!
 //! The exit status is 0 if all was done and all is well, 1 if something was not done or is not
@@ -12,6 +12,8 @@
 //! - `arguments`: the command line
 //! - `store`, `queue`: the commands for stores and the queues in them; `queue_name`: how a queue is
 //!   called on the command line; `spinner`: what shows that they go on
+//! - `place`: where a store is; `pages`: reading it; `census`: what its records are; `copy`: a
+//!   cluster moves to another store
 //! - `dead_letters`: what nobody could handle, at a node or in a store
 //! - `admin`: the HTTP client; `answer`: what nodes answer; `nodes`: asking several
 //! - `status`, `sessions`, `orders`, `drain`: the commands for nodes
@@ -22,12 +24,16 @@
 mod admin;
 mod answer;
 mod arguments;
+mod census;
+mod copy;
 mod dead_letters;
 mod drain;
 mod error;
 mod nodes;
 mod orders;
 mod output;
+mod pages;
+mod place;
 mod queue;
 mod queue_name;
 mod sessions;
@@ -68,7 +74,8 @@ fn main() -> ExitCode {
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             output::failure(&error, is_json);
-            ExitCode::FAILURE
+            // As clap ends for what it sees itself.
+            if error.is_of_command_line() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

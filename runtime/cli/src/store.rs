@@ -1,4 +1,7 @@
-//! The commands for stores on disk.
+//! The commands for stores. `database`: checking one in PostgreSQL; `stats`: what a store holds.
+
+mod database;
+mod stats;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -8,14 +11,41 @@ use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use throughline_store_sled::tools::{self, Report, ToolError};
 
-use crate::{Ending, arguments::StoreCommand, error::Error, output, spinner};
+use crate::{
+    Ending,
+    arguments::{StoreArgument, StoreCommand},
+    copy,
+    error::Error,
+    output,
+    place::Place,
+    spinner,
+};
+
+/// What there is for a database in place of the commands for files.
+const COPY_FIRST: &str = "throughline store copy, into a directory that this is then done to";
+const VACUUM: &str = "its own autovacuum; throughline store stats shows what waits for it";
+const BASEBACKUP: &str = "pg_basebackup, or throughline store copy while no node runs";
 
 pub(crate) fn run(command: StoreCommand, is_json: bool) -> Result<Ending, Error> {
     match command {
-        StoreCommand::Check { path } => check(path, is_json),
-        StoreCommand::Dump { path, to } => dump(path, to, is_json),
-        StoreCommand::Compact { path } => compact(path, is_json),
-        StoreCommand::Backup { path, to } => backup(path, to, is_json),
+        StoreCommand::Check { store: StoreArgument { address, access } } => {
+            match Place::find(address, &access)? {
+                Place::Sled(path) => check(path, is_json),
+                Place::Postgres { name, options } => database::check(&name, *options, is_json),
+            }
+        }
+        StoreCommand::Stats { store: StoreArgument { address, access } } => {
+            stats::run(&Place::find(address, &access)?, is_json)
+        }
+        StoreCommand::Copy { from, to, access } => {
+            let (from, to) = (Place::find(from, &access)?, Place::find(to, &access)?);
+            copy::run(&from, &to, is_json)
+        }
+        StoreCommand::Dump { path, to } => dump(Place::directory(path, COPY_FIRST)?, to, is_json),
+        StoreCommand::Compact { path } => compact(Place::directory(path, VACUUM)?, is_json),
+        StoreCommand::Backup { path, to } => {
+            backup(Place::directory(path, BASEBACKUP)?, to, is_json)
+        }
     }
 }
 

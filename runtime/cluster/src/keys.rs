@@ -24,6 +24,10 @@ const REQUEST: u8 = b'r';
 /// Where other packages keep their own rows: the first byte of theirs.
 pub const FOREIGN: u8 = b'x';
 
+/// The row of a copy that has not ended ([`HalfCopy`](crate::HalfCopy)): while it is there, no node
+/// joins.
+pub const HALF_COPY: &[u8] = b"xc";
+
 /// A range of keys, from `start` up to, and without, `end`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {

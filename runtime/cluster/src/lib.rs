@@ -17,6 +17,7 @@
 //! - `header`, `snapshot`, `entry`: what stands in the store; `form`: how it is written
 //! - `plan`: a commit in words; `batch`: the same in bytes; `keys`: every key
 //! - `membership`: the lease of this node; `placement`: how a resume finds its session
+//! - `half_copy`: a store that is being copied into
 //! - `held`: a record in memory; `drain`: how a node empties itself
 //! - `ask`, `refusal`, `outcome`: what is said; `defaults`: the limits, with their reasons
 
@@ -28,6 +29,7 @@ pub mod defaults;
 mod drain;
 mod entry;
 mod form;
+mod half_copy;
 mod header;
 mod held;
 mod id;
@@ -46,6 +48,7 @@ pub use batch::{Batch, Check, Write};
 pub use drain::{Drain, DrainAction, DrainConfig, DrainProgress, DrainReport, Went};
 pub use entry::{Beat, Entry, NodeInfo, NodeState, Readable, Standing};
 pub use form::FormError;
+pub use half_copy::HalfCopy;
 pub use header::{Header, Identity, State};
 pub use held::{Gone, Held, HeldAction};
 pub use id::{Class, Member, NodeId, RecordId, SessionKey, TooLong};

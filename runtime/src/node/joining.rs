@@ -90,10 +90,14 @@ fn open(
 ) -> Result<(Runtime, Opened), StartError> {
     let open = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        match runtime.block_on(cluster::open(config, injected)) {
-            Ok(opened) => Ok((runtime, opened)),
-            Err(error) => Err(StartError::Store { text: error.to_string() }),
-        }
+        let opened = runtime.block_on(async {
+            let opened = cluster::open(config, injected).await;
+            let opened = opened.map_err(|error| StartError::Store { text: error.to_string() })?;
+            let whole = cluster::refuse_half_copy(&*opened.store, &opened.name).await;
+            whole.map_err(|error| StartError::Store { text: error.to_string() })?;
+            Ok::<_, StartError>(opened)
+        })?;
+        Ok((runtime, opened))
     };
     thread::scope(|scope| {
         let opened = scope.spawn(open).join();

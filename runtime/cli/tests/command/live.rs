@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Passes on what operators announce.
 #[derive(Debug, Serialize, Deserialize)]
-struct Listener;
+pub(crate) struct Listener;
 
 impl Session for Listener {
     const KIND: &'static str = "listener";

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod copy;
 mod dead_letters;
 mod live;
 mod nodes;

@@ -112,7 +112,7 @@ impl Connector {
     pub(crate) async fn migrate(&self) -> Result<(), OpenError> {
         let (client, link) = self.connect().await?;
         durable(&client).await?;
-        schema::migrate(&client, &self.options.cluster).await?;
+        schema::migrate(&client, &self.options).await?;
         if link.warned.load(Ordering::Acquire) {
             let reason = "the tables were created, but are on no standby yet".to_owned();
             return Err(OpenError::NoStandby { reason });

@@ -68,6 +68,16 @@ pub enum OpenError {
         /// What it said.
         reason: String,
     },
+    /// The database has no tables of a store, and was to have them. Nothing was changed: it is the
+    /// wrong database, or nobody has used it yet.
+    #[error(
+        "the database at {hosts} has no store in it: name the database that the nodes use, or let \
+         a first node start on it, which creates the tables"
+    )]
+    NoStore {
+        /// The hosts.
+        hosts: String,
+    },
     /// The database belongs to another cluster: the wrong name, or the wrong database. Nothing was
     /// changed, and no retry helps.
     #[error(

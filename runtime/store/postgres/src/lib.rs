@@ -33,6 +33,7 @@
 //! - `connection`, `hosts`, `tls`: a connection, opened and verified
 //! - `schema`, `statements`: the SQL
 //! - `health`, `stats`: what an operator sees; `error`: why a store does not open
+//! - `tools`: check, and a look at the server
 //! - `testing`: servers for tests, with the feature of that name
 
 #![forbid(unsafe_code)]
@@ -58,6 +59,7 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tls;
+pub mod tools;
 mod transaction;
 mod writer;
 

@@ -58,7 +58,8 @@ pub(crate) async fn run(shared: Arc<Shared>, connector: Connector) {
     }
 }
 
-async fn look(
+/// How the server is, over a connection that is opened if there is none.
+pub(crate) async fn look(
     connector: &Connector,
     connection: &mut Option<Connection>,
 ) -> Result<Health, OpenError> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use crate::OpenError;
 use crate::limits::{MIGRATION_STATEMENT, OPEN_STATEMENT};
+use crate::{OpenError, Options};
 
 /// The migrations, each numbered by its place, from 1 on. One that was shipped never changes.
 const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
@@ -24,11 +24,12 @@ const CREATE: &str = "
         version integer not null
     )";
 
-/// Brings the tables to the newest version, or creates them for this cluster.
-pub(crate) async fn migrate(client: &Client, cluster: &str) -> Result<(), OpenError> {
+/// Brings the tables to the newest version, or creates them for this cluster, unless the options
+/// say that they must be there.
+pub(crate) async fn migrate(client: &Client, options: &Options) -> Result<(), OpenError> {
     client.batch_execute("begin isolation level read committed").await?;
     set_timeout(client, MIGRATION_STATEMENT).await?;
-    let migrated = migrate_locked(client, cluster).await;
+    let migrated = migrate_locked(client, options).await;
     if migrated.is_ok() {
         // Ends the wait for a standby that is lost; the server warns then.
         set_timeout(client, OPEN_STATEMENT).await?;
@@ -43,15 +44,18 @@ async fn set_timeout(client: &Client, time: Duration) -> Result<(), OpenError> {
     Ok(client.batch_execute(&set).await?)
 }
 
-async fn migrate_locked(client: &Client, cluster: &str) -> Result<(), OpenError> {
+async fn migrate_locked(client: &Client, options: &Options) -> Result<(), OpenError> {
     client.execute("select pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     let there = client.query_one("select to_regclass('throughline.meta') is not null", &[]).await?;
     if !there.try_get::<_, bool>(0)? {
+        if options.is_existing {
+            return Err(OpenError::NoStore { hosts: options.hosts() });
+        }
         client.batch_execute(CREATE).await?;
         let insert = "insert into throughline.meta (cluster, version) values ($1, 0)";
-        client.execute(insert, &[&cluster]).await?;
+        client.execute(insert, &[&options.cluster]).await?;
     }
-    let version = verify(client, cluster).await?;
+    let version = verify(client, &options.cluster).await?;
     for (number, migration) in (1..).zip(MIGRATIONS) {
         if number > version {
             client.batch_execute(migration).await?;

@@ -83,6 +83,15 @@ pub fn check(path: impl AsRef<Path>) -> Result<Report, OpenError> {
     Ok(report)
 }
 
+/// Bytes of the directory, also of a store that is open.
+///
+/// # Errors
+/// The system refused something.
+pub fn disk_bytes(path: impl AsRef<Path>) -> Result<u64, OpenError> {
+    let path = path.as_ref();
+    dir_bytes(path).map_err(|error| OpenError::io(path, error))
+}
+
 /// Writes every record that can be read as a line: the key with escapes, a tab, the value in
 /// hexadecimal. A damaged one becomes a line that begins with `#`. Works on a store that does not
 /// open, as far as sled still reads it.

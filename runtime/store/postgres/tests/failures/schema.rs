@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use throughline_store::{Batch, Store};
 use throughline_store_postgres::testing::Server;
-use throughline_store_postgres::{OpenError, Options};
+use throughline_store_postgres::{OpenError, Options, tools};
 
 use crate::{open, options};
 
@@ -59,4 +59,53 @@ async fn changed_bytes_are_never_read_as_values() {
     let checked = store.commit(Batch::new().check_equals("bad", "2").put("x", "1")).await;
     assert!(matches!(checked, Err(throughline_store::CommitError::Corrupt(_))), "{checked:?}");
     assert_eq!(store.get("good".into()).await.unwrap().as_deref(), Some(&b"1"[..]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_without_a_store_stays_so_where_one_was_expected() {
+    let server = Server::start().unwrap();
+    let mut existing = options(&server.address("postgres"));
+    existing.existing();
+    for error in [
+        existing.clone().open().await.unwrap_err(),
+        tools::check(options(&server.address("postgres")), |_, _| {}).await.unwrap_err(),
+        tools::look(options(&server.address("postgres"))).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, OpenError::NoStore { .. }), "{error}");
+    }
+    let schemas = "select count(*) from pg_namespace where nspname = 'throughline'";
+    assert_eq!(server.sql("postgres", schemas).unwrap(), "0");
+    open(&server).await.close().await.unwrap();
+    existing.open().await.unwrap().close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_names_each_damaged_record_and_reads_the_others() {
+    let server = Server::start().unwrap();
+    let store = open(&server).await;
+    // More than one page.
+    for part in 0..3 {
+        let keys = (0..3_000).map(|number| format!("k{:05}", part * 3_000 + number));
+        let batch = keys.fold(Batch::new(), |batch, key| batch.put(key, "1"));
+        store.commit(batch).await.unwrap();
+    }
+    store.commit(Batch::new().put("large", vec![7; 1024 * 1024])).await.unwrap();
+    let change = "update throughline.record set value = '2' where key in ('k00000', 'k07777')";
+    server.sql("postgres", change).unwrap();
+    let (mut last, mut seen) = (Vec::new(), 0);
+    let check = tools::check(options(&server.address("postgres")), |key, _| {
+        assert!(key > &last[..], "{}", key.escape_ascii());
+        (last, seen) = (key.to_vec(), seen + 1);
+    });
+    let report = check.await.unwrap();
+    assert_eq!((report.records, report.damaged, seen), (8_999, 2, 8_999));
+    assert_eq!(report.bytes, 8_998 * 7 + 5 + 1024 * 1024);
+    assert_eq!(
+        report.named.iter().map(|(key, _)| &key[..]).collect::<Vec<_>>(),
+        ["k00000", "k07777"]
+    );
+    let look = tools::look(options(&server.address("postgres"))).await.unwrap();
+    assert_eq!((look.schema, &look.fsync[..], look.health.is_working()), (1, "on", true));
+    assert!(look.sizes.table_bytes > 1024 * 1024 && look.sizes.index_bytes > 0, "{look:?}");
+    assert_eq!(look.sizes.total_bytes, look.sizes.table_bytes + look.sizes.index_bytes);
 }
