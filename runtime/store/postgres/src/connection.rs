@@ -120,7 +120,7 @@ impl Connector {
     /// Creates or upgrades the tables.
     pub(crate) async fn migrate(&self) -> Result<(), OpenError> {
         let mut last = self.away("there is none".to_owned());
-        for index in self.from_first() {
+        for index in self.in_turn() {
             match self.migrate_at(&self.options.hosts[index]).await {
                 Ok(()) => {
                     self.first.store(index, Ordering::Relaxed);
@@ -149,7 +149,7 @@ impl Connector {
     /// too: it may be a primary that was replaced, and was not stopped.
     pub(crate) async fn open(&self, purpose: Purpose) -> Result<Connection, OpenError> {
         let mut last = self.away("there is none".to_owned());
-        for index in self.from_first() {
+        for index in self.in_turn() {
             match self.open_at(index, purpose).await {
                 Ok(connection) => {
                     self.first.store(index, Ordering::Relaxed);
@@ -165,7 +165,7 @@ impl Connector {
     /// whose history is newer, and whose standbys have what it commits.
     pub(crate) async fn open_newer(&self, than: &Connection) -> Option<Connection> {
         let old = than.timeline().await.ok()?;
-        for index in self.from_first().filter(|index| *index != than.host) {
+        for index in self.in_turn().filter(|index| *index != than.host) {
             let Ok(connection) = self.open_at(index, Purpose::Watch).await else { continue };
             let is_newer = connection.timeline().await.is_ok_and(|timeline| timeline > old);
             if is_newer && connection.settle().await.is_ok() {
@@ -177,7 +177,7 @@ impl Connector {
     }
 
     /// The hosts by their places, that of the last primary first.
-    fn from_first(&self) -> impl Iterator<Item = usize> + use<> {
+    fn in_turn(&self) -> impl Iterator<Item = usize> + use<> {
         let (first, count) = (self.first.load(Ordering::Relaxed), self.options.hosts.len());
         (first..first + count).map(move |index| index % count)
     }
