@@ -33,8 +33,8 @@ const FOLDERS: &[&str] = &[
 const LOOKS_MAX: u32 = 2_000;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// What a keeper does: `$0` is the folder of a server. Its data may be a disk of their own, which is
-/// taken away though a process has not ended yet.
+/// What a keeper does: `$0` is the folder of a server. Its data may be a disk of their own, which
+/// is taken away though a process has not ended yet.
 const KEEPER: &str = "cat; kill -9 $(head -n 1 \"$0/data/postmaster.pid\")
     umount -l \"$0/data\"; rm -rf \"$0\"";
 

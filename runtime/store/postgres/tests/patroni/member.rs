@@ -49,8 +49,15 @@ impl Member {
 
     pub(crate) async fn kill(&mut self, which: Which) {
         processes::kill(&self.folder, which).await;
-        // Takes note of its end, which has come.
-        drop(self.patroni.take().map(|mut patroni| patroni.wait()));
+        self.end();
+    }
+
+    /// Ends what has started Patroni. It works elsewhere, and stands still since Patroni did.
+    fn end(&mut self) {
+        if let Some(mut patroni) = self.patroni.take() {
+            drop(patroni.kill());
+            drop(patroni.wait());
+        }
     }
 
     pub(crate) async fn freeze(&self) {
@@ -104,6 +111,12 @@ impl Member {
         let last: Vec<_> = log.lines().rev().take(LINES).collect();
         let last: Vec<_> = last.into_iter().rev().collect();
         format!("--- {}\n{}\n", self.name, last.join("\n"))
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
