@@ -32,6 +32,7 @@ pub(crate) const CLOCK_FILES: &[&str] = &[
     "runtime/store/postgres/src/queue/tests.rs",
     "runtime/store/postgres/src/store.rs",
     "runtime/store/postgres/src/writer.rs",
+    "runtime/store/postgres/tests/patroni/",
     "samples/omok/src/",
     "samples/puzzle/src/",
     "tests/cluster/",

@@ -37,6 +37,8 @@ pub(crate) struct Connection {
     pub(crate) statements: Statements,
     /// Which server it is, and since when that runs.
     pub(crate) server: String,
+    /// Its place among the hosts.
+    host: usize,
     link: Link,
 }
 
@@ -62,6 +64,14 @@ impl Connection {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// How often the database has changed its primary, with every one before this.
+    async fn timeline(&self) -> Result<i64, OpenError> {
+        let hex = "select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
+        let hex: String = self.client.query_one(hex, &[]).await?.try_get(0)?;
+        let number = i64::from_str_radix(&hex, 16);
+        number.map_err(|error| OpenError::Failed { reason: format!("timeline {hex}: {error}") })
     }
 
     /// Waits until all that was committed before is as durable as a commit can be: the log is
@@ -103,14 +113,27 @@ impl fmt::Debug for Connector {
 
 impl Connector {
     pub(crate) fn new(options: Arc<Options>) -> Result<Self, OpenError> {
-        let tls = tls::connector(options.ca_file.as_deref());
-        let tls = tls.map_err(|error| OpenError::Failed { reason: error.to_string() })?;
+        let tls = tls::connector(options.ca_file.as_deref())?;
         Ok(Self { options, tls, first: Arc::default() })
     }
 
     /// Creates or upgrades the tables.
     pub(crate) async fn migrate(&self) -> Result<(), OpenError> {
-        let (client, link) = self.connect().await?;
+        let mut last = self.away("there is none".to_owned());
+        for index in self.in_turn() {
+            match self.migrate_at(&self.options.hosts[index]).await {
+                Ok(()) => {
+                    self.first.store(index, Ordering::Relaxed);
+                    return Ok(());
+                }
+                Err(error) => last = last.or(error),
+            }
+        }
+        Err(last)
+    }
+
+    async fn migrate_at(&self, host: &HostConfig) -> Result<(), OpenError> {
+        let (client, link) = self.connect(host).await?;
         durable(&client).await?;
         schema::migrate(&client, &self.options).await?;
         if link.warned.load(Ordering::Acquire) {
@@ -121,9 +144,47 @@ impl Connector {
     }
 
     /// Opens a connection, and verifies that the database is ours and keeps what it acknowledges.
+    ///
+    /// Every host is tried once. One that takes writes and has no standby for them is passed over,
+    /// too: it may be a primary that was replaced, and was not stopped.
     pub(crate) async fn open(&self, purpose: Purpose) -> Result<Connection, OpenError> {
-        let (client, link) = self.connect().await?;
-        let opened = timeout(OPEN_DEADLINE, self.prepare(client, link, purpose)).await;
+        let mut last = self.away("there is none".to_owned());
+        for index in self.in_turn() {
+            match self.open_at(index, purpose).await {
+                Ok(connection) => {
+                    self.first.store(index, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Err(error) => last = last.or(error),
+            }
+        }
+        Err(last)
+    }
+
+    /// Looks whether another host is the primary by now, though this one still takes writes: one
+    /// whose history is newer, and whose standbys have what it commits.
+    pub(crate) async fn open_newer(&self, than: &Connection) -> Option<Connection> {
+        let old = than.timeline().await.ok()?;
+        for index in self.in_turn().filter(|index| *index != than.host) {
+            let Ok(connection) = self.open_at(index, Purpose::Watch).await else { continue };
+            let is_newer = connection.timeline().await.is_ok_and(|timeline| timeline > old);
+            if is_newer && connection.settle().await.is_ok() {
+                self.first.store(index, Ordering::Relaxed);
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// The hosts by their places, that of the last primary first.
+    fn in_turn(&self) -> impl Iterator<Item = usize> + use<> {
+        let (first, count) = (self.first.load(Ordering::Relaxed), self.options.hosts.len());
+        (first..first + count).map(move |index| index % count)
+    }
+
+    async fn open_at(&self, index: usize, purpose: Purpose) -> Result<Connection, OpenError> {
+        let (client, link) = self.connect(&self.options.hosts[index]).await?;
+        let opened = timeout(OPEN_DEADLINE, self.prepare(client, link, index, purpose)).await;
         let late = || self.away(format!("no answer within {} s", OPEN_DEADLINE.as_secs()));
         opened.map_err(|_| late())?
     }
@@ -132,6 +193,7 @@ impl Connector {
         &self,
         client: Client,
         link: Link,
+        host: usize,
         purpose: Purpose,
     ) -> Result<Connection, OpenError> {
         durable(&client).await?;
@@ -143,7 +205,7 @@ impl Connector {
         );
         let server = server.await?.try_get(0)?;
         let statements = Statements::prepare(&client).await?;
-        let connection = Connection { client, statements, server, link };
+        let connection = Connection { client, statements, server, host, link };
         if purpose != Purpose::Watch {
             connection.settle().await?;
         }
@@ -159,28 +221,12 @@ impl Connector {
         Ok(connection)
     }
 
-    /// Tries each host once.
-    async fn connect(&self) -> Result<(Client, Link), OpenError> {
-        let hosts = &self.options.hosts;
-        let first = self.first.load(Ordering::Relaxed);
-        let mut last = self.away("there is none".to_owned());
-        for index in (first..first + hosts.len()).map(|index| index % hosts.len()) {
-            match self.connect_to(&hosts[index]).await {
-                Ok(connected) => {
-                    self.first.store(index, Ordering::Relaxed);
-                    return Ok(connected);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    async fn connect_to(&self, host: &HostConfig) -> Result<(Client, Link), OpenError> {
+    async fn connect(&self, host: &HostConfig) -> Result<(Client, Link), OpenError> {
         let connected = timeout(host.within, host.config.connect(self.tls.clone())).await;
         let late = || format!("{} does not answer within {:?}", host.name, host.within);
         let connected = connected.map_err(|_| self.away(late()))?;
-        let (client, mut connection) = connected.map_err(|error| self.not_connected(&error))?;
+        let (client, mut connection) =
+            connected.map_err(|error| self.not_connected(host, &error))?;
         let warned = Arc::new(AtomicBool::new(false));
         let flag = warned.clone();
         let mut messages =
@@ -197,7 +243,10 @@ impl Connector {
         Ok((client, Link { task, warned }))
     }
 
-    fn not_connected(&self, error: &tokio_postgres::Error) -> OpenError {
+    fn not_connected(&self, host: &HostConfig, error: &tokio_postgres::Error) -> OpenError {
+        if let Some(refusal) = tls::refusal(&host.name, error) {
+            return refusal;
+        }
         let hosts = self.options.hosts();
         let is_denied = error.as_db_error().is_some_and(|error| {
             let class = &error.code().code()[..2];

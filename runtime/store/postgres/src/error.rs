@@ -51,6 +51,9 @@ pub enum OptionsError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// The options name a file that does not serve: the caller's fault, and no retry helps.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
     /// No host took a connection as one that can be written to: the environment's fault. Retrying
     /// helps once there is one.
     #[error("no host of {hosts} is a primary that takes connections: {reason}")]
@@ -77,6 +80,28 @@ pub enum OpenError {
     NoStore {
         /// The hosts.
         hosts: String,
+    },
+    /// The server's certificate is not one for this host from an authority that is trusted: a fault
+    /// of the settings, here or there. Retrying does not help.
+    #[error(
+        "the certificate of the server at {host} is not accepted: {reason}; the file of \
+         certificates must have the authority that signed it, and the connection string a name \
+         that is in it"
+    )]
+    Untrusted {
+        /// The host.
+        host: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
+    /// The server does not offer TLS, which `sslmode=require` asks for. Retrying does not help.
+    #[error(
+        "the server at {host} offers no TLS, and sslmode=require asks for it: set ssl = on there, \
+         or sslmode=disable here if nobody else is in the network between"
+    )]
+    NoTls {
+        /// The host.
+        host: String,
     },
     /// The database belongs to another cluster: the wrong name, or the wrong database. Nothing was
     /// changed, and no retry helps.
@@ -128,6 +153,18 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+}
+
+impl OpenError {
+    /// Of what two hosts met, that which explains more: of most hosts it is known that they are no
+    /// primary.
+    pub(crate) fn or(self, later: Self) -> Self {
+        match (&self, &later) {
+            (Self::Away { .. }, _) => later,
+            (_, Self::Away { .. }) => self,
+            _ => later,
+        }
+    }
 }
 
 /// What a server or a connection said, in one line.

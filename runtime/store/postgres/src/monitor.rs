@@ -32,6 +32,12 @@ pub(crate) async fn run(shared: Arc<Shared>, connector: Connector) {
                 Health::Away { reason: error.to_string() }
             }
         };
+        if let (Health::AwaitsStandby { .. }, Some(old)) = (&health, &connection)
+            && let Some(newer) = connector.open_newer(old).await
+        {
+            log::warn!("{} takes writes, but {} is the primary", old.server, newer.server);
+            connection = Some(newer);
+        }
         if let Some(connection) = &connection {
             note_server(&shared, &connection.server);
         }

@@ -101,37 +101,6 @@ impl Options {
         self
     }
 
-    /// The database of this address, as operators and configurations write it, for the cluster of
-    /// this name: `postgres:host=a,b,c dbname=game user=game` with the key words of
-    /// [`new`](Self::new), or the whole is a URL, `postgres://..` or `postgresql://..`.
-    ///
-    /// An address stands in lists of processes, in logs and in error messages, so there is no
-    /// password in it: [`password`](Self::password) sets it.
-    ///
-    /// # Errors
-    /// It is no such address, or has a password; and as for [`new`](Self::new).
-    pub fn of_address(address: &str, cluster: &str) -> Result<Self, OptionsError> {
-        let is_url = URLS.iter().any(|url| address.starts_with(url));
-        let connection = if is_url { Some(address) } else { address.strip_prefix(KEY_WORDS) };
-        let Some(connection) = connection else {
-            return Err(OptionsError::NoAddress { found: scheme(address) });
-        };
-        let options = Self::new(connection, cluster)?;
-        if options.hosts.iter().any(|host| host.config.get_password().is_some()) {
-            return Err(OptionsError::PasswordInAddress);
-        }
-        Ok(options)
-    }
-
-    /// The password for all hosts, in place of any that the connection string has. Default: none,
-    /// for servers that know who connects by other means.
-    pub fn password(&mut self, password: impl AsRef<[u8]>) -> &mut Self {
-        for host in &mut self.hosts {
-            host.config.password(password.as_ref());
-        }
-        self
-    }
-
     /// A file of certificates (PEM) by which the server's is judged. Default: those of the system.
     pub fn ca_file(&mut self, path: impl Into<PathBuf>) -> &mut Self {
         self.ca_file = Some(path.into());

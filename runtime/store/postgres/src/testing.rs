@@ -5,8 +5,9 @@
 //! says what to install, never a server that is silently left out.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -32,8 +33,13 @@ const FOLDERS: &[&str] = &[
 const LOOKS_MAX: u32 = 2_000;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// What a keeper does: `$0` is the folder of a server.
-const KEEPER: &str = "cat; kill -9 $(head -n 1 \"$0/data/postmaster.pid\"); rm -rf \"$0\"";
+/// What a keeper does: `$0` is the folder of a server. Its data may be a disk of their own, which
+/// is taken away though a process has not ended yet.
+const KEEPER: &str = "cat; kill -9 $(head -n 1 \"$0/data/postmaster.pid\")
+    umount -l \"$0/data\"; rm -rf \"$0\"";
+
+/// What fills a small disk.
+const BALLAST: &str = "data/ballast";
 
 /// The name of the user, who may do everything, and needs no password.
 pub const USER: &str = "throughline";
@@ -93,15 +99,72 @@ impl Server {
     /// No programs, or they fail.
     pub fn start_at(folder: &Path, port: u16) -> Result<Self, ServerError> {
         let server = Self::new(folder, port)?;
-        let data = server.data().display().to_string();
-        server.program(
-            "initdb",
-            &["-D", &data, "-U", USER, "-A", "trust", "-N", "-E", "UTF8", "-k"],
-        )?;
-        // Answers come sooner than a deadlock's usual second, and no test fills the machine.
-        server.configure("max_connections = 60\nshared_buffers = 64MB\nwal_level = replica\n")?;
-        server.run()?;
+        server.create(&[])?;
         Ok(server)
+    }
+
+    /// The same, with its data on a disk of this size, in memory. Of its log, this says whether
+    /// it is there, too, or on the disk of this machine. It takes root.
+    ///
+    /// # Errors
+    /// No programs, or they fail, or this is not root.
+    pub fn on_small_disk(mebibytes: u32, has_log: bool) -> Result<Self, ServerError> {
+        let server = Self::new(&std::env::temp_dir(), free_port()?)?;
+        let (data, log) = (server.data(), server.folder.path().join("wal").display().to_string());
+        fs::create_dir(&data)?;
+        let size = format!("size={mebibytes}m,mode=0700,uid=postgres,gid=postgres");
+        output(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&data))?;
+        let elsewhere = ["-X", &log];
+        server.create(if has_log { &[] } else { &elsewhere })?;
+        Ok(server)
+    }
+
+    fn create(&self, options: &[&str]) -> Result<(), ServerError> {
+        let data = self.data().display().to_string();
+        let args = ["-D", &data, "-U", USER, "-A", "trust", "-N", "-E", "UTF8", "-k"];
+        self.program("initdb", &[&args, options].concat())?;
+        // Answers come sooner than a deadlock's usual second, and no test fills the machine.
+        self.configure("max_connections = 60\nshared_buffers = 64MB\nwal_level = replica\n")?;
+        self.run()
+    }
+
+    /// Fills its small disk, but for so many bytes.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn fill_disk(&self, left: u64) -> Result<(), ServerError> {
+        let ballast = fs::File::create(self.folder.path().join(BALLAST))?;
+        // As much as there is: it ends with an error, that there is no more.
+        drop(io::copy(&mut io::repeat(0), &mut &ballast));
+        let length = ballast.metadata()?.len();
+        Ok(ballast.set_len(length.saturating_sub(left))?)
+    }
+
+    /// Makes room again.
+    ///
+    /// # Errors
+    /// The disk was not filled.
+    pub fn empty_disk(&self) -> Result<(), ServerError> {
+        Ok(fs::remove_file(self.folder.path().join(BALLAST))?)
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        self.main_process().is_ok_and(|pid| !has_ended(pid))
+    }
+
+    /// Writes a file beside its data that it alone may read, such as a key; where it is.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn add_file(&self, name: &str, contents: &str) -> Result<PathBuf, ServerError> {
+        let path = self.folder.path().join(name);
+        let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(contents.as_bytes())?;
+        if getuid().is_root() {
+            output(Command::new("chown").arg("postgres:").arg(&path))?;
+        }
+        Ok(path)
     }
 
     /// Copies a running server as its standby of this name, and starts it.
@@ -355,7 +418,10 @@ fn children(parent: Pid) -> Result<Vec<Pid>, ServerError> {
 }
 
 /// The folder of the programs.
-fn programs() -> Result<PathBuf, ServerError> {
+///
+/// # Errors
+/// They are not on this machine.
+pub fn programs() -> Result<PathBuf, ServerError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).collect::<Vec<_>>();
     let known = FOLDERS.iter().map(PathBuf::from);

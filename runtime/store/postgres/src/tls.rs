@@ -1,5 +1,7 @@
 //! TLS by rustls: the server's certificate and name are verified.
 
+use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::OptionsError;
+use crate::{OpenError, OptionsError};
 
 /// What judges a server by the certificates of this file, or by those of the system.
 pub(crate) fn connector(ca_file: Option<&Path>) -> Result<MakeRustlsConnect, OptionsError> {
@@ -44,4 +46,15 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, OptionsError> {
         return Err(refused("there is no certificate in it".to_owned()));
     }
     Ok(roots)
+}
+
+/// Whether a connection was refused here for the server's certificate, or since it has none.
+pub(crate) fn refusal(host: &str, error: &tokio_postgres::Error) -> Option<OpenError> {
+    let (host, source) = (host.to_owned(), error.source()?);
+    if let Some(error) = source.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        let rustls::Error::InvalidCertificate(reason) = error.downcast_ref()? else { return None };
+        return Some(OpenError::Untrusted { host, reason: reason.to_string() });
+    }
+    // The client has no type for it.
+    (source.to_string() == "server does not support TLS").then_some(OpenError::NoTls { host })
 }

@@ -6,7 +6,7 @@ use throughline_store_postgres::testing::{Server, USER};
 use throughline_tests::proxy::{Faults, Proxy};
 
 use crate::load::Load;
-use crate::options;
+use crate::{UNPACED, options};
 
 const CUTS: u64 = 60;
 
@@ -18,7 +18,7 @@ async fn a_commit_whose_connection_is_cut_is_found_out_and_done_once() {
     let port = proxy.address().port();
     let address = format!("host=127.0.0.1 port={port} user={USER} dbname=postgres sslmode=disable");
     let store = Arc::new(options(&address).open().await.unwrap());
-    let load = Load::start(store.clone());
+    let load = Load::start(store.clone(), UNPACED);
     for _ in 0..CUTS {
         load.answers(50).await;
         proxy.cut_all();

@@ -7,7 +7,7 @@ use tokio::task::block_in_place;
 use throughline_store_postgres::testing::Server;
 
 use crate::load::Load;
-use crate::open;
+use crate::{UNPACED, open};
 
 const KILLS: u64 = 6;
 
@@ -15,7 +15,7 @@ const KILLS: u64 = 6;
 async fn nothing_answered_is_lost_when_the_server_is_killed() {
     let server = Server::start().unwrap();
     let store = Arc::new(open(&server).await);
-    let load = Load::start(store.clone());
+    let load = Load::start(store.clone(), UNPACED);
     for _ in 0..KILLS {
         load.answers(400).await;
         block_in_place(|| {

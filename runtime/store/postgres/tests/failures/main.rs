@@ -4,14 +4,21 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cuts;
+mod disk;
 mod kills;
 mod load;
 mod schema;
 mod standbys;
+mod tls;
 mod together;
+
+use std::time::Duration;
 
 use throughline_store_postgres::testing::Server;
 use throughline_store_postgres::{Options, PostgresStore};
+
+/// Writers of a load go on as soon as they are answered.
+const UNPACED: Duration = Duration::ZERO;
 
 /// A store on the server's first database.
 async fn open(server: &Server) -> PostgresStore {

@@ -1,9 +1,12 @@
 //! Whose database it is, and who may use it.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
-use throughline_store::{Batch, Store};
+use throughline_store::{Batch, CommitError, Store};
 use throughline_store_postgres::testing::Server;
 use throughline_store_postgres::{OpenError, Options, tools};
+use tokio::task::block_in_place;
 
 use crate::{open, options};
 
@@ -19,13 +22,51 @@ async fn a_database_of_another_cluster_is_refused() {
     assert_eq!(store.get("k".into()).await.unwrap().as_deref(), Some(&b"1"[..]));
 }
 
+/// Everything in the schema of the store: its tables with their columns, and their rows.
+const ALL: &str = "
+    select md5(
+        query_to_xml('select table_name, column_name, data_type from information_schema.columns
+            where table_schema = ''throughline'' order by 1, 2', true, false, '')::text
+        || schema_to_xml('throughline', true, false, '')::text)";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_newer_schema_is_refused() {
+async fn a_newer_schema_is_refused_with_both_versions_and_left_as_it_is() {
     let server = Server::start().unwrap();
-    open(&server).await.close().await.unwrap();
-    server.sql("postgres", "update throughline.meta set version = 99").unwrap();
+    let store = open(&server).await;
+    store.commit(Batch::new().put("k", "1")).await.unwrap();
+    store.close().await.unwrap();
+    let known = server.sql("postgres", "select version from throughline.meta").unwrap();
+    // A newer program has another table, and knows the rows of this one.
+    let newer = "create table throughline.newer (n integer);
+        update throughline.meta set version = 99";
+    server.sql("postgres", newer).unwrap();
+    let before = server.sql("postgres", ALL).unwrap();
     let error = options(&server.address("postgres")).open().await.unwrap_err();
     assert!(matches!(error, OpenError::NewerSchema { found: 99, .. }), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("version 99") && words.contains(&format!("up to {known}")), "{words}");
+    assert_eq!(server.sql("postgres", ALL).unwrap(), before, "it was changed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_open_stops_once_a_newer_program_has_changed_the_schema() {
+    let server = Server::start().unwrap();
+    let mut options = options(&server.address("postgres"));
+    let short = Duration::from_secs(2);
+    options.call_wait(short).read_deadline(short).commit_deadline(short);
+    let store = options.open().await.unwrap();
+    store.commit(Batch::new().put("k", "1")).await.unwrap();
+    server.sql("postgres", "update throughline.meta set version = 99").unwrap();
+    // Connections that are open do not look again; every one that is opened does.
+    block_in_place(|| {
+        server.kill().unwrap();
+        server.run().unwrap();
+    });
+    let before = server.sql("postgres", ALL).unwrap();
+    let refused = store.commit(Batch::new().put("k", "2")).await;
+    let Err(CommitError::Down(outage)) = refused else { panic!("{refused:?}") };
+    assert!(outage.reason.contains("version 99"), "{outage}");
+    assert_eq!(server.sql("postgres", ALL).unwrap(), before, "it was changed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,7 +98,7 @@ async fn changed_bytes_are_never_read_as_values() {
     let got = store.get("bad".into()).await;
     assert!(matches!(got, Err(throughline_store::GetError::Corrupt(_))), "{got:?}");
     let checked = store.commit(Batch::new().check_equals("bad", "2").put("x", "1")).await;
-    assert!(matches!(checked, Err(throughline_store::CommitError::Corrupt(_))), "{checked:?}");
+    assert!(matches!(checked, Err(CommitError::Corrupt(_))), "{checked:?}");
     assert_eq!(store.get("good".into()).await.unwrap().as_deref(), Some(&b"1"[..]));
 }
 

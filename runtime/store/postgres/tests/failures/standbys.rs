@@ -9,7 +9,7 @@ use throughline_store_postgres::testing::{Server, USER};
 use tokio::task::block_in_place;
 
 use crate::load::Load;
-use crate::options;
+use crate::{UNPACED, options};
 
 /// Sets which standbys every commit waits for.
 fn require(servers: &[&Server], names: &str) {
@@ -66,7 +66,7 @@ impl Cluster {
 async fn nothing_answered_is_lost_when_the_primary_is_killed_and_a_standby_takes_over() {
     let cluster = Cluster::start();
     let store = Arc::new(options(&cluster.address()).open().await.unwrap());
-    let load = Load::start(store.clone());
+    let load = Load::start(store.clone(), UNPACED);
     load.answers(2_000).await;
     block_in_place(|| {
         cluster.primary.kill().unwrap();
@@ -82,7 +82,7 @@ async fn nothing_answered_is_lost_when_the_primary_is_killed_and_a_standby_takes
 async fn a_primary_that_stands_still_is_left_for_the_one_that_replaced_it() {
     let cluster = Cluster::start();
     let store = Arc::new(options(&cluster.address()).open().await.unwrap());
-    let load = Load::start(store.clone());
+    let load = Load::start(store.clone(), UNPACED);
     load.answers(2_000).await;
     block_in_place(|| {
         // It still accepts connections, and says nothing on them.
