@@ -213,3 +213,36 @@ async fn a_second_hub_on_one_store_is_refused_with_the_way_out() {
     let ended = watch::soon("the last line", lines.next_line()).await.unwrap();
     assert_eq!(ended.as_deref(), Some("stopped: the store is closed"));
 }
+
+/// The folder of the script and its plain commands.
+const SCRIPT: &str = "samples/local-cluster/run";
+
+#[tokio::test]
+async fn the_script_of_plain_commands_runs_the_game_on_a_database_of_its_own() {
+    let dir = Dir::new();
+    let omok = omok("cluster").as_std().get_program().to_owned();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    // Below the ports that connections get, another for each process of tests.
+    let ports = 110 + std::process::id() % 200;
+    let mut command = tokio::process::Command::new("bash");
+    command.arg(root.join(SCRIPT)).args(["--store", "postgres"]).arg(&dir.0);
+    command.env("OMOK_BIN", omok).env("PORTS", ports.to_string());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = String::new();
+    watch::soon("where to play", async {
+        while !said.contains("Play at") {
+            let line = lines.next_line().await.unwrap();
+            said += &line.unwrap_or_else(|| panic!("it has ended: {said}"));
+        }
+    })
+    .await;
+    assert!(said.contains("postgres serves") && said.contains("node-3 serves"), "{said}");
+    signal(&child, &["TERM"]).await;
+    while let Some(line) = lines.next_line().await.unwrap() {
+        said += &format!("{line}\n");
+    }
+    assert_eq!(status(child).await, Some(0), "{said}");
+    assert!(said.contains("database system is shut down"), "{said}");
+}
