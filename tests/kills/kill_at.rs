@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use throughline_cluster::{Member, Row};
+use throughline_cluster::{Member, Row, keys};
 use throughline_store::{
     Batch, CloseError, CommitError, GetError, Outage, Page, Scan, ScanError, Scope, Store,
     StoreFuture, Watch, WatchError,
@@ -118,6 +118,20 @@ impl State {
         }
         Some((step, order))
     }
+
+    /// Whether this is the look at the node's own records that would park what is in nobody's
+    /// memory, while parking is denied. It fails as a whole: it would try to park again and again,
+    /// and keep the record from everybody who asks for it meanwhile.
+    fn denies(&self, scan: &Scan) -> bool {
+        let is_own = |me| *scan.from() == keys::owned_by(me).start;
+        self.orders.lock().unwrap().get(&Step::Park) == Some(&Order::Deny)
+            && self.me.lock().unwrap().is_some_and(is_own)
+    }
+}
+
+/// The answer to what is denied.
+fn denied() -> Outage {
+    Outage { reason: "the test denies it".to_owned(), retry_after: Duration::ZERO }
 }
 
 impl State {
@@ -166,6 +180,9 @@ impl Store for KillAt {
     }
 
     fn scan(&self, scan: Scan) -> StoreFuture<Result<Page, ScanError>> {
+        if self.state.denies(&scan) {
+            return Box::pin(async { Err(ScanError::Down(denied())) });
+        }
         self.inner.scan(scan)
     }
 
@@ -187,10 +204,7 @@ impl Store for KillAt {
                     state.pass(step, Moment::After).await;
                     answer
                 }
-                Some((_, Order::Deny)) => {
-                    let reason = "the test denies it".to_owned();
-                    Err(CommitError::Down(Outage { reason, retry_after: Duration::ZERO }))
-                }
+                Some((_, Order::Deny)) => Err(CommitError::Down(denied())),
                 Some((_, Order::Unknown { lands })) => {
                     if lands {
                         inner.commit(batch).await?;

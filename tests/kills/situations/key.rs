@@ -4,7 +4,7 @@ use throughline_link::CloseCode;
 
 use crate::game::Up;
 use crate::player::Player;
-use crate::run::{Fate, LOST, Scene};
+use crate::run::{Fate, Scene};
 use crate::situations::park;
 use crate::step::Step;
 
@@ -28,7 +28,7 @@ pub(crate) async fn that_nobody_holds(scene: &mut Scene) {
     scene.arm(&[0]).await;
     player.says(Up::Key(KEY.to_owned()));
     scene.dies(&[0]).await;
-    scene.expect(player, LOST);
+    scene.expect(player, scene.orphaned());
 }
 
 /// The taker's node dies; the parked session was ended in the same commit, or not at all.
@@ -42,9 +42,11 @@ pub(crate) async fn of_a_parked_session(scene: &mut Scene) {
 pub(crate) async fn of_a_dead_owner(scene: &mut Scene) {
     let holder = holder(scene).await;
     scene.deny(&[1, 2], Step::TakeLost).await;
+    scene.deny(&[1, 2], Step::TakePark).await;
     holder.reaches(&[]);
     scene.cluster.kill(0).await;
-    takes_and_dies(scene, holder, LOST).await;
+    let without = scene.orphaned();
+    takes_and_dies(scene, holder, without).await;
 }
 
 async fn takes_and_dies(scene: &mut Scene, holder: Player, without: Fate) {
@@ -54,7 +56,7 @@ async fn takes_and_dies(scene: &mut Scene, holder: Player, without: Fate) {
     scene.dies(&[1]).await;
     let fate = scene.by_moment(without, Fate::Ended(&[CloseCode::KeyTaken]));
     scene.expect(holder, fate);
-    scene.expect(taker, LOST);
+    scene.expect(taker, scene.orphaned());
 }
 
 /// The taker's node dies while the holder's ends it.
@@ -65,5 +67,5 @@ pub(crate) async fn taker_of_a_holder(scene: &mut Scene) {
     taker.says(Up::Key(KEY.to_owned()));
     scene.sees_die(0, 1).await;
     scene.expect(holder, Fate::Ended(&[CloseCode::KeyTaken]));
-    scene.expect(taker, LOST);
+    scene.expect(taker, scene.orphaned());
 }
