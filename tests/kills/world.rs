@@ -73,7 +73,9 @@ impl World {
             }
         };
         if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
-            panic!("not in {PATIENCE:?}: {what}\n{}", self.rows().told());
+            // No lock is held beyond: it would be poisoned.
+            let told = self.rows().told();
+            panic!("not in {PATIENCE:?}: {what}\n{told}");
         }
     }
 }

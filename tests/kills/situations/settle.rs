@@ -6,6 +6,7 @@ use crate::game::Up;
 use crate::kill_at::Order;
 use crate::player::Player;
 use crate::run::{Fate, Scene};
+use crate::situations::key;
 use crate::step::Step;
 
 /// A player at node 0; `node` will not learn the outcome of `step`.
@@ -74,6 +75,7 @@ pub(crate) async fn key_that_landed(scene: &mut Scene) {
     let player = unknown(scene, 0, Step::Key, true).await;
     player.says(Up::Key("key".to_owned()));
     scene.dies(&[0]).await;
+    key::gets_what_it_asked_for(scene, &player).await;
     scene.expect(player, scene.orphaned());
 }
 
@@ -81,5 +83,6 @@ pub(crate) async fn key_that_was_lost(scene: &mut Scene) {
     let player = unknown(scene, 0, Step::Key, false).await;
     player.says(Up::Key("key".to_owned()));
     scene.dies(&[0]).await;
+    key::gets_what_it_asked_for(scene, &player).await;
     scene.expect(player, scene.orphaned());
 }

@@ -2,7 +2,7 @@
 
 use crate::kill_at::{Moment, Order};
 use crate::player::Player;
-use crate::run::{Fate, LOST, Scene};
+use crate::run::{Fate, Scene};
 use crate::step::Step;
 
 /// A player whose session was handed to node 1, which died before it started it.
