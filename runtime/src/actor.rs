@@ -102,6 +102,8 @@ pub(crate) struct SessionActor<S: Session> {
     end_again: Option<Instant>,
     /// The key that is being taken: until then nothing goes on.
     keying: Option<Box<Keying>>,
+    /// The key that a committed turn has asked for, until it is taken.
+    wanted_key: Option<String>,
     /// What is being written before anything of it leaves, or begins.
     committing: Option<Box<Committing>>,
     /// Its queues: its own, and that of its key.
@@ -293,6 +295,7 @@ impl<S: Session> SessionActor<S> {
             ended: None,
             end_again: None,
             keying: None,
+            wanted_key: None,
             committing: None,
             inboxes: Inboxes::default(),
             since_queued: 0,

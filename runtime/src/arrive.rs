@@ -23,7 +23,7 @@ use crate::{
     kinds::{Rejected, later, overloaded, refusal},
     node::Shared,
     queues::{GroupName, Peers},
-    session::{self, Refusal, Session},
+    session::{self, Effect, Refusal, Session},
     transport::Transport,
     worker::Worker,
 };
@@ -249,6 +249,7 @@ async fn start<S: Session>(
         }
         Some((resuming, permit)) => (connect(&node, &mut link, resuming).await, Some(permit)),
     };
+    link.raise_end();
     let inputs = connection.as_ref().map(|_| Input::Repaired);
     let beginning = Beginning {
         turns: Some(turns),
@@ -324,6 +325,10 @@ async fn load<S: Session>(
         worker.pulse.leave();
         polled
     });
+    if let Some(key) = read.wanted_key {
+        // Before what `restored` asks for: of two keys the session gets the last.
+        shared.effects.borrow_mut().others.push(Effect::RegisterKey(key));
+    }
     let guarded = AssertUnwindSafe(turn).catch_unwind();
     match tokio::time::timeout(node.config.session.turn_deadline, guarded).await {
         Ok(Ok(TurnEnd::Done)) => {}

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::cluster::Settings;
+use crate::cluster::{Of, Settings};
 use crate::kill_at::Moment;
 use crate::run::Scene;
 use crate::situations as s;
@@ -11,6 +11,9 @@ use crate::step::Step;
 /// How a step comes about, and how it ends: the situation plays up to the death, and says what
 /// must have become of its players.
 pub(crate) type Situation = for<'a> fn(&'a mut Scene) -> BoxFuture<'a, ()>;
+
+/// A step, who takes it, and how it comes about.
+type Listed = (Step, &'static str, Settings, Situation);
 
 /// A kill.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +31,15 @@ pub(crate) struct Case {
 impl Case {
     /// The test's name.
     pub(crate) fn name(&self) -> String {
-        let Self { step, role, moment, .. } = self;
+        let Self { step, role, moment, settings, .. } = self;
         let words = |text: &str| text.replace(", ", "_").replace([' ', '-'], "_");
         let (number, name, role) = (step.number(), words(step.name()), words(role));
-        format!("step_{number:02}_{name}_by_{role}_{}", moment.name())
+        let of = match settings.of {
+            Of::Sessions => "",
+            Of::CrashProof => "of_a_crash_proof_session_",
+            Of::VActor => "of_a_vactor_",
+        };
+        format!("step_{number:02}_{name}_{of}by_{role}_{}", moment.name())
     }
 }
 
@@ -43,12 +51,20 @@ macro_rules! situations {
 
 /// All of them.
 pub(crate) fn all() -> Vec<Case> {
+    let both = |(place, (step, role, settings, situation))| {
+        Moment::BOTH.map(|moment| Case { place, step, role, moment, settings, situation })
+    };
+    let all = [of_sessions(), of_crash_proof_sessions(), of_vactors()].concat();
+    all.into_iter().enumerate().flat_map(both).collect()
+}
+
+fn of_sessions() -> Vec<Listed> {
     let usual = Settings::default();
     let smaller = Settings { nodes: 2, ..usual };
     let mute = Settings { mute: true, ..usual };
     let brief = Settings { session_timeout_ms: 1_000, ..usual };
     let forgetful = Settings { ended_memory_ms: 1_000, ..usual };
-    let all = situations![
+    situations![
         Create, "owner", usual, s::login::create;
         TurnNew, "owner", usual, s::login::turn;
         TurnHanded, "asker", usual, s::hop::first_turn_of_the_asker;
@@ -86,6 +102,7 @@ pub(crate) fn all() -> Vec<Case> {
         TakeHere, "taker", usual, s::take::by_a_resume;
         TakePark, "sweeper", usual, s::take::by_a_sweep;
         TakeLost, "sweeper", usual, s::take::of_the_lost;
+        Seize, "seizer of what was handed", usual, s::seize::what_was_handed;
         Request, "asker", mute, s::hop::request;
         Answered, "owner", mute, s::hop::answer_to_a_request;
         Answered, "asker", mute, s::hop::asker_of_the_owner;
@@ -101,9 +118,75 @@ pub(crate) fn all() -> Vec<Case> {
         Drain, "drainer", usual, s::nodes::drain;
         Leave, "drainer", usual, s::nodes::leave;
         Forget, "sweeper", usual, s::nodes::forget;
-    ];
-    let both = |(place, (step, role, settings, situation))| {
-        Moment::BOTH.map(|moment| Case { place, step, role, moment, settings, situation })
-    };
-    all.into_iter().enumerate().flat_map(both).collect()
+    ]
+    .to_vec()
+}
+
+/// What is the same for all sessions is not listed again. Requests (10) are not left for what is
+/// crash-proof: it is seized.
+fn of_crash_proof_sessions() -> Vec<Listed> {
+    let usual = Settings { of: Of::CrashProof, ..Settings::default() };
+    let mute = Settings { mute: true, ..usual };
+    let brief = Settings { session_timeout_ms: 1_000, ..usual };
+    situations![
+        Create, "owner", usual, s::login::create;
+        TurnNew, "owner", brief, s::login::turn;
+        TurnHanded, "asker", usual, s::hop::first_turn_of_the_asker;
+        TurnHanded, "claimer", usual, s::park::first_turn_of_the_claimer;
+        TurnHanded, "taker", usual, s::take::first_turn_of_the_taker;
+        TurnHanded, "seizer", mute, s::hop::first_turn_of_the_seizer;
+        TurnHanded, "sweeper of the expired", brief, s::park::last_turn_of_the_expired;
+        Turn, "owner", usual, s::login::later_turn;
+        Turn, "taker", usual, s::take::second_turn_of_the_taker;
+        TurnResume, "owner", usual, s::login::comes_back;
+        Settle, "owner, turn landed", usual, s::settle::turn_of_the_owner_that_landed;
+        Settle, "owner, turn lost", usual, s::settle::turn_of_the_owner_that_was_lost;
+        Settle, "asker, turn landed", usual, s::settle::turn_that_landed;
+        Settle, "owner, yield lost", usual, s::settle::yield_that_was_lost;
+        Settle, "owner, park lost", usual, s::settle::park_that_was_lost;
+        Settle, "owner, end lost", usual, s::settle::end_that_was_lost;
+        Settle, "owner, key landed", usual, s::settle::key_that_landed;
+        Settle, "owner, key lost", usual, s::settle::key_that_was_lost;
+        Park, "drainer", usual, s::park::by_a_drain;
+        End, "owner", usual, s::end::by_the_game;
+        End, "owner whose client leaves", brief, s::end::by_the_client;
+        End, "sweeper of the expired", brief, s::park::end_of_the_expired;
+        End, "holder of a key", usual, s::end::by_the_holder_of_a_key;
+        Yield, "owner", usual, s::hop::yield_of_the_owner;
+        Yield, "drainer", usual, s::hop::yield_in_a_drain;
+        Claim, "claimer", usual, s::park::claim;
+        TakeHere, "taker", usual, s::take::by_a_resume;
+        TakePark, "sweeper", usual, s::take::by_a_sweep;
+        Seize, "seizer from a dead owner", usual, s::seize::from_the_killed;
+        Seize, "seizer from a silent owner", mute, s::seize::from_the_silent;
+        Seize, "seizer from a frozen owner", usual, s::seize::from_the_frozen;
+        Seize, "silent owner", mute, s::seize::owner_of_the_seized;
+        Key, "taker", usual, s::key::that_nobody_holds;
+        Key, "taker from a parked one", usual, s::key::of_a_parked_session;
+        Key, "taker from a dead owner", usual, s::key::of_a_dead_owner;
+        Beat, "owner", usual, s::nodes::beat;
+        Drain, "drainer", usual, s::nodes::drain;
+    ]
+    .to_vec()
+}
+
+fn of_vactors() -> Vec<Listed> {
+    let usual = Settings { of: Of::VActor, ..Settings::default() };
+    situations![
+        Create, "asker", usual, s::vactor::begins_and_dies;
+        TurnNew, "asker", usual, s::vactor::begins_and_dies;
+        TurnHanded, "claimer", usual, s::vactor::is_claimed;
+        TurnHanded, "taker", usual, s::vactor::is_taken;
+        TurnHanded, "who gets it from a drain", usual, s::vactor::is_started_by_who_gets_it;
+        Turn, "owner", usual, s::vactor::turn;
+        Settle, "owner, turn landed", usual, s::vactor::settles_a_turn_that_landed;
+        Settle, "owner, turn lost", usual, s::vactor::settles_a_turn_that_was_lost;
+        Park, "owner", usual, s::vactor::is_parked;
+        End, "owner", usual, s::vactor::is_forgotten;
+        Yield, "drainer", usual, s::vactor::is_yielded;
+        Claim, "claimer", usual, s::vactor::is_claimed;
+        TakeHere, "taker", usual, s::vactor::is_taken;
+        TakePark, "sweeper", usual, s::vactor::is_parked_by_a_sweep;
+    ]
+    .to_vec()
 }

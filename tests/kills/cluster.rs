@@ -20,9 +20,25 @@ pub(crate) const NODES: usize = 3;
 
 const SECRET: &[u8] = b"the secret of these processes";
 
+/// Of what a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// Sessions that are written when they leave their node.
+    Sessions,
+    /// Sessions that are written with every turn.
+    CrashProof,
+    /// A VActor that is written with every turn; sessions that are not ask it.
+    VActor,
+}
+
+impl Of {
+    pub(crate) const ALL: [Self; 3] = [Self::Sessions, Self::CrashProof, Self::VActor];
+}
+
 /// What differs from case to case.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
+    pub(crate) of: Of,
     /// How many nodes are there at first.
     pub(crate) nodes: usize,
     /// Nodes cannot reach each other.
@@ -33,7 +49,13 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { nodes: NODES, mute: false, session_timeout_ms: 60_000, ended_memory_ms: 600_000 }
+        Self {
+            of: Of::Sessions,
+            nodes: NODES,
+            mute: false,
+            session_timeout_ms: 60_000,
+            ended_memory_ms: 600_000,
+        }
     }
 }
 
@@ -51,7 +73,7 @@ pub(crate) struct Cluster {
     pub(crate) world: World,
     /// Incarnations that were killed, or sent away.
     pub(crate) gone: Gone,
-    settings: Settings,
+    pub(crate) settings: Settings,
     hub: Address,
     secret_file: PathBuf,
     _hub: Hub,
@@ -184,6 +206,26 @@ impl Cluster {
         self.note_gone(node);
         self.node(node).kill().await;
         self.nodes[node] = None;
+    }
+
+    /// Stops a node as a machine that stands still would.
+    pub(crate) fn freeze(&mut self, node: usize) {
+        self.node(node).freeze();
+    }
+
+    /// A node that was stopped goes on; waits until it has beaten, so that nobody takes it for
+    /// dead.
+    pub(crate) async fn thaw(&mut self, node: usize) {
+        let member = self.world.rows().member(number(node)).unwrap();
+        let before = self.world.rows().beat(member);
+        self.node(node).thaw();
+        self.world.wait("a node beats again", |rows| rows.beat(member) != before).await;
+    }
+
+    /// Waits until all that died count as dead.
+    pub(crate) async fn dead_are_known(&self) {
+        let gone = self.gone.lock().unwrap().clone();
+        self.world.wait("the dead are marked", |rows| gone.is_subset(rows.marked())).await;
     }
 
     fn note_gone(&self, node: usize) {

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use throughline::prelude::*;
 
+use crate::tally::{self, Answer, Wish};
+
 /// What a player says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Up {
@@ -12,6 +14,8 @@ pub(crate) enum Up {
     Report,
     Key(String),
     End,
+    /// Asks the VActor.
+    Ask(Wish),
 }
 
 /// What a session says.
@@ -19,6 +23,7 @@ pub(crate) enum Up {
 pub(crate) enum Down {
     Say(u64),
     Report(Report),
+    Answer(Answer),
 }
 
 /// What a session knows of its life, on whichever nodes.
@@ -50,11 +55,12 @@ const OWN_EVERY: Duration = Duration::from_millis(50);
 /// Whether the next session that comes here cannot be loaded.
 pub(crate) static FAIL_RESTORED: AtomicBool = AtomicBool::new(false);
 
-/// One player's side: the state is the report.
+/// One player's side: the state is the report. It is a kind of its own whether its turns are
+/// committed.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Counter(Report);
+pub(crate) struct Counter<const CRASH_PROOF: bool>(Report);
 
-impl Counter {
+impl<const CRASH_PROOF: bool> Counter<CRASH_PROOF> {
     fn say(&mut self, ctx: &mut Context<Self>) -> Outcome {
         self.0.said += 1;
         Self::send(&Down::Say(self.0.said), ctx)
@@ -66,8 +72,10 @@ impl Counter {
     }
 }
 
-impl Session for Counter {
-    const KIND: &'static str = "counter";
+impl<const CRASH_PROOF: bool> Session for Counter<CRASH_PROOF> {
+    const KIND: &'static str = if CRASH_PROOF { "crash-proof" } else { "counter" };
+    const DURABILITY: Durability =
+        if CRASH_PROOF { Durability::EveryTurn } else { Durability::OnSwapOut };
     type In = Raw;
     type Out = Raw;
 
@@ -89,6 +97,10 @@ impl Session for Counter {
             Up::Report => Self::send(&Down::Report(self.0.clone()), ctx)?,
             Up::Key(key) => ctx.register_key(&key),
             Up::End => ctx.end(),
+            Up::Ask(wish) => {
+                let answer = tally::ask(&*ctx, wish).await;
+                Self::send(&Down::Answer(answer), ctx)?;
+            }
         }
         Ok(())
     }

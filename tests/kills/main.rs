@@ -5,14 +5,17 @@
 //! hub's, lent by this process, which looks at every commit. A node's own store is a wrapper that
 //! knows each step by what its commit checks and writes, and kills its process there.
 //!
-//! Step 9 (seize) is missing: only sessions that are committed with every turn are seized, and
-//! there are none of these yet.
+//! A session is of one of two kinds: written when it leaves its node, or with every turn, which
+//! makes it crash-proof. A step is listed for the second kind where it is another one, or comes to
+//! another end. A crash-proof VActor has the steps of a crash-proof session but for the ninth:
+//! nobody seizes it. What a sweep could come to first is denied to it meanwhile.
 //!
 //! This executable runs itself as the node, so it has its own `main`: `--child ..` is a node,
 //! anything else the tests, with the flags that test runners use.
 //!
 //! # Layout
-//! - `step`: which step a commit is; `kill_at`: the wrapper; `node`, `game`: the node's process
+//! - `step`: which step a commit is; `kill_at`: the wrapper; `node`, `game`, `tally`: the node's
+//!   process
 //! - `process`, `cluster`: the parent's side of it; `world`: the store, and what it must always be
 //! - `player`: the client; `cases`: all cases; `situations`: how each comes about
 //! - `run`: one case, and what must hold after it
@@ -29,6 +32,7 @@ mod process;
 mod run;
 mod situations;
 mod step;
+mod tally;
 mod world;
 
 use std::env;

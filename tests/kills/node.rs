@@ -9,10 +9,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use throughline::{Config, Node, RunningNode};
 use throughline_store_hub::{HubStore, Options, Secret};
+use throughline_vactor::Vactors as _;
 
 use crate::game::{Counter, FAIL_RESTORED};
 use crate::kill_at::{KillAt, Order};
 use crate::step::Step;
+use crate::tally::Tally;
 
 /// Times of the cluster, short so that many deaths fit into a test.
 const BEAT: Duration = Duration::from_millis(100);
@@ -49,8 +51,13 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
     for (step, order) in &told.orders {
         store.order(Step::named(step).unwrap(), Order::named(order).unwrap());
     }
-    let node = Node::builder(config(&told)).sessions::<Counter>().store(Arc::new(store.clone()));
-    let node = match node.start() {
+    let node = Node::builder(config(&told))
+        .sessions::<Counter<false>>()
+        .sessions::<Counter<true>>()
+        .vactors::<Tally>()
+        .store(Arc::new(store.clone()))
+        .start();
+    let node = match node {
         Ok(node) => node,
         Err(error) => {
             say(&format!("failed {error}"));

@@ -15,6 +15,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::cluster::{Addresses, NODES, host};
 use crate::game::{Counter, Down, Report, Up};
+use crate::tally::{Answer, Wish};
 use crate::world::soon;
 use throughline::Session as _;
 
@@ -69,6 +70,8 @@ struct Seen {
     asked_at: Option<Report>,
     /// The session's report, and what the player had heard then.
     report: Option<(Report, Report)>,
+    /// What the VActor said last.
+    answer: Option<Answer>,
     ended: Option<CloseCode>,
 }
 
@@ -85,11 +88,16 @@ pub(crate) struct Player {
 
 impl Player {
     /// A player that logs in at one of these nodes: it tries them in their order.
-    pub(crate) fn new(name: &str, addresses: &Addresses, reaches: &[usize]) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        is_crash_proof: bool,
+        addresses: &Addresses,
+        reaches: &[usize],
+    ) -> Self {
         let reaches = Arc::new(Mutex::new(reaches.to_vec()));
         let network = Network { reaches, addresses: Arc::clone(addresses) };
         let options = Options::new((0..NODES).map(host))
-            .kind(Counter::KIND)
+            .kind(if is_crash_proof { Counter::<true>::KIND } else { Counter::<false>::KIND })
             .login(name)
             .tries(TRIES)
             .backoff(Duration::from_millis(20), Duration::from_millis(200))
@@ -163,6 +171,14 @@ impl Player {
 
     pub(crate) fn says(&self, up: Up) {
         self.ask(Ask::Say(up));
+    }
+
+    /// It has its session ask the VActor.
+    pub(crate) async fn asks(&self, wish: Wish) -> Answer {
+        self.state().answer = None;
+        self.says(Up::Ask(wish));
+        self.wait("hears an answer", |seen| seen.answer.is_some()).await;
+        self.state().answer.unwrap()
     }
 
     /// Its session goes on with its whole state: neither side has missed anything.
@@ -247,6 +263,7 @@ impl Driver {
         match serde_json::from_slice(message).unwrap() {
             Down::Say(number) => seen.heard.hear(number),
             Down::Report(report) => seen.report = Some((report, seen.heard.clone())),
+            Down::Answer(answer) => seen.answer = Some(answer),
         }
     }
 
@@ -268,7 +285,7 @@ impl Driver {
             Up::Report => seen.asked_at = Some(seen.said_digest.clone()),
             // Nothing is heard behind it.
             Up::End => self.talks = false,
-            Up::Key(_) => {}
+            Up::Key(_) | Up::Ask(_) => {}
         }
         if next.is_some() {
             self.waiting.pop_front();

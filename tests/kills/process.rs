@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -93,6 +94,19 @@ impl NodeProcess {
     pub(crate) async fn is_at(&mut self, step: Step, moment: Moment) {
         let line = self.line().await.unwrap_or_default();
         assert_eq!(line, format!("at {} {}", step.name(), moment.name()));
+    }
+
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).unwrap()));
+        kill_process(id.unwrap(), signal).unwrap();
     }
 
     /// Ends it as a power cut would.

@@ -9,10 +9,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::cases::Case;
-use crate::cluster::{Cluster, Gone, NODES, number};
+use crate::cluster::{Cluster, Gone, NODES, Of, number};
 use crate::kill_at::{Moment, Order};
 use crate::player::Player;
 use crate::step::Step;
+use crate::tally::{Answer, Wish};
 use crate::world::World;
 
 /// Cases at once: most of their time is waiting for terms, and each has four processes' threads.
@@ -44,13 +45,17 @@ pub(crate) struct Scene {
     moment: Moment,
     players: Vec<(Player, Fate)>,
     named: usize,
+    /// What the VActor must have counted, and what that means.
+    count: Option<(u64, &'static str)>,
 }
 
 impl Scene {
     /// A player that tries to log in at one of these nodes.
     pub(crate) fn player(&mut self, nodes: &[usize]) -> Player {
         self.named += 1;
-        Player::new(&format!("player {}", self.named), &self.cluster.addresses, nodes)
+        let is_crash_proof = self.cluster.settings.of == Of::CrashProof;
+        let name = format!("player {}", self.named);
+        Player::new(&name, is_crash_proof, &self.cluster.addresses, nodes)
     }
 
     /// A player that has a session at this node.
@@ -81,14 +86,23 @@ impl Scene {
         self.goes_on().await;
     }
 
+    /// Waits until one of these nodes has died at the case's step, and a frozen one has come back
+    /// before anybody could take it for dead.
+    pub(crate) async fn dies_beside(&mut self, nodes: &[usize], frozen: usize) {
+        self.cluster.died(nodes, self.step, self.moment).await;
+        self.cluster.thaw(frozen).await;
+        self.goes_on().await;
+    }
+
     /// Nothing is held up or denied any more.
     async fn goes_on(&mut self) {
-        const DENIED: [Step; 6] = [
+        const DENIED: [Step; 7] = [
             Step::TurnHanded,
             Step::Park,
             Step::TakePark,
             Step::TakeHere,
             Step::TakeLost,
+            Step::Seize,
             Step::Mark,
         ];
         self.cluster.clear(&[&DENIED[..], &[self.step]].concat()).await;
@@ -111,8 +125,26 @@ impl Scene {
         self.cluster.begin(node, &[(self.step, Order::Kill(self.moment))]);
     }
 
-    /// Which of two fates is right.
-    pub(crate) fn by_moment(&self, before: Fate, after: Fate) -> Fate {
+    /// What becomes of a session whose owner dies while it acts.
+    pub(crate) fn orphaned(&self) -> Fate {
+        self.unless_lost(Fate::Kept)
+    }
+
+    /// The same, where one that is not lost has another fate than to go on.
+    pub(crate) fn unless_lost(&self, fate: Fate) -> Fate {
+        match self.cluster.settings.of {
+            Of::CrashProof => fate,
+            Of::Sessions | Of::VActor => LOST,
+        }
+    }
+
+    /// The VActor has counted so far, and no further.
+    pub(crate) const fn expect_count(&mut self, count: u64, means: &'static str) {
+        self.count = Some((count, means));
+    }
+
+    /// Which of two is right.
+    pub(crate) fn by_moment<T>(&self, before: T, after: T) -> T {
         match self.moment {
             Moment::Before => before,
             Moment::After => after,
@@ -163,6 +195,11 @@ impl Scene {
             let (id, owner) = (newcomer.id(), number(node));
             let at = world.rows().header(&id).and_then(|header| header.owner);
             assert_eq!(at.map(|member| member.node.0), Some(owner), "where the newcomer is");
+        }
+        if let Some((count, means)) = self.count {
+            assert_eq!(newcomer.asks(Wish::Count).await, Answer::Is(count + 1), "the next count");
+            assert_eq!(newcomer.asks(Wish::Forget).await, Answer::Is(count + 1));
+            fates.push(means.to_owned());
         }
         newcomer.leaves().await;
         for (player, _) in self.players {
@@ -220,10 +257,22 @@ pub(crate) fn all(cases: Vec<Case>) -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints the table of `docs/cluster.md`.
+/// Prints the tables of `docs/cluster.md`.
 fn tell(outcomes: &[Outcome]) {
-    println!("\n| step | who is killed | before it | after it |\n|---|---|---|---|");
-    for Outcome { case, .. } in outcomes.iter().filter(|o| o.case.moment == Moment::Before) {
+    for of in Of::ALL {
+        let these = |o: &&Outcome| o.case.settings.of == of && o.case.moment == Moment::Before;
+        let cases: Vec<_> = outcomes.iter().filter(these).map(|o| o.case).collect();
+        if !cases.is_empty() {
+            println!("\n{of:?}\n");
+            tell_table(&cases, outcomes);
+        }
+    }
+    println!();
+}
+
+fn tell_table(cases: &[Case], outcomes: &[Outcome]) {
+    println!("| step | who is killed | before it | after it |\n|---|---|---|---|");
+    for case in cases {
         let at = |moment| {
             let is_it = |o: &&Outcome| o.case.place == case.place && o.case.moment == moment;
             outcomes.iter().find(is_it).map_or_else(
@@ -239,7 +288,6 @@ fn tell(outcomes: &[Outcome]) {
         let (number, name) = (case.step.number(), case.step.name());
         println!("| {number} {name} | {} | {before} | {after} |", case.role);
     }
-    println!();
 }
 
 async fn one(case: Case) -> Outcome {
@@ -264,7 +312,8 @@ async fn play(case: Case, mut cluster: Cluster) -> Vec<String> {
     let nodes: Vec<_> = (0..case.settings.nodes).collect();
     cluster.start(&nodes).await;
     let Case { step, moment, .. } = case;
-    let mut scene = Scene { cluster, step, moment, players: Vec::new(), named: 0 };
+    let players = Vec::new();
+    let mut scene = Scene { cluster, step, moment, players, named: 0, count: None };
     (case.situation)(&mut scene).await;
     scene.judge().await
 }

@@ -7,6 +7,8 @@ pub(crate) mod key;
 pub(crate) mod login;
 pub(crate) mod nodes;
 pub(crate) mod park;
+pub(crate) mod seize;
 pub(crate) mod settle;
 pub(crate) mod take;
 pub(crate) mod unheld;
+pub(crate) mod vactor;

@@ -14,6 +14,10 @@ pub(crate) enum Step {
     TurnNew,
     /// The first turn of a new owner.
     TurnHanded,
+    /// A later turn, of what commits every turn.
+    Turn,
+    /// A client that comes back to what commits every turn.
+    TurnResume,
     Settle,
     Park,
     End,
@@ -25,6 +29,8 @@ pub(crate) enum Step {
     TakePark,
     /// A sweep ends what has none.
     TakeLost,
+    /// The client is at the node that takes, and the owner does not count as dead.
+    Seize,
     Request,
     /// The owner deletes a request.
     Answered,
@@ -39,10 +45,12 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const NAMES: [(Self, u8, &'static str); 21] = [
+    const NAMES: [(Self, u8, &'static str); 24] = [
         (Self::Create, 1, "create"),
         (Self::TurnNew, 2, "turn-new"),
         (Self::TurnHanded, 2, "turn-handed"),
+        (Self::Turn, 2, "turn"),
+        (Self::TurnResume, 2, "turn-resume"),
         (Self::Settle, 3, "settle"),
         (Self::Park, 4, "park"),
         (Self::End, 5, "end"),
@@ -51,6 +59,7 @@ impl Step {
         (Self::TakeHere, 8, "take-here"),
         (Self::TakePark, 8, "take-park"),
         (Self::TakeLost, 8, "take-lost"),
+        (Self::Seize, 9, "seize"),
         (Self::Request, 10, "request"),
         (Self::Answered, 10, "answered"),
         (Self::Key, 11, "key"),
@@ -141,6 +150,8 @@ impl Typed {
             return Some(Step::Settle);
         }
         let is_mine = before.owner == me;
+        // Who takes from the dead checks that they are; who seizes checks nothing of the owner.
+        let is_seized = before.owner.is_some_and(|o| !self.checks.contains_key(&Row::Standing(o)));
         Some(match (before.state, after.state) {
             (_, State::Ended(_)) if is_mine => Step::End,
             (_, State::Ended(_)) => Step::TakeLost,
@@ -148,9 +159,14 @@ impl Typed {
             (_, State::Parked) => Step::TakePark,
             (State::Parked, State::Handed) => Step::Claim,
             (_, State::Handed) if is_mine => Step::Yield,
+            (_, State::Handed) if is_seized => Step::Seize,
             (_, State::Handed) => Step::TakeHere,
-            (State::New, State::Running) => Step::TurnNew,
-            (State::Handed, State::Running) => Step::TurnHanded,
+            (State::New, State::Running | State::Committed) => Step::TurnNew,
+            (State::Handed, State::Running | State::Committed) => Step::TurnHanded,
+            (State::Committed, State::Committed) if after.attempt != before.attempt => {
+                Step::TurnResume
+            }
+            (State::Committed, State::Committed) => Step::Turn,
             _ => return None,
         })
     }

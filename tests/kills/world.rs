@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_cluster::{Header, Holder, Member, NodeId, NodeState, RecordId, Row, State, Value};
+use throughline_link::CloseCode;
 use throughline_store::{
     Batch, CloseError, CommitError, GetError, MemoryStore, Page, Scan, ScanError, Scope, Store,
     StoreFuture, Watch, WatchError,
@@ -72,7 +73,9 @@ impl World {
             }
         };
         if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
-            panic!("not in {PATIENCE:?}: {what}\n{}", self.rows().told());
+            // No lock is held beyond: it would be poisoned.
+            let told = self.rows().told();
+            panic!("not in {PATIENCE:?}: {what}\n{told}");
         }
     }
 }
@@ -107,6 +110,11 @@ impl Rows {
             Some(Value::Standing(standing)) => Some(standing.state),
             _ => None,
         }
+    }
+
+    /// The number of an incarnation's last beat, and its time.
+    pub(crate) fn beat(&self, member: Member) -> Option<Value> {
+        self.rows.get(&Row::Beat(member)).cloned()
     }
 
     pub(crate) fn marked(&self) -> &BTreeSet<Member> {
@@ -184,6 +192,10 @@ impl Rows {
                 || before.state.is_ended())
         {
             self.breach(format!("{} after {}", told_header(after), told_header(before)));
+        }
+        let is_lost = after.state == State::Ended(CloseCode::Lost.number());
+        if let Some(before) = before.as_ref().filter(|b| is_lost && b.state.has_snapshot()) {
+            self.breach(format!("lost with a snapshot: {}", told_header(before)));
         }
         let new = after.owner.filter(|owner| before.is_none_or(|b| b.owner != Some(*owner)));
         if let Some(owner) = new.filter(|owner| self.standing(*owner) != Some(NodeState::Alive)) {

@@ -271,6 +271,14 @@ impl NodeLink {
         }
     }
 
+    /// The end that this link came with is an event here, too: where the session ended its driver
+    /// died before it was through with it.
+    pub const fn raise_end(&mut self) {
+        if let Some(end) = &self.end {
+            self.ended_event = Some(end.code);
+        }
+    }
+
     /// Whether the client is not told the end of the session for now: it is told when it is
     /// durable. Everything else goes on.
     pub const fn hold_end(&mut self, holds: bool) {

@@ -61,7 +61,7 @@ impl<S: Session> SessionActor<S> {
     pub(super) fn commit_turn(&mut self, mut turn: Turn, now: Instant) {
         if S::DURABILITY.is_every_turn() {
             self.put_into_link(&turn, now);
-            self.set_timers(now);
+            self.set_what_lasts(now);
         }
         let mut staged = self.shared.effects.borrow_mut().durable.take();
         if turn.hook == Hook::Destroyed {
@@ -96,16 +96,22 @@ impl<S: Session> SessionActor<S> {
         self.fail(why, now);
     }
 
-    /// Timers are part of what is committed.
-    fn set_timers(&mut self, now: Instant) {
-        let is_timer = |effect: &mut Effect| {
-            matches!(effect, Effect::SetTimer { .. } | Effect::CancelTimer(_))
+    /// Timers are part of what is committed, and so is the end, and the wish for a key: what they
+    /// lead to are later commits, and the node may die before them.
+    fn set_what_lasts(&mut self, now: Instant) {
+        let lasts = |effect: &mut Effect| {
+            matches!(effect, Effect::SetTimer { .. } | Effect::CancelTimer(_) | Effect::End(_))
         };
-        let timers: Vec<_> = {
+        let lasting: Vec<_> = {
             let mut effects = self.shared.effects.borrow_mut();
-            effects.others.extract_if(.., is_timer).collect()
+            for effect in &effects.others {
+                if let Effect::RegisterKey(key) = effect {
+                    self.wanted_key = Some(key.clone());
+                }
+            }
+            effects.others.extract_if(.., lasts).collect()
         };
-        for effect in timers {
+        for effect in lasting {
             self.apply(effect, now);
         }
     }

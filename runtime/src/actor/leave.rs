@@ -44,6 +44,10 @@ pub(crate) struct SessionSnapshot {
     /// Inputs whose turns began when this was written, after a node of this session had died.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) trying: Vec<Trying>,
+    /// The session key that a turn has asked for, and that is not taken yet: of kinds that commit
+    /// every turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wanted_key: Option<String>,
 }
 
 impl SessionSnapshot {
@@ -51,7 +55,8 @@ impl SessionSnapshot {
     pub(crate) fn first(link: &NodeLink, state: Bytes) -> Result<Bytes, EncodeError> {
         let (link, enqueued_ms) = (link.export().into(), 0);
         let (timers, groups, peers, trying) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let first = Self { link, state, timers, groups, enqueued_ms, peers, trying };
+        let wanted_key = None;
+        let first = Self { link, state, timers, groups, enqueued_ms, peers, trying, wanted_key };
         let mut body = Vec::new();
         codec::encode(Codec::Cbor, &first, &mut body)?;
         Ok(body.into())
@@ -238,6 +243,7 @@ impl<S: Session> SessionActor<S> {
             enqueued_ms: self.enqueued_ms,
             peers: self.shared.effects.borrow().peers.export(),
             trying: Care::noted(self.care.as_deref()),
+            wanted_key: self.wanted_key.clone(),
         };
         let mut body = Vec::new();
         codec::encode(Codec::Cbor, &snapshot, &mut body)

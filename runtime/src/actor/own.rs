@@ -163,6 +163,7 @@ impl<S: Session> SessionActor<S> {
 
     fn key_is_taken(&mut self) {
         let Some(keying) = self.keying.take() else { return };
+        self.wanted_key = None;
         let (directory, id) = (&self.worker.node.directory, self.link.session_id());
         let key = String::from_utf8_lossy(keying.key.as_bytes()).into_owned();
         if let Some(old) = self.shared.key.replace(None) {

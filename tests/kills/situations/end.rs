@@ -5,7 +5,7 @@ use throughline_link::CloseCode;
 
 use crate::game::Up;
 use crate::kill_at::{Moment, Order};
-use crate::run::{Fate, LOST, Scene};
+use crate::run::{Fate, Scene};
 use crate::situations::key;
 use crate::step::Step;
 
@@ -16,21 +16,22 @@ pub(crate) async fn by_the_game(scene: &mut Scene) {
     scene.arm(&[0]).await;
     player.says(Up::End);
     scene.dies(&[0]).await;
-    let fate = scene.by_moment(LOST, ENDED);
+    let fate = scene.by_moment(scene.unless_lost(ENDED), ENDED);
     scene.expect(player, fate);
 }
 
-/// Nobody asks any more what became of it.
+/// Nobody asks any more what became of it: it expires, if nothing that its client said last is
+/// known of it.
 pub(crate) async fn by_the_client(scene: &mut Scene) {
     let player = scene.login(0).await;
     scene.arm(&[0]).await;
     let id = player.id();
     player.leaves().await;
     scene.dies(&[0]).await;
-    let (lost, left) = (CloseCode::Lost.number(), CloseCode::Left.number());
+    let fates = [CloseCode::Lost, CloseCode::Left, CloseCode::Expired];
+    let fates = fates.map(|code| Some(State::Ended(code.number())));
     let is_over = move |rows: &crate::world::Rows| {
-        let state = rows.header(&id).map(|header| header.state);
-        [lost, left].map(|code| Some(State::Ended(code))).contains(&state)
+        fates.contains(&rows.header(&id).map(|header| header.state))
     };
     scene.cluster.world.wait("the session is over", is_over).await;
 }
@@ -43,8 +44,12 @@ pub(crate) async fn by_the_holder_of_a_key(scene: &mut Scene) {
     scene.arm(&[0]).await;
     taker.says(Up::Key(key::KEY.to_owned()));
     scene.dies(&[0]).await;
-    let either = Fate::Ended(&[CloseCode::Lost, CloseCode::KeyTaken]);
-    let fate = scene.by_moment(either, Fate::Ended(&[CloseCode::KeyTaken]));
+    let taken = Fate::Ended(&[CloseCode::KeyTaken]);
+    let before = match scene.orphaned() {
+        Fate::Kept => taken,
+        Fate::Ended(_) => Fate::Ended(&[CloseCode::Lost, CloseCode::KeyTaken]),
+    };
+    let fate = scene.by_moment(before, taken);
     scene.expect(holder, fate);
     scene.expect(taker, Fate::Kept);
 }

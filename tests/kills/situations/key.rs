@@ -4,7 +4,7 @@ use throughline_link::CloseCode;
 
 use crate::game::Up;
 use crate::player::Player;
-use crate::run::{Fate, LOST, Scene};
+use crate::run::{ALL, Fate, Scene};
 use crate::situations::park;
 use crate::step::Step;
 
@@ -14,13 +14,25 @@ pub(crate) const KEY: &str = "key";
 pub(crate) async fn holder(scene: &mut Scene) -> Player {
     let holder = scene.login(0).await;
     holder.says(Up::Key(KEY.to_owned()));
-    let id = holder.id();
-    let holds =
-        |rows: &crate::world::Rows| rows.header(&id).is_some_and(|header| header.key.is_some());
-    scene.cluster.world.wait("the key is taken", holds).await;
+    gets_it(scene, &holder).await;
     // Its node has heard so.
     holder.plays().await;
     holder
+}
+
+async fn gets_it(scene: &Scene, player: &Player) {
+    let id = player.id();
+    let holds =
+        |rows: &crate::world::Rows| rows.header(&id).is_some_and(|header| header.key.is_some());
+    scene.cluster.world.wait("the key is taken", holds).await;
+}
+
+/// The turn in which the session asked for its key has happened, if it is crash-proof: it gets it.
+pub(crate) async fn gets_what_it_asked_for(scene: &mut Scene, player: &Player) {
+    if let Fate::Kept = scene.orphaned() {
+        player.reaches(ALL);
+        gets_it(scene, player).await;
+    }
 }
 
 pub(crate) async fn that_nobody_holds(scene: &mut Scene) {
@@ -28,7 +40,8 @@ pub(crate) async fn that_nobody_holds(scene: &mut Scene) {
     scene.arm(&[0]).await;
     player.says(Up::Key(KEY.to_owned()));
     scene.dies(&[0]).await;
-    scene.expect(player, LOST);
+    gets_what_it_asked_for(scene, &player).await;
+    scene.expect(player, scene.orphaned());
 }
 
 /// The taker's node dies; the parked session was ended in the same commit, or not at all.
@@ -42,9 +55,11 @@ pub(crate) async fn of_a_parked_session(scene: &mut Scene) {
 pub(crate) async fn of_a_dead_owner(scene: &mut Scene) {
     let holder = holder(scene).await;
     scene.deny(&[1, 2], Step::TakeLost).await;
+    scene.deny(&[1, 2], Step::TakePark).await;
     holder.reaches(&[]);
     scene.cluster.kill(0).await;
-    takes_and_dies(scene, holder, LOST).await;
+    let without = scene.orphaned();
+    takes_and_dies(scene, holder, without).await;
 }
 
 async fn takes_and_dies(scene: &mut Scene, holder: Player, without: Fate) {
@@ -52,9 +67,12 @@ async fn takes_and_dies(scene: &mut Scene, holder: Player, without: Fate) {
     scene.arm(&[1]).await;
     taker.says(Up::Key(KEY.to_owned()));
     scene.dies(&[1]).await;
-    let fate = scene.by_moment(without, Fate::Ended(&[CloseCode::KeyTaken]));
+    let taken = Fate::Ended(&[CloseCode::KeyTaken]);
+    // A crash-proof taker wants it still, wherever it goes on.
+    let before = if let Fate::Kept = scene.orphaned() { taken } else { without };
+    let fate = scene.by_moment(before, taken);
     scene.expect(holder, fate);
-    scene.expect(taker, LOST);
+    scene.expect(taker, scene.orphaned());
 }
 
 /// The taker's node dies while the holder's ends it.
@@ -65,5 +83,5 @@ pub(crate) async fn taker_of_a_holder(scene: &mut Scene) {
     taker.says(Up::Key(KEY.to_owned()));
     scene.sees_die(0, 1).await;
     scene.expect(holder, Fate::Ended(&[CloseCode::KeyTaken]));
-    scene.expect(taker, LOST);
+    scene.expect(taker, scene.orphaned());
 }

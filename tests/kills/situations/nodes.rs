@@ -1,6 +1,6 @@
 //! A node joins, beats, drains, leaves; another one is declared dead, and forgotten.
 
-use crate::run::{Fate, LOST, Scene};
+use crate::run::{Fate, Scene};
 use crate::step::Step;
 
 pub(crate) async fn join(scene: &mut Scene) {
@@ -23,7 +23,7 @@ pub(crate) async fn beat(scene: &mut Scene) {
     let player = scene.login(0).await;
     scene.arm(&[0]).await;
     scene.dies(&[0]).await;
-    scene.expect(player, LOST);
+    scene.expect(player, scene.orphaned());
 }
 
 pub(crate) async fn mark(scene: &mut Scene) {
@@ -41,7 +41,7 @@ pub(crate) async fn drain(scene: &mut Scene) {
     player.reaches(&[1]);
     scene.cluster.drain(0).await;
     scene.dies(&[0]).await;
-    scene.expect(player, LOST);
+    scene.expect(player, scene.orphaned());
 }
 
 pub(crate) async fn leave(scene: &mut Scene) {
@@ -59,6 +59,6 @@ pub(crate) async fn forget(scene: &mut Scene) {
     scene.arm(&[0, 1]).await;
     scene.cluster.kill(2).await;
     scene.dies(&[0, 1]).await;
-    let fate = if scene.cluster.runs(0) { Fate::Kept } else { LOST };
+    let fate = if scene.cluster.runs(0) { Fate::Kept } else { scene.orphaned() };
     scene.expect(player, fate);
 }

@@ -4,7 +4,7 @@ use throughline_cluster::State;
 use throughline_link::CloseCode;
 
 use crate::player::Player;
-use crate::run::{Fate, LOST, Scene};
+use crate::run::{Fate, Scene};
 
 /// A player is away while its node drains.
 pub(crate) async fn by_a_drain(scene: &mut Scene) {
@@ -13,7 +13,7 @@ pub(crate) async fn by_a_drain(scene: &mut Scene) {
     player.goes_away();
     scene.cluster.drain(0).await;
     scene.dies(&[0]).await;
-    let fate = scene.by_moment(LOST, Fate::Kept);
+    let fate = scene.by_moment(scene.orphaned(), Fate::Kept);
     scene.expect(player, fate);
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn first_turn_of_the_claimer(scene: &mut Scene) {
     scene.arm(&[1]).await;
     player.reaches(&[1]);
     scene.dies(&[1]).await;
-    let fate = scene.by_moment(Fate::Kept, LOST);
+    let fate = scene.by_moment(Fate::Kept, scene.orphaned());
     scene.expect(player, fate);
 }
 
@@ -80,12 +80,12 @@ pub(crate) async fn claim_of_the_expired(scene: &mut Scene) {
 
 pub(crate) async fn last_turn_of_the_expired(scene: &mut Scene) {
     let player = expires(scene).await;
-    let fate = scene.by_moment(EXPIRED, LOST);
+    let fate = scene.by_moment(EXPIRED, scene.unless_lost(EXPIRED));
     scene.expect(player, fate);
 }
 
 pub(crate) async fn end_of_the_expired(scene: &mut Scene) {
     let player = expires(scene).await;
-    let fate = scene.by_moment(LOST, EXPIRED);
+    let fate = scene.by_moment(scene.unless_lost(EXPIRED), EXPIRED);
     scene.expect(player, fate);
 }

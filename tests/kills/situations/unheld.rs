@@ -6,7 +6,7 @@ use throughline_link::CloseCode;
 use crate::cluster::number;
 use crate::game::Up;
 use crate::player::Player;
-use crate::run::{Fate, LOST, Scene};
+use crate::run::{Fate, Scene};
 use crate::situations::key;
 use crate::step::Step;
 
@@ -75,7 +75,7 @@ pub(crate) async fn taker_of_a_holder(scene: &mut Scene) {
     taker.says(Up::Key(key::KEY.to_owned()));
     scene.sees_die(1, 2).await;
     scene.expect(holder, Fate::Kept);
-    scene.expect(taker, LOST);
+    scene.expect(taker, scene.orphaned());
 }
 
 /// The asker's node dies while the session is passed on to it.

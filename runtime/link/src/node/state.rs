@@ -143,7 +143,7 @@ impl NodeLink {
                 return Err(ImportError::Damaged("an end that is none"));
             }
             link.end(code);
-            // Its `destroyed` has run where it ended.
+            // Its `destroyed` has run where it ended; if not, its driver raises it again.
             link.ended_event = None;
         }
         Ok(link)
