@@ -222,6 +222,14 @@ impl Cluster {
         self.world.wait("a node beats again", |rows| rows.beat(member) != before).await;
     }
 
+    /// Waits until a node knows all that have joined: after each beat it reads, and beats again
+    /// when it has.
+    pub(crate) async fn knows_the_others(&self, node: usize) {
+        let member = self.world.rows().member(number(node)).unwrap();
+        let second = self.world.rows().beat(member).map(|beat| beat + 2);
+        self.world.wait("a node that looks", |rows| rows.beat(member) >= second).await;
+    }
+
     /// Waits until all that died count as dead.
     pub(crate) async fn dead_are_known(&self) {
         let gone = self.gone.lock().unwrap().clone();

@@ -112,9 +112,12 @@ impl Rows {
         }
     }
 
-    /// The number of an incarnation's last beat, and its time.
-    pub(crate) fn beat(&self, member: Member) -> Option<Value> {
-        self.rows.get(&Row::Beat(member)).cloned()
+    /// The number of an incarnation's last beat.
+    pub(crate) fn beat(&self, member: Member) -> Option<u64> {
+        match self.rows.get(&Row::Beat(member)) {
+            Some(Value::Beat(beat)) => Some(beat.number),
+            _ => None,
+        }
     }
 
     pub(crate) fn marked(&self) -> &BTreeSet<Member> {

@@ -124,18 +124,23 @@ pub(crate) async fn is_parked(scene: &mut Scene) {
     scene.expect(player, Fate::Kept);
 }
 
+/// The node of the player has never heard of it.
 pub(crate) async fn is_claimed(scene: &mut Scene) {
-    let player = is_asked_from_elsewhere(scene).await;
-    rests(&player).await;
+    let first = scene.login(0).await;
+    assert_eq!(first.asks(Wish::Count).await, Answer::Is(COUNT));
+    rests(&first).await;
     let is_parked =
         |rows: &Rows| rows.header(&id()).is_some_and(|header| header.state == State::Parked);
     scene.cluster.world.wait("the VActor is parked", is_parked).await;
+    first.leaves().await;
+    let player = scene.login(1).await;
     is_brought_and_dies(scene, player).await;
 }
 
 /// Its node drains.
 pub(crate) async fn is_yielded(scene: &mut Scene) {
     begins(scene).await;
+    scene.cluster.knows_the_others(0).await;
     scene.arm(&[0]).await;
     scene.cluster.drain(0).await;
     scene.dies(&[0]).await;
@@ -145,6 +150,7 @@ pub(crate) async fn is_yielded(scene: &mut Scene) {
 /// Its node drains, and the one that it goes to dies when it starts it.
 pub(crate) async fn is_started_by_who_gets_it(scene: &mut Scene) {
     begins(scene).await;
+    scene.cluster.knows_the_others(0).await;
     scene.arm(&[1, 2]).await;
     scene.cluster.drain(0).await;
     scene.cluster.left(0).await;
