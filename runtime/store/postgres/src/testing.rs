@@ -124,7 +124,8 @@ impl Server {
         let args = ["-D", &data, "-U", USER, "-A", "trust", "-N", "-E", "UTF8", "-k"];
         self.program("initdb", &[&args, options].concat())?;
         // Answers come sooner than a deadlock's usual second, and no test fills the machine.
-        self.configure("max_connections = 60\nshared_buffers = 64MB\nwal_level = replica\ndeadlock_timeout = 100ms\n")?;
+        self.configure("max_connections = 60\nshared_buffers = 64MB\nwal_level = replica\n")?;
+        self.configure("deadlock_timeout = 100ms\n")?;
         self.run()
     }
 
