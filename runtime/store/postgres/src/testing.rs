@@ -4,9 +4,11 @@
 //! user `postgres`, since they refuse root. Everything blocks; whatever goes wrong is an error that
 //! says what to install, never a server that is silently left out.
 
+mod namespace;
+
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getuid, kill_process, test_kill_process};
 use tempfile::TempDir;
+
+pub use namespace::Namespace;
 
 /// What is needed of them.
 const PROGRAMS: &[&str] = &["initdb", "pg_basebackup", "pg_ctl", "psql"];
@@ -78,6 +82,8 @@ pub struct Server {
     folder: TempDir,
     programs: PathBuf,
     port: u16,
+    /// The namespace that it is in, and its address there.
+    host: Option<(String, Ipv4Addr)>,
     /// Kills the server when this process ends without doing so: it waits for the end of its input.
     keeper: Child,
 }
@@ -119,6 +125,17 @@ impl Server {
         Ok(server)
     }
 
+    /// The same on another host, where it takes connections from this one.
+    ///
+    /// # Errors
+    /// No programs, or they fail.
+    pub fn on_host(host: &Namespace) -> Result<Self, ServerError> {
+        let mut server = Self::new(&std::env::temp_dir(), free_port()?)?;
+        server.host = Some((host.name().to_owned(), host.address()));
+        server.create(&[])?;
+        Ok(server)
+    }
+
     fn create(&self, options: &[&str]) -> Result<(), ServerError> {
         let data = self.data().display().to_string();
         let args = ["-D", &data, "-U", USER, "-A", "trust", "-N", "-E", "UTF8", "-k"];
@@ -126,6 +143,11 @@ impl Server {
         // Answers come sooner than a deadlock's usual second, and no test fills the machine.
         self.configure("max_connections = 60\nshared_buffers = 64MB\nwal_level = replica\n")?;
         self.configure("deadlock_timeout = 100ms\n")?;
+        if self.host.is_some() {
+            let access = self.data().join("pg_hba.conf");
+            let lines = fs::read_to_string(&access)?;
+            fs::write(access, format!("{lines}\nhost all all samenet trust\n"))?;
+        }
         self.run()
     }
 
@@ -217,10 +239,10 @@ impl Server {
         let mut keeper = Command::new("sh");
         keeper.args(["-c", KEEPER]).arg(folder.path()).process_group(0);
         keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self { folder, programs, port, keeper: keeper.spawn()? })
+        Ok(Self { folder, programs, port, host: None, keeper: keeper.spawn()? })
     }
 
-    /// Where it listens, on 127.0.0.1.
+    /// Where it listens.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -232,7 +254,8 @@ impl Server {
 
     /// The connection string of one of its databases; `postgres` is always there.
     pub fn address(&self, database: &str) -> String {
-        format!("host=127.0.0.1 port={} user={USER} dbname={database}", self.port)
+        let host = self.host.as_ref().map_or(Ipv4Addr::LOCALHOST, |(_, address)| *address);
+        format!("host={host} port={} user={USER} dbname={database}", self.port)
     }
 
     /// Adds lines to its configuration, which it reads when it starts or is told to.
@@ -262,8 +285,10 @@ impl Server {
     /// It does not start; the end of its log is told.
     pub fn run(&self) -> Result<(), ServerError> {
         let (data, log) = (self.data().display().to_string(), self.log().display().to_string());
+        let (port, own) = (self.port, self.host.as_ref());
+        let address = own.map_or(String::new(), |(_, address)| format!(",{address}"));
         let options =
-            format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=", self.port);
+            format!("-p {port} -c listen_addresses=127.0.0.1{address} -c unix_socket_directories=");
         // Its output goes to the log: it would hold this process's open.
         let args = ["-D", &data, "-l", &log, "-o", &options, "-w", "-t", "30", "start"];
         self.program("pg_ctl", &args).map_err(|error| self.with_log(error))?;
@@ -362,13 +387,20 @@ impl Server {
     /// Runs one of the programs, as a user whom they accept.
     fn program(&self, name: &str, args: &[&str]) -> Result<String, ServerError> {
         let path = self.programs.join(name);
-        let mut command = match getuid().is_root() {
-            true => {
-                let mut command = Command::new("runuser");
-                command.args(["-u", "postgres", "--"]).arg(path);
+        let mut words = Vec::new();
+        if let Some((namespace, _)) = &self.host {
+            words.extend(["ip", "netns", "exec", namespace]);
+        }
+        if getuid().is_root() {
+            words.extend(["runuser", "-u", "postgres", "--"]);
+        }
+        let mut command = match words.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(path);
                 command
             }
-            false => Command::new(path),
+            None => Command::new(path),
         };
         // A folder that this user may enter, whoever started this process where.
         output(command.args(args).current_dir(std::env::temp_dir()))

@@ -5,6 +5,7 @@
 
 mod cuts;
 mod disk;
+mod hosts;
 mod kills;
 mod load;
 mod schema;
