@@ -28,7 +28,7 @@ async fn gets_it(scene: &Scene, player: &Player) {
 }
 
 /// The turn in which the session asked for its key has happened, if it is crash-proof: it gets it.
-pub(crate) async fn gets_what_it_asked_for(scene: &mut Scene, player: &Player) {
+pub(crate) async fn gets_what_it_asked_for(scene: &Scene, player: &Player) {
     if let Fate::Kept = scene.orphaned() {
         player.reaches(ALL);
         gets_it(scene, player).await;
