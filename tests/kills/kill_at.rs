@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -82,6 +83,8 @@ pub(crate) struct KillAt {
 struct State {
     /// Whose store it is: learnt from its beats.
     me: Mutex<Option<Member>>,
+    /// It has begun to drain.
+    drains: AtomicBool,
     orders: Mutex<HashMap<Step, Order>>,
     /// Steps that said they are held up: of several commits one does.
     said: Mutex<HashSet<Step>>,
@@ -111,6 +114,7 @@ impl State {
             *me = Some(member);
         }
         let step = Step::of(batch, *me)?;
+        self.drains.fetch_or(step == Step::Drain, Ordering::SeqCst);
         let mut orders = self.orders.lock().unwrap();
         let order = *orders.get(&step)?;
         if matches!(order, Order::Unknown { .. }) {
@@ -121,10 +125,12 @@ impl State {
 
     /// Whether this is the look at the node's own records that would park what is in nobody's
     /// memory, while parking is denied. It fails as a whole: it would try to park again and again,
-    /// and keep the record from everybody who asks for it meanwhile.
+    /// and keep the record from everybody who asks for it meanwhile. A drain looks in the same way
+    /// at what it has to empty.
     fn denies(&self, scan: &Scan) -> bool {
         let is_own = |me| *scan.from() == keys::owned_by(me).start;
-        self.orders.lock().unwrap().get(&Step::Park) == Some(&Order::Deny)
+        !self.drains.load(Ordering::SeqCst)
+            && self.orders.lock().unwrap().get(&Step::Park) == Some(&Order::Deny)
             && self.me.lock().unwrap().is_some_and(is_own)
     }
 }

@@ -18,6 +18,8 @@ pub(crate) async fn yield_of_the_owner(scene: &mut Scene) {
 pub(crate) async fn yield_in_a_drain(scene: &mut Scene) {
     let player = scene.login(0).await;
     scene.deny(&[1], Step::Seize).await;
+    // However long its client takes to come: then it would be parked.
+    scene.deny(&[0], Step::Park).await;
     scene.arm(&[0]).await;
     player.reaches(&[1]);
     scene.cluster.drain(0).await;

@@ -187,3 +187,21 @@ fn an_export_is_refused_if_it_is_newer_cut_short_or_longer() {
     let newer = ClientLink::import(pair.client.config.clone(), &[&[9], &client[1..]].concat());
     assert_eq!(newer.err(), Some(ImportError::Newer { found: 9, known: 1 }));
 }
+
+#[test]
+fn an_end_that_travelled_is_an_event_again_only_when_it_is_raised() {
+    use throughline_link::{NodeEvent, NodeLink};
+
+    let mut pair = live();
+    let (now, config) = (pair.time(), pair.host.config.clone());
+    let import = |bytes: &[u8]| NodeLink::import(config.clone(), bytes, now).unwrap();
+    let mut link = import(&pair.host.session().link.export());
+    link.raise_end();
+    assert_eq!(link.poll_event(), None, "it has not ended");
+    link.end(CloseCode::Ended);
+    let mut link = import(&link.export());
+    assert_eq!(link.poll_event(), None, "its driver was through with it");
+    link.raise_end();
+    assert_eq!(link.poll_event(), Some(NodeEvent::Ended(CloseCode::Ended)));
+    assert_eq!(link.poll_event(), None, "once");
+}
