@@ -49,6 +49,10 @@ macro_rules! situations {
     };
 }
 
+/// How soon sessions expire where they are to. A drain that has not seen yet that a client is away
+/// gives it a second to come elsewhere, and must park its session before that expires there.
+const BRIEF_MS: u64 = 3_000;
+
 /// All of them.
 pub(crate) fn all() -> Vec<Case> {
     let both = |(place, (step, role, settings, situation))| {
@@ -62,7 +66,7 @@ fn of_sessions() -> Vec<Listed> {
     let usual = Settings::default();
     let smaller = Settings { nodes: 2, ..usual };
     let mute = Settings { mute: true, ..usual };
-    let brief = Settings { session_timeout_ms: 1_000, ..usual };
+    let brief = Settings { session_timeout_ms: BRIEF_MS, ..usual };
     let forgetful = Settings { ended_memory_ms: 1_000, ..usual };
     situations![
         Create, "owner", usual, s::login::create;
@@ -127,7 +131,7 @@ fn of_sessions() -> Vec<Listed> {
 fn of_crash_proof_sessions() -> Vec<Listed> {
     let usual = Settings { of: Of::CrashProof, ..Settings::default() };
     let mute = Settings { mute: true, ..usual };
-    let brief = Settings { session_timeout_ms: 1_000, ..usual };
+    let brief = Settings { session_timeout_ms: BRIEF_MS, ..usual };
     situations![
         Create, "owner", usual, s::login::create;
         TurnNew, "owner", brief, s::login::turn;
