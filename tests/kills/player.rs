@@ -109,6 +109,7 @@ impl Player {
             asked,
             waiting: VecDeque::new(),
             talks: true,
+            leaves: false,
             state: Arc::clone(&state),
             changed,
         };
@@ -221,6 +222,7 @@ struct Driver {
     /// What found the window full.
     waiting: VecDeque<Up>,
     talks: bool,
+    leaves: bool,
     state: Arc<Mutex<Seen>>,
     changed: watch::Sender<()>,
 }
@@ -247,11 +249,13 @@ impl Driver {
                     None => return,
                     Some(Ask::Say(up)) => self.waiting.push_back(up),
                     Some(Ask::Cut) => client.cut(),
-                    Some(Ask::Leave) => {
-                        client.leave().await;
-                        return;
-                    }
+                    Some(Ask::Leave) => self.leaves = true,
                 },
+            }
+            // Without a connection nobody would hear of it before the session expires.
+            if self.leaves && client.is_live() {
+                client.leave().await;
+                return;
             }
             self.changed.send_replace(());
         }
