@@ -20,7 +20,7 @@ const OWN_MS: u64 = 200;
 const CLIENTS: u64 = 200;
 
 /// Restarts between two failovers of the database.
-const FAILOVER_EVERY: usize = 4;
+const FAILOVER_EVERY: usize = 3;
 
 /// Play between two restarts.
 const REST: Duration = Duration::from_millis(500);
