@@ -128,10 +128,12 @@ impl State {
     /// and keep the record from everybody who asks for it meanwhile. A drain looks in the same way
     /// at what it has to empty.
     fn denies(&self, scan: &Scan) -> bool {
-        let is_own = |me| *scan.from() == keys::owned_by(me).start;
+        // One lock at a time: commits take both, in the other order.
+        let me = *self.me.lock().unwrap();
+        let order = self.orders.lock().unwrap().get(&Step::Park).copied();
         !self.drains.load(Ordering::SeqCst)
-            && self.orders.lock().unwrap().get(&Step::Park) == Some(&Order::Deny)
-            && self.me.lock().unwrap().is_some_and(is_own)
+            && order == Some(Order::Deny)
+            && me.is_some_and(|me| *scan.from() == keys::owned_by(me).start)
     }
 }
 
