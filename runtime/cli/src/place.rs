@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use throughline_store::Store;
@@ -75,6 +76,8 @@ impl Place {
             Address::Hub => Err(Error::Hub),
             Address::Postgres(name) => {
                 let mut options = Options::of_address(&name, &access.cluster)?;
+                // Somebody waits for the answer.
+                options.open_wait(Duration::ZERO);
                 if let Some(file) = &access.password_file {
                     options.password(password(file)?);
                 }

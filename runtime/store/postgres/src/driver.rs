@@ -5,10 +5,10 @@ use std::sync::Arc;
 use throughline_store::CommitError;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::connection::Connector;
-use crate::limits::{EXPIRE_EVERY, READERS};
+use crate::limits::{EXPIRE_EVERY, READERS, RECONNECT_EVERY};
 use crate::member::Member;
 use crate::shared::Shared;
 use crate::{OpenError, monitor, reads, writer};
@@ -25,10 +25,26 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
+    /// Brings the tables up to date, once there is a primary.
+    async fn migrate(&self) -> Result<(), OpenError> {
+        let wait = self.shared.options.waits.open;
+        let (until, mut is_told) = (Instant::now() + wait, false);
+        loop {
+            let away = match self.connector.migrate().await {
+                Err(away @ OpenError::Away { .. }) if Instant::now() < until => away,
+                migrated => return migrated,
+            };
+            if !std::mem::replace(&mut is_told, true) {
+                log::warn!("{away}; it is waited for, {} s at most", wait.as_secs());
+            }
+            sleep(RECONNECT_EVERY).await;
+        }
+    }
+
     /// Opens the database, says how that went, and serves calls until the store is closed or its
     /// last handle dropped.
     pub(crate) async fn run(self, opened: oneshot::Sender<Result<(), OpenError>>) {
-        let migrated = self.connector.migrate().await;
+        let migrated = self.migrate().await;
         let is_open = migrated.is_ok();
         if opened.send(migrated).is_err() || !is_open {
             return;

@@ -45,6 +45,9 @@ pub const OPEN_STATEMENT: Duration = Duration::from_secs(2);
 /// Longest statement of a migration, and longest wait for another process that migrates: a large
 /// table may take its time.
 pub const MIGRATION_STATEMENT: Duration = Duration::from_secs(600);
+/// How long a store that opens waits for a primary, by default: a failover takes 15 to 20 s, and a
+/// node that starts meanwhile need not be started again.
+pub const OPEN_WAIT: Duration = Duration::from_secs(30);
 /// How long until a connection that could not be opened is tried again.
 pub const RECONNECT_EVERY: Duration = Duration::from_millis(250);
 /// How long a call waits to be begun, by default: a node's patience, not a failover's length.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::hosts::{self, HostConfig};
 use crate::limits::{
-    CALL_WAIT, CLUSTER_BYTES_MAX, COMMIT_DEADLINE, READ_DEADLINE, WRITERS, WRITERS_MAX,
+    CALL_WAIT, CLUSTER_BYTES_MAX, COMMIT_DEADLINE, OPEN_WAIT, READ_DEADLINE, WRITERS, WRITERS_MAX,
 };
 use crate::{OpenError, OptionsError, PostgresStore};
 
@@ -30,6 +30,7 @@ pub struct Options {
 /// How long calls may wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waits {
+    pub(crate) open: Duration,
     pub(crate) call: Duration,
     pub(crate) read: Duration,
     pub(crate) commit: Duration,
@@ -64,7 +65,12 @@ impl Options {
         if !is_name || !cluster.bytes().all(is_plain) {
             return Err(OptionsError::Cluster { name: cluster.to_owned() });
         }
-        let waits = Waits { call: CALL_WAIT, read: READ_DEADLINE, commit: COMMIT_DEADLINE };
+        let waits = Waits {
+            open: OPEN_WAIT,
+            call: CALL_WAIT,
+            read: READ_DEADLINE,
+            commit: COMMIT_DEADLINE,
+        };
         let (cluster, ca_file) = (cluster.to_owned(), None);
         let hosts = hosts::split(&config);
         Ok(Self { hosts, cluster, ca_file, writers: WRITERS, waits, is_existing: false })
@@ -111,6 +117,14 @@ impl Options {
     /// inside. Three more read and watch the server's health.
     pub fn writers(&mut self, connections: usize) -> &mut Self {
         self.writers = connections.clamp(1, WRITERS_MAX);
+        self
+    }
+
+    /// How long opening waits for a primary, which a failover leaves a cluster without; then it
+    /// fails with [`OpenError::Away`](crate::OpenError::Away). Default 30 s ([`OPEN_WAIT`]);
+    /// zero: one try.
+    pub fn open_wait(&mut self, wait: Duration) -> &mut Self {
+        self.waits.open = wait;
         self
     }
 

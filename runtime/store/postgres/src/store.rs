@@ -39,8 +39,8 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the database, and creates or upgrades its tables. Connections are opened behind it;
-    /// a call waits for one.
+    /// Opens the database, and creates or upgrades its tables. While there is no primary, it waits
+    /// for one ([`Options::open_wait`]). Connections are opened behind it; a call waits for one.
     ///
     /// # Errors
     /// [`OpenError`], which says the way out. Nothing was changed, but what a migration did that

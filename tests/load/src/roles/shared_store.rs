@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use throughline_store::Store;
 use throughline_store_hub::{HubStore, Options as HubOptions, Secret};
-use throughline_store_postgres::{OpenError, Options as PostgresOptions};
-use tokio::time::{Instant, sleep};
+use throughline_store_postgres::Options as PostgresOptions;
 
 use crate::error::Error;
 
@@ -26,10 +24,6 @@ pub(crate) struct SharedStore {
     secret_file: PathBuf,
 }
 
-/// More than any failover of a run takes.
-const OPEN_WAIT: Duration = Duration::from_secs(60);
-const OPEN_AGAIN: Duration = Duration::from_millis(200);
-
 fn failed(error: impl std::fmt::Display) -> Error {
     Error::Store(error.to_string())
 }
@@ -44,22 +38,10 @@ impl SharedStore {
 pub(crate) async fn open(at: &str, secret_file: &PathBuf) -> Result<Arc<dyn Store>, Error> {
     let Some(hub) = at.strip_prefix("hub:") else {
         let options = PostgresOptions::of_address(at, CLUSTER).map_err(failed)?;
-        return postgres(options).await;
+        return Ok(Arc::new(options.open().await.map_err(failed)?));
     };
     let options = HubOptions::new(hub.parse().map_err(failed)?, read_secret(secret_file)?);
     Ok(Arc::new(HubStore::connect(options).await.map_err(failed)?))
-}
-
-/// A process that starts while the database fails over waits for the end of that, as one does that
-/// a supervisor starts again and again.
-async fn postgres(options: PostgresOptions) -> Result<Arc<dyn Store>, Error> {
-    let until = Instant::now() + OPEN_WAIT;
-    loop {
-        match options.clone().open().await {
-            Err(OpenError::Away { .. }) if Instant::now() < until => sleep(OPEN_AGAIN).await,
-            opened => return Ok(Arc::new(opened.map_err(failed)?)),
-        }
-    }
 }
 
 /// The secret of that file.
