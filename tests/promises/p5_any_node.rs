@@ -19,7 +19,11 @@ async fn said(client: &mut TestClient) -> u64 {
 
 #[tokio::test]
 async fn a_client_finds_its_session_on_every_node() {
-    let cluster = Cluster::of(3).await;
+    finds_its_session_on_every_node(&Cluster::of(3).await).await;
+}
+
+/// Whatever store the three nodes share.
+pub(crate) async fn finds_its_session_on_every_node(cluster: &Cluster) {
     let mut ann = cluster.join(1, "ann").await;
     let id = ann.client().session_id();
     player::ask(&mut ann, Ask::Key("ann".into())).await;

@@ -10,6 +10,7 @@ use crate::{
         http::{Answer as Said, get},
         until,
     },
+    p5_any_node::finds_its_session_on_every_node,
     player,
 };
 
@@ -40,16 +41,7 @@ async fn trouble(cluster: &Cluster, number: u32) -> Option<String> {
 async fn a_client_finds_its_session_on_every_node_that_shares_the_database() {
     let server = server().await;
     let cluster = cluster(3, &server).await;
-    let mut ann = cluster.join(1, "ann").await;
-    let id = ann.client().session_id();
-    player::ask(&mut ann, Ask::Say(1)).await;
-    for (place, heard) in [(2, 1), (3, 2), (1, 3)] {
-        ann.client().move_to(cluster.at(place)).unwrap();
-        let counted = player::ask_past(&mut ann, Ask::Count).await;
-        assert_eq!(counted, Answer::Counted(heard), "at node {place}");
-        assert_eq!(ann.client().session_id(), id);
-        player::ask(&mut ann, Ask::Say(heard)).await;
-    }
+    finds_its_session_on_every_node(&cluster).await;
     assert_eq!(trouble(&cluster, 1).await, None);
 }
 

@@ -75,14 +75,16 @@ impl Connection {
     }
 
     /// Waits until all that was committed before is as durable as a commit can be: the log is
-    /// one sequence, and this is written behind it.
+    /// one sequence, and this is written behind it. What was read before on this connection was
+    /// then read at the primary: the standbys take nothing more from one that was replaced.
     ///
-    /// A server that was killed shows, once it runs again, commits whose standbys never had them.
+    /// A server that was killed shows, once it runs again, commits whose standbys never had them;
+    /// one that stood still while another replaced it shows what was true before.
     pub(crate) async fn settle(&self) -> Result<(), OpenError> {
         self.take_warning();
-        self.client.execute(&self.statements.fence, &[&random_id()?]).await?;
+        self.client.execute(&self.statements.settle, &[]).await?;
         if self.take_warning() {
-            let reason = "what it has committed is on no standby yet".to_owned();
+            let reason = "no standby has what it commits".to_owned();
             return Err(OpenError::NoStandby { reason });
         }
         Ok(())

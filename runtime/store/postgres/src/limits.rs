@@ -20,6 +20,8 @@ pub const GROUP_KEYS_MAX: usize = 4096;
 /// Values that one query reads. They may have 1 MiB each, so this is what a reading connection may
 /// take in memory, in MiB.
 pub const GETS_MAX: usize = 64;
+/// Pages that are read together: they share the wait for the standbys. Each may have 4 MiB.
+pub const SCANS_MAX: usize = 8;
 /// Connections that commit, by default. One writes while another waits for the disk and the
 /// standbys; more than the server has cores and disks to keep busy only make groups smaller.
 pub const WRITERS: usize = 3;

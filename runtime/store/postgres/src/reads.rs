@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::{join, try_join_all};
 use throughline_store::limits::KEY_BYTES_MAX;
 use throughline_store::{GetError, Outage, Page, Scan, ScanError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -13,7 +14,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::connection::{Connection, Purpose, is_fatal};
 use crate::error::text;
-use crate::limits::GETS_MAX;
+use crate::limits::{GETS_MAX, SCANS_MAX};
 use crate::member::Member;
 use crate::plan::{checksum, corruption};
 use crate::shared::Shared;
@@ -66,12 +67,13 @@ impl Reads {
         self.waiting.push_back(read);
     }
 
-    /// Values to read together, or one scan.
+    /// Values to read together, or pages.
     fn take(&mut self) -> Vec<Read> {
         let mut taken: Vec<Read> = self.waiting.pop_front().into_iter().collect();
-        let takes_more = taken.first().is_some_and(|read| !read.is_scan());
-        while takes_more && taken.len() < GETS_MAX {
-            match self.waiting.pop_front_if(|read| !read.is_scan()) {
+        let is_scan = taken.first().is_some_and(Read::is_scan);
+        let most = if is_scan { SCANS_MAX } else { GETS_MAX };
+        while taken.len() < most {
+            match self.waiting.pop_front_if(|read| read.is_scan() == is_scan) {
                 Some(read) => taken.push(read),
                 None => break,
             }
@@ -127,18 +129,24 @@ pub(crate) async fn run(shared: Arc<Shared>, mut member: Member) {
     }
 }
 
-/// Answers these reads; or gives them back, if the connection broke or the primary has moved.
+/// Answers these reads; or gives them back, if the connection broke, or does not lead to the
+/// primary any more.
 async fn answer(
     connection: &Connection,
     moved: impl Future<Output = ()>,
     reads: Vec<Read>,
 ) -> Result<(), (Vec<Read>, String)> {
-    let outcome = tokio::select! {
-        outcome = find(connection, &reads) => outcome,
+    // Sent together: the answer to both comes in one round trip.
+    let work = join(find(connection, &reads), connection.settle());
+    let (outcome, settled) = tokio::select! {
+        outcomes = work => outcomes,
         () = moved => return Err((reads, "the primary has moved".to_owned())),
     };
     match outcome {
         Ok(found) => {
+            if let Err(error) = settled {
+                return Err((reads, error.to_string()));
+            }
             reads.into_iter().enumerate().for_each(|(index, read)| found.answer(index, read));
             Ok(())
         }
@@ -154,7 +162,7 @@ async fn answer(
 enum Found {
     /// By the place of the read.
     Values(HashMap<usize, Result<Bytes, Bytes>>),
-    Page(Result<Page, Bytes>),
+    Pages(Vec<Result<Page, Bytes>>),
 }
 
 impl Found {
@@ -168,20 +176,25 @@ impl Found {
                 };
                 drop(answer.send(value));
             }
-            (Self::Page(page), Asked::Scan(_, answer)) => {
-                let page = page.clone().map_err(|key| ScanError::Corrupt(corruption(&key)));
-                drop(answer.send(page));
+            (Self::Pages(pages), Asked::Scan(_, answer)) => {
+                let Some(page) = pages.get(index).cloned() else { return };
+                drop(answer.send(page.map_err(|key| ScanError::Corrupt(corruption(&key)))));
             }
-            // A scan is asked alone.
-            (Self::Values(_), Asked::Scan(..)) | (Self::Page(_), Asked::Get(..)) => {}
+            // Scans are asked among themselves.
+            (Self::Values(_), Asked::Scan(..)) | (Self::Pages(_), Asked::Get(..)) => {}
         }
     }
 }
 
 async fn find(connection: &Connection, reads: &[Read]) -> Result<Found, Error> {
-    match reads {
-        [Read { asked: Asked::Scan(scan, _), .. }] => page(connection, scan).await.map(Found::Page),
-        reads => gets(connection, reads).await.map(Found::Values),
+    let pages = reads.iter().filter_map(|read| match &read.asked {
+        Asked::Scan(scan, _) => Some(page(connection, scan)),
+        Asked::Get(..) => None,
+    });
+    let pages = try_join_all(pages);
+    match reads.first().is_some_and(Read::is_scan) {
+        true => pages.await.map(Found::Pages),
+        false => gets(connection, reads).await.map(Found::Values),
     }
 }
 

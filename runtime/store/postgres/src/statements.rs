@@ -38,6 +38,12 @@ const FENCE: &str = "
 
 const OUTCOME: &str = "select landed from throughline.outcome where id = $1";
 
+// A transaction with nothing in it but a record in the log, which a commit waits for; none where
+// there are no standbys, and so none of them can have taken over.
+const SETTLE: &str = "
+    select case when current_setting('synchronous_standby_names') <> ''
+        then pg_logical_emit_message(true, 'throughline', ''::text) end";
+
 const GET: &str = "
     select k.n, r.value, r.crc
     from unnest($1::bytea[]) with ordinality as k(key, n)
@@ -71,6 +77,7 @@ pub(crate) struct Statements {
     pub(crate) landed: Statement,
     pub(crate) fence: Statement,
     pub(crate) outcome: Statement,
+    pub(crate) settle: Statement,
     pub(crate) get: Statement,
     pub(crate) scan: Statement,
 }
@@ -86,6 +93,7 @@ impl Statements {
             LANDED,
             FENCE,
             OUTCOME,
+            SETTLE,
             GET,
             SCAN,
         ];
@@ -102,6 +110,7 @@ impl Statements {
             landed: next(),
             fence: next(),
             outcome: next(),
+            settle: next(),
             get: next(),
             scan: next(),
         })

@@ -1,7 +1,7 @@
 //! One group as one transaction.
 
 use bytes::Bytes;
-use futures_util::future::{join3, join4};
+use futures_util::future::{join, join3, join4};
 use throughline_store::Batch;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Error, Row as SqlRow, Statement};
@@ -60,7 +60,9 @@ pub(crate) async fn run(
     let (verdicts, plan) = evaluate(batches, &found);
     if plan.is_empty() {
         if !locks.is_empty() {
-            roll_back(connection).await;
+            // Sent together. What refuses a commit must be true of the primary.
+            let ((), settled) = join(roll_back(connection), connection.settle()).await;
+            settled.map_err(|error| Failure::Broken(error.to_string()))?;
         }
         return Ok(Done { verdicts, records: 0 });
     }

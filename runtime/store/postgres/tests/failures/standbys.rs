@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use throughline_store::{Batch, CommitError, Store};
+use throughline_store::{Batch, CommitError, GetError, Page, Scan, Store};
 use throughline_store_postgres::Health;
 use throughline_store_postgres::testing::{Server, USER};
 use tokio::task::block_in_place;
@@ -98,6 +98,28 @@ async fn a_primary_that_stands_still_is_left_for_the_one_that_replaced_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_was_replaced_and_not_stopped_shows_nothing_old() {
+    let cluster = Cluster::start();
+    let store = options(&cluster.address()).open().await.unwrap();
+    store.commit(Batch::new().put("k", "1")).await.unwrap();
+    // Over connections that stay open: nothing tells them that there is another primary.
+    assert_eq!(store.get("k".into()).await.unwrap().as_deref(), Some(&b"1"[..]));
+    block_in_place(|| cluster.fail_over());
+    let others = options(&cluster.address()).open().await.unwrap();
+    while others.commit(Batch::new().put("k", "2")).await.is_err() {}
+    let (read, scanned) = (store.get("k".into()), store.scan(Scan::prefix("k")));
+    // What refuses it at the old one is no longer true.
+    let written = store.commit(Batch::new().check_equals("k", "2").put("k", "3"));
+    let (read, scanned, written) = tokio::join!(read, scanned, written);
+    let is_old = |value: &[u8]| value == b"1";
+    assert!(!matches!(&read, Ok(value) if value.as_deref().is_none_or(is_old)), "{read:?}");
+    let has_old = |page: &Page| page.entries().iter().any(|entry| is_old(&entry.value));
+    assert!(!matches!(&scanned, Ok(page) if has_old(page)), "{scanned:?}");
+    assert!(!matches!(written, Err(CommitError::Refused(_))), "{written:?}");
+    println!("replaced, and not stopped: {read:?}, {written:?}, {}", store.health());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_synchronous_standby_is_told_in_words() {
     let primary = Server::start().unwrap();
     let standby = primary.standby("only").unwrap();
@@ -106,8 +128,6 @@ async fn a_lost_synchronous_standby_is_told_in_words() {
     options.commit_deadline(Duration::from_secs(4)).call_wait(Duration::from_secs(2));
     let store = options.open().await.unwrap();
     store.commit(Batch::new().put("k", "1")).await.unwrap();
-    // Over a connection that is open: a new one shows nothing before a standby has it.
-    store.get("k".into()).await.unwrap();
     block_in_place(|| standby.kill().unwrap());
     let waits = store.commit(Batch::new().check_equals("k", "1").put("k", "2")).await;
     let Err(CommitError::Unknown { reason }) = waits else { panic!("{waits:?}") };
@@ -118,8 +138,10 @@ async fn a_lost_synchronous_standby_is_told_in_words() {
     let behind = store.commit(Batch::new().put("k", "3")).await;
     let Err(CommitError::Down(outage)) = behind else { panic!("{behind:?}") };
     assert!(outage.reason.contains("synchronous standby"), "{outage}");
-    // A read shows what has a standby, and not what waits for one.
-    assert_eq!(store.get("k".into()).await.unwrap().as_deref(), Some(&b"1"[..]));
+    // Without a standby a server does not know that it is the primary still: it shows nothing.
+    let read = store.get("k".into()).await;
+    let Err(GetError::Down(outage)) = read else { panic!("{read:?}") };
+    assert!(outage.reason.contains("synchronous standby"), "{outage}");
     block_in_place(|| standby.run().unwrap());
     let mut health = health;
     while !health.is_working() {

@@ -115,6 +115,8 @@ fn start_etcd(folder: &TempDir) -> (u16, Child) {
     command.args(["--listen-peer-urls", &url(peer)]);
     command.args(["--initial-advertise-peer-urls", &url(peer)]);
     command.args(["--initial-cluster", &format!("default={}", url(peer))]);
+    // What Patroni asks for in its section `etcd`.
+    command.arg("--enable-v2");
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     (port, command.spawn().unwrap())
 }

@@ -33,7 +33,9 @@ pub(crate) fn member(place: &Place<'_>) -> Value {
         "scope": "throughline",
         "name": place.name,
         "restapi": { "listen": local(place.api), "connect_address": local(place.api) },
-        "etcd3": { "hosts": [local(place.etcd)] },
+        // Not `etcd3`: with that, Patroni before 3.0.3 (Debian 12 has 3.0.2) lets a leader that
+        // stood still take the lock from the one that replaced it, and what was answered is lost.
+        "etcd": { "hosts": [local(place.etcd)] },
         "bootstrap": { "dcs": cluster(), "initdb": [{ "encoding": "UTF8" }, "data-checksums"] },
         "postgresql": {
             "listen": local(place.port),
