@@ -12,7 +12,7 @@
 //! - `poke`, `look`: queues that have something new, and messages that have expired; `meet`: which
 //!   life reads them
 //! - `group`: messages to groups; `locate`: where the session of a key is
-//! - `drain`, `drainer`: emptying the node; `counts`: for operators; `open`: the store;
+//! - `drain`, `drainer`: emptying the node; `counts`, `swept`: for operators; `open`: the store;
 //!   `half_copy`: a store that no node may act on yet
 
 mod adrift;
@@ -35,6 +35,7 @@ mod poke;
 pub(crate) mod rows;
 mod serve;
 mod sweep;
+mod swept;
 mod unheld;
 mod view;
 
@@ -64,6 +65,7 @@ pub(crate) use open::{Opened, open};
 pub(crate) use place::{Found, Host, place};
 pub(crate) use poke::poke;
 pub(crate) use serve::{Asked, Server};
+pub(crate) use swept::SweptStatus;
 pub(crate) use unheld::{end_and_dismiss, park, park_as_it_was};
 pub(crate) use view::View;
 

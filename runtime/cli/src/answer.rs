@@ -20,8 +20,19 @@ pub(crate) struct Status {
     pub(crate) maintenance: bool,
     pub(crate) version: String,
     pub(crate) store_trouble: Option<String>,
+    pub(crate) swept: Swept,
     pub(crate) queues: Queues,
     pub(crate) drain: Option<Drain>,
+}
+
+/// What sweeps have cleared away.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Swept {
+    pub(crate) ended: u64,
+    pub(crate) expired: u64,
+    pub(crate) of_the_dead: u64,
+    pub(crate) nodes: u64,
 }
 
 /// What became of durable messages.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     Ending,
     admin::Question,
-    answer::{Queues, Status},
+    answer::{Queues, Status, Swept},
     drain,
     error::Error,
     nodes::Nodes,
@@ -46,6 +46,11 @@ pub(crate) async fn run(nodes: &Nodes) -> Result<Ending, Error> {
                 && *queues != Queues::default()
             {
                 output::line(&format!("n{node}: {}", messages(queues)))?;
+            }
+            if let Ok((Status { node, swept, .. }, _)) = answer
+                && *swept != Swept::default()
+            {
+                output::line(&format!("n{node}: {}", cleared(swept)))?;
             }
             if let Ok((Status { node, drain: Some(drain), .. }, _)) = answer {
                 output::line(&format!("n{node}: {}", drain::describe(drain)))?;
@@ -95,6 +100,15 @@ fn messages(queues: &Queues) -> String {
     text
 }
 
+/// What sweeps have cleared away.
+fn cleared(swept: &Swept) -> String {
+    let Swept { ended, expired, of_the_dead, nodes } = swept;
+    format!(
+        "cleared away: {ended} ended records, {expired} expired sessions, {of_the_dead} records \
+         of dead nodes, {nodes} entries of nodes"
+    )
+}
+
 fn silent(address: &str) -> [String; HEAD.len()] {
     let mut row: [String; HEAD.len()] = std::array::from_fn(|_| "-".to_owned());
     row[1] = "no answer".to_owned();
@@ -127,6 +141,14 @@ mod tests {
         assert_eq!(row[2..9], ["41", "40", "12", "12/3", "0", "6.2 ms", "0"]);
         assert_eq!(row[9..], ["1day 3h", "127.0.0.1:7722"]);
         assert_eq!(status.queues, Queues::default());
+    }
+
+    #[test]
+    fn what_sweeps_have_cleared_away_has_a_line_of_its_own() {
+        let swept: Swept = serde_json::from_str(r#"{"ended":7,"nodes":1}"#).unwrap();
+        let line = "cleared away: 7 ended records, 0 expired sessions, 0 records of dead nodes, 1 \
+                    entries of nodes";
+        assert_eq!(cleared(&swept), line);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::swept::SweptCounts;
+
 /// Where this node stands in its cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,6 +68,8 @@ pub(crate) struct ClusterCounts {
     pub(crate) load_failures: AtomicU64,
     /// Snapshots larger than half of what is taken.
     pub(crate) large_snapshots: AtomicU64,
+    /// What its sweeps have cleared away.
+    pub(crate) swept: SweptCounts,
     pauses: Pauses,
 }
 

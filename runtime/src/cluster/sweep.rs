@@ -94,6 +94,9 @@ async fn of_the_dead(node: &Arc<Shared>, gone: &Entry) {
         let taken = Taken { attempt: None, expires, lost: cluster.lost(), life };
         let Ok(step) = Law::default().take(&header, gone, &view.me, &taken) else { continue };
         let is_in = rows::commit(&cluster.store, &step.commit).await == Outcome::Done;
+        if is_in {
+            cluster.counts.swept.add_of_the_dead();
+        }
         if id.class() == Class::VActor {
             // It begins anew, from nothing, and hears of its loss.
             if is_in && step.after.as_ref().is_some_and(|after| after.state == State::New) {
@@ -112,8 +115,10 @@ async fn of_the_dead(node: &Arc<Shared>, gone: &Entry) {
             return;
         };
         let requests: Vec<_> = requests.into_iter().map(|(id, _)| id).collect();
-        if let Ok(step) = Law::default().forget(gone, 0, &requests) {
-            rows::commit(&cluster.store, &step.commit).await;
+        if let Ok(step) = Law::default().forget(gone, 0, &requests)
+            && rows::commit(&cluster.store, &step.commit).await == Outcome::Done
+        {
+            cluster.counts.swept.add_node();
         }
     }
 }
@@ -142,8 +147,10 @@ async fn due(node: &Arc<Shared>) {
             // Nobody here knows its kind: a node that does looks after it.
             (State::Parked, None) => {}
             _ => {
-                if let Ok(step) = Law::default().remove(&header, now) {
-                    rows::commit(&cluster.store, &step.commit).await;
+                if let Ok(step) = Law::default().remove(&header, now)
+                    && rows::commit(&cluster.store, &step.commit).await == Outcome::Done
+                {
+                    cluster.counts.swept.add_ended();
                 }
             }
         }
@@ -162,6 +169,7 @@ async fn expire(node: &Arc<Shared>, kind: usize, header: Header) {
     if rows::commit(&cluster.store, &step.commit).await != Outcome::Done {
         return;
     }
+    cluster.counts.swept.add_expired();
     if let Some(header) = step.after {
         node.expire(kind, header, snapshot, reserved);
     }

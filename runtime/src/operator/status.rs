@@ -6,7 +6,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::DrainStatus;
-use crate::{cluster::Stage, node::Shared, peers::PeerCounts, queues::QueueStatus};
+use crate::{
+    cluster::{Stage, SweptStatus},
+    node::Shared,
+    peers::PeerCounts,
+    queues::QueueStatus,
+};
 
 /// What a node does. Counts are since its start.
 #[derive(Debug, Serialize)]
@@ -41,6 +46,8 @@ pub(crate) struct Status {
     store: String,
     /// What is wrong with the store, in words; `None` if nothing is known to be.
     store_trouble: Option<String>,
+    /// What sweeps have cleared away.
+    swept: SweptStatus,
     /// Durable messages.
     queues: QueueStatus,
     /// Connections with the other nodes.
@@ -88,6 +95,7 @@ impl Shared {
             maintenance: self.operator.maintenance().is_some(),
             store: cluster.store_name().to_owned(),
             store_trouble: cluster.store.trouble(),
+            swept: counts.swept.status(),
             queues: self.queues.counts.status(),
             peers: cluster.peers().map(|peers| peers.counts()).unwrap_or_default(),
             drain: self.drain_status(),

@@ -37,6 +37,8 @@ pub(crate) enum Error {
     Ports(u64),
     #[error("node {number} {what}")]
     Member { number: u32, what: String },
+    #[error("cannot draw {path}: {reason}")]
+    Plot { path: String, reason: String },
     #[error("the bare echo broke its framing: {0}")]
     Framing(String),
 }

@@ -3,7 +3,6 @@
 
 mod chaos;
 mod failover;
-mod soak;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,11 +10,11 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cluster::{self, Cluster, ClusterOptions, Shape};
+use crate::curve::Curve;
 use crate::error::Error;
 use crate::options::{Common, within};
 
 use chaos::Chaos;
-use soak::Soak;
 
 /// How often a session sends of its own accord, in ms.
 const OWN_MS: u64 = 200;
@@ -69,8 +68,8 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     };
     let mut cluster = Cluster::start(&options.cluster, shape).await?;
     let chaos = Chaos::new(options.common.seed, Duration::from_secs(seconds));
-    let mut soak = Soak::default();
-    let struck = chaos.run(&mut cluster, &mut soak, &progress).await?;
+    let (mut memory, mut disk) = (Curve::default(), Curve::default());
+    let struck = chaos.run(&mut cluster, (&mut memory, &mut disk), &progress).await?;
     progress.set_message("everything sent arrives");
     let (roamed, _) = cluster.settle().await?;
     cluster.leave().await?;
@@ -83,7 +82,8 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     report.add_latency("pause", &roamed.pause());
     report.add_zero("ended", roamed.ended_in_all());
     roamed.add_to(&mut report);
-    soak.add_to(&mut report);
+    memory.add_to(&mut report, "memory");
+    disk.add_to(&mut report, "disk");
     report.add("commits", store.commits);
     report.add("refused_commits", store.refused);
     report.add("audited_changes", store.audited);

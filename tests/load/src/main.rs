@@ -18,6 +18,7 @@
 mod bar;
 mod child;
 mod cluster;
+mod curve;
 mod cut;
 mod drain;
 mod echo;

@@ -33,6 +33,8 @@ pub(crate) enum Question {
     Hop { millis: u64, per_s: u64, at_once: u64 },
     /// Roamers: send no more, and learn of each session what it counted.
     Settle,
+    /// The servers: what the tables of the store take, with their indexes, in bytes.
+    Tables,
 }
 
 /// What becomes of every connection through a proxy.

@@ -2,12 +2,14 @@
 //! the engine.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::child::{Child, slice};
 use crate::cluster::{Lending, Lent, StoreOptions};
+use crate::curve::{Curve, PlotOptions};
 use crate::error::Error;
 use crate::latency::{Latency, Recorded, median};
 use crate::numbers::Counts;
@@ -33,6 +35,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     store: StoreOptions,
+
+    #[command(flatten)]
+    plot: PlotOptions,
 
     /// Producers, each with a queue of its own
     #[arg(long, default_value_t = 64)]
@@ -89,6 +94,8 @@ struct Measured {
     single: Vec<f64>,
     engine: Vec<f64>,
     disk: Vec<f64>,
+    /// What the store's tables take.
+    tables: Curve,
 }
 
 impl Sides {
@@ -158,8 +165,10 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     // Warms up; it is counted as delivered, but not as measured.
     sides.slices(&mut Measured::default()).await?;
     let mut measured = Measured::default();
+    let start = Instant::now();
     for _ in 0..options.common.seconds {
         sides.slices(&mut measured).await?;
+        measured.tables.add(start.elapsed().as_secs_f64(), sides.store.tables().await?);
         let Measured { enqueues, engine, .. } = &mut measured;
         let (ours, limit) = (median(enqueues), median(engine));
         progress.set_message(format!("{ours:.0} enqueues/s, the engine {limit:.0}"));
@@ -168,6 +177,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     progress.finish_and_clear();
     let (produced, counts) = sides.settle().await?;
     let store = sides.store.counts().await?;
+    options.plot.draw(&measured.tables, "load queue: what the tables of the store take")?;
     let report = report(options, &mut measured, &produced, &counts, &store);
     report.finish(&options.common).map_err(Error::io("printing the report"))
 }
@@ -197,6 +207,7 @@ fn report(
     let mut enqueue = Latency::new();
     enqueue.add(&produced.enqueue);
     report.add_latency("service", &enqueue);
+    measured.tables.add_to(&mut report, "tables");
     report.add("commits", store.commits);
     report.add("syncs", store.groups);
     report.add("refused_commits", store.refused);

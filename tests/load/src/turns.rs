@@ -2,12 +2,13 @@
 //! straight into the engine.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use crate::child::{Child, slice};
 use crate::cluster::{Lending, Lent, StoreOptions};
+use crate::curve::{Curve, PlotOptions};
 use crate::echo::{PAYLOAD_MIN, Slice, Totals};
 use crate::error::Error;
 use crate::latency::{Latency, median};
@@ -37,6 +38,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     store: StoreOptions,
+
+    #[command(flatten)]
+    plot: PlotOptions,
 
     /// Sessions, each with a client
     #[arg(long, default_value_t = 1_000)]
@@ -75,6 +79,8 @@ struct Measured {
     disk: Vec<f64>,
     /// Turns a second that were asked for, and that were answered, for the latency.
     paced: (u64, f64),
+    /// What the store's tables take.
+    tables: Curve,
 }
 
 impl Sides {
@@ -138,8 +144,10 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     // Warms up; it is counted as delivered, but not as measured.
     sides.slices(&mut Measured::default()).await?;
     let mut measured = Measured::default();
+    let start = Instant::now();
     for _ in 0..seconds.div_ceil(2) {
         sides.slices(&mut measured).await?;
+        measured.tables.add(start.elapsed().as_secs_f64(), sides.store.tables().await?);
         let Measured { turns, engine, .. } = &mut measured;
         let (ours, limit) = (median(turns), median(engine));
         progress.set_message(format!("{ours:.0} turns/s, the engine {limit:.0}"));
@@ -155,6 +163,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     progress.finish_and_clear();
     let totals: Totals = sides.clients.ask(&Question::Report, SLICE).await?;
     let store = sides.store.counts().await?;
+    options.plot.draw(&measured.tables, "load turns: what the tables of the store take")?;
     let report = report(options, &mut measured, &totals, &store);
     report.finish(&options.common).map_err(Error::io("printing the report"))
 }
@@ -183,6 +192,7 @@ fn report(
     report.add("rate", measured.paced.0);
     report.add_number("paced_per_s", measured.paced.1);
     report.add_latency("turn", &paced);
+    measured.tables.add_to(&mut report, "tables");
     report.add("commits", store.commits);
     report.add("syncs", store.groups);
     report.add("refused_commits", store.refused);

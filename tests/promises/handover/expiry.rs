@@ -9,7 +9,9 @@ use throughline_client::{CloseCode, TestClient};
 use crate::{
     cluster::Plan,
     game::{self, Answer, Ask},
-    journal, player,
+    journal,
+    operators::until,
+    player,
     raw::Wire,
     watch,
 };
@@ -40,8 +42,8 @@ impl Session for Leaf {
     }
 }
 
-fn plan() -> Plan {
-    let plan = Plan::new(2)
+fn plan(nodes: u32) -> Plan {
+    let plan = Plan::new(nodes)
         .walled()
         .kinds(|_, config| game::builder(|own| *own = config).sessions::<Leaf>());
     plan.with(|config| config.session.timeout = Duration::from_secs(1))
@@ -49,7 +51,7 @@ fn plan() -> Plan {
 
 #[tokio::test]
 async fn a_parked_session_that_expires_runs_its_last_hook_once() {
-    let mut cluster = plan().start().await;
+    let mut cluster = plan(2).start().await;
     let mut heir = cluster.join(2, "heir").await;
     let address = cluster.node(1).link_addresses()[0];
     let (mut wire, seat) = Wire::session(address, "parrot", "ann").await;
@@ -73,7 +75,7 @@ async fn a_parked_session_that_expires_runs_its_last_hook_once() {
 
 #[tokio::test]
 async fn a_parked_session_without_a_last_hook_is_dropped() {
-    let mut cluster = plan().start().await;
+    let mut cluster = plan(2).start().await;
     let options = cluster.options(1, "ann").kind("leaf");
     let mut ann = watch::soon("a login", TestClient::connect(options)).await.unwrap();
     let id = ann.client().session_id();
@@ -82,4 +84,31 @@ async fn a_parked_session_without_a_last_hook_is_dropped() {
     assert_eq!(journal::of(id), Vec::<String>::new());
     ann.client().move_to(cluster.at(2)).unwrap();
     assert_eq!(player::end_of(&mut ann).await, CloseCode::Unknown);
+}
+
+#[tokio::test]
+async fn what_is_over_is_cleared_away_and_counted() {
+    let any = ([127, 0, 0, 1], 0).into();
+    let plan = plan(3).quick().with(move |config| {
+        config.admin.listen = vec![any];
+        config.session.timeout = Duration::from_secs(1);
+    });
+    let mut cluster = plan.start().await;
+    let ann = cluster.join(1, "ann").await;
+    let bob = cluster.options(1, "bob").kind("leaf");
+    let bob = watch::soon("a login", TestClient::connect(bob)).await.unwrap();
+    // Hers is parked, and so is his; the one of node 3 is lost with it.
+    drop((ann, bob));
+    assert!(cluster.stop(1).await.is_clean());
+    let lost = cluster.join(3, "cid").await;
+    cluster.kill(3).await;
+    let admin = cluster.node(2).admin_addresses()[0];
+    // The node that was stopped has an entry, too.
+    let wanted = [("expired", 1), ("ended", 1), ("of_the_dead", 1), ("nodes", 2)];
+    let is_all = |swept: &serde_json::Value| wanted.iter().all(|(name, n)| swept[name] == *n);
+    until(admin, "/status", |said| is_all(&said.json()["swept"])).await;
+    drop(lost);
+    // Nothing is left of the nodes but the one that runs.
+    let rows = |prefix| cluster.wall(2).rows(prefix);
+    assert_eq!((rows(b"b"), rows(b"o"), rows(b"r")), (1, 0, 0));
 }

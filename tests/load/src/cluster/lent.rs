@@ -27,6 +27,9 @@ pub(crate) enum StoreKind {
 /// Servers of a run in which the primary is killed: two standbys, of which a commit awaits one.
 const SERVERS: u64 = 3;
 
+/// The folder of sled's files in that of the run.
+const SLED: &str = "sled";
+
 /// Which store, and where.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StoreOptions {
@@ -101,7 +104,7 @@ impl Lent {
 
     async fn hub(folder: TempDir, lending: Lending) -> Result<Self, Error> {
         let ports = if lending.mortal { ports::free(1)? } else { Vec::new() };
-        let path = folder.path().join("sled");
+        let path = folder.path().join(SLED);
         let socket = format!("unix:{}", socket(&folder));
         let own = [("path", path.display().to_string()), ("at", socket)];
         let own = own.iter().flat_map(|(name, value)| pass(&[(name, value)]));
@@ -160,6 +163,14 @@ impl Lent {
     pub(crate) fn takes(&self) -> Result<(u64, u64), Error> {
         let apart: u64 = self.apart.iter().map(|folder| disk_bytes(folder)).sum();
         Ok((self.lender.resident_bytes()?, disk_bytes(self.folder.path()) + apart))
+    }
+
+    /// What the tables of the store take, with their indexes, in bytes; of sled, its files.
+    pub(crate) async fn tables(&mut self) -> Result<u64, Error> {
+        match self.kind {
+            StoreKind::Sled => Ok(disk_bytes(&self.folder.path().join(SLED))),
+            StoreKind::Postgres => self.lender.ask(&Question::Tables, SLICE).await,
+        }
     }
 
     /// What a process of the run is told that uses the store by itself.

@@ -8,9 +8,9 @@ use indicatif::ProgressBar;
 use tokio::time::sleep;
 
 use super::failover::{Cause, Fault, Outage, failovers, latency};
-use super::soak::{Sample, Soak};
 use crate::child::Child;
 use crate::cluster::{Cluster, Lent, Links, Member};
+use crate::curve::Curve;
 use crate::error::Error;
 use crate::parent::{Broken, Question};
 use crate::report::Report;
@@ -90,7 +90,7 @@ impl Chaos {
     pub(super) async fn run(
         &self,
         cluster: &mut Cluster,
-        soak: &mut Soak,
+        (memory, disk): (&mut Curve, &mut Curve),
         progress: &ProgressBar,
     ) -> Result<Struck, Error> {
         let members = std::mem::take(&mut cluster.members).into_iter();
@@ -115,8 +115,11 @@ impl Chaos {
             loop {
                 sleep(SAMPLE_EVERY).await;
                 let lent = store.lock().await;
-                soak.add(stage.sample(start, &lent));
+                let (memory_bytes, disk_bytes) = stage.takes(&lent);
                 drop(lent);
+                let at_s = start.elapsed().as_secs_f64();
+                memory.add(at_s, memory_bytes);
+                disk.add(at_s, disk_bytes);
                 progress.set_position(start.elapsed().as_secs());
                 progress.set_message(stage.struck.borrow().told());
             }
@@ -254,7 +257,7 @@ impl Stage {
 
     /// What the calm nodes and the store take; a node that something is done to is counted as much
     /// as the others are on average.
-    fn sample(&self, start: Instant, store: &Lent) -> Sample {
+    fn takes(&self, store: &Lent) -> (u64, u64) {
         let calm = self.calm.borrow();
         // A process that goes meanwhile takes nothing.
         let bytes = |site: &Site| site.member.resident_bytes().unwrap_or(0);
@@ -262,7 +265,7 @@ impl Stage {
         let count = u64::try_from(calm.len()).unwrap_or(1).max(1);
         let (hub, disk) = store.takes().unwrap_or_default();
         let memory = nodes * crate::cluster::NODES / count + hub;
-        Sample { at_s: start.elapsed().as_secs_f64(), memory, disk }
+        (memory, disk)
     }
 }
 

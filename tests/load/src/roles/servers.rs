@@ -78,6 +78,7 @@ pub(crate) fn serve(options: &Options) -> Result<(), Error> {
     parent::answer(&Ready { folders }, |question| match question {
         Question::Break(Broken::Cut) => servers.kill().map(|()| json(&())).map_err(failed),
         Question::Mend => servers.promote().map(|()| json(&())).map_err(failed),
+        Question::Tables => servers.tables().map(|bytes| json(&bytes)).map_err(failed),
         _ => Ok(json(&servers.counts().map_err(failed)?)),
     })
 }
@@ -144,6 +145,14 @@ impl Servers {
             all[killed].rejoin(&all[best], &name(killed))
         }));
         Ok(())
+    }
+
+    /// What the tables of the store take at the primary, with their indexes, in bytes.
+    fn tables(&self) -> Result<u64, ServerError> {
+        let query = "select coalesce(sum(pg_total_relation_size(oid)), 0) from pg_class
+            where relnamespace = to_regnamespace('throughline') and relkind = 'r'";
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(all[self.primary].sql(DATABASE, query)?.trim().parse().unwrap_or(0))
     }
 
     /// The transactions of the primary since it was started.
