@@ -53,7 +53,7 @@ pub(crate) use beat::Order;
 pub(crate) use counts::{ClusterCounts, Stage};
 pub(crate) use courier::{Sending, report, start_courier};
 pub(crate) use drain::{DrainControl, DrainOrder};
-pub(crate) use group::{send_to_group, tidy_group};
+pub(crate) use group::send_to_group;
 pub(crate) use half_copy::refuse_half_copy;
 pub(crate) use holding::{Holding, create, elsewhere};
 pub(crate) use key::{Keying, take as take_key};

@@ -36,11 +36,11 @@ pub use peers::PeerLost;
 pub use queued::QueuedMessage;
 
 pub(crate) use address::{address_of, queue_of, record_of};
-pub(crate) use beside::{Beside, beside, delete_later, member_row};
+pub(crate) use beside::{Beside, beside, delete_later};
 pub(crate) use counts::{QueueCounts, QueueStatus};
 pub(crate) use dead::{Died, file_dead_letter, stage_dead_letter, trim_dead_letters};
 pub(crate) use envelope::seal;
-pub(crate) use groups::{GroupName, Groups};
+pub(crate) use groups::{GroupName, Groups, all_member_rows, member_of};
 pub(crate) use inboxes::{Inboxes, Taking};
 pub(crate) use meetings::{Left, Meetings};
 pub(crate) use outside::Queues;

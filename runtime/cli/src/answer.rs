@@ -33,6 +33,7 @@ pub(crate) struct Swept {
     pub(crate) expired: u64,
     pub(crate) of_the_dead: u64,
     pub(crate) nodes: u64,
+    pub(crate) members: u64,
 }
 
 /// What became of durable messages.

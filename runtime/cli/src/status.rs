@@ -102,10 +102,10 @@ fn messages(queues: &Queues) -> String {
 
 /// What sweeps have cleared away.
 fn cleared(swept: &Swept) -> String {
-    let Swept { ended, expired, of_the_dead, nodes } = swept;
+    let Swept { ended, expired, of_the_dead, nodes, members } = swept;
     format!(
         "cleared away: {ended} ended records, {expired} expired sessions, {of_the_dead} records \
-         of dead nodes, {nodes} entries of nodes"
+         of dead nodes, {nodes} entries of nodes, {members} members of groups"
     )
 }
 
@@ -147,7 +147,7 @@ mod tests {
     fn what_sweeps_have_cleared_away_has_a_line_of_its_own() {
         let swept: Swept = serde_json::from_str(r#"{"ended":7,"nodes":1}"#).unwrap();
         let line = "cleared away: 7 ended records, 0 expired sessions, 0 records of dead nodes, 1 \
-                    entries of nodes";
+                    entries of nodes, 0 members of groups";
         assert_eq!(cleared(&swept), line);
     }
 

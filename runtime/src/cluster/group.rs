@@ -1,16 +1,16 @@
 //! Messages to groups, and the rows of members that are no more.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
-use throughline_cluster::{Class, RecordId};
+use throughline_cluster::Class;
 use throughline_link::SessionId;
-use throughline_store::{Batch, Check, Write};
+use throughline_store::{Batch, Check, Scan, ScanError, Write};
 
 use super::{message, message::Tell, rows};
 use crate::{
     node::Shared,
-    queues::{GroupName, member_row},
+    queues::{GroupName, all_member_rows, member_of},
     session::ServerMessage,
 };
 
@@ -36,29 +36,40 @@ fn deliver_to_group(node: &Shared, group: &GroupName, from: SessionId, payload: 
     }
 }
 
-/// Deletes the rows of members that have ended. What has ended never comes back under its id.
-pub(crate) fn tidy_group(node: &Arc<Shared>, group: GroupName, members: Vec<RecordId>) {
-    let node = Arc::clone(node);
-    node.cluster.handle().clone().spawn(async move {
-        let mut batch = Batch::new();
-        for id in members.iter().filter(|id| id.class() == Class::Session) {
-            if node.directory.knows(id) {
-                continue;
-            }
-            let Ok(header) = rows::header(&node.cluster.store, id).await else { return };
-            if header.is_none_or(|header| header.state.is_ended()) {
-                let key = member_row(&group, id);
-                batch.push_check(Check::Equals { key: key.clone(), value: MEMBER });
-                batch.push_write(Write::Delete { key });
-            }
+/// Deletes rows of members that have ended, a step at a time: where the next one begins. What has
+/// ended never comes back under its id.
+///
+/// # Errors
+/// The store did not answer; the next step begins where this one did.
+pub(super) async fn tidy_groups(
+    node: &Shared,
+    from: Option<Bytes>,
+    rows_max: usize,
+) -> Result<Option<Bytes>, ScanError> {
+    let store = &node.cluster.store;
+    let mut scan = Scan::prefix(all_member_rows()).entries_max(rows_max);
+    if let Some(from) = from {
+        scan = scan.resume(from);
+    }
+    let page = store.scan(scan).await?;
+    let mut batch = Batch::new();
+    for row in page.entries() {
+        let Some(id) = member_of(&row.key).filter(|id| id.class() == Class::Session) else {
+            continue;
+        };
+        if node.directory.knows(&id) {
+            continue;
         }
-        if batch.writes().is_empty() {
-            return;
+        let Ok(header) = rows::header(store, &id).await else { break };
+        if header.is_none_or(|header| header.state.is_ended()) {
+            batch.push_check(Check::Equals { key: row.key.clone(), value: row.value.clone() });
+            batch.push_write(Write::Delete { key: row.key.clone() });
         }
-        // A member that was removed by others meanwhile: the next look removes the rest.
-        let _ = node.cluster.store.commit(batch).await;
-    });
+    }
+    let removed = batch.writes().len();
+    // A member that was removed by others meanwhile: the next round removes the rest.
+    if removed > 0 && store.commit(batch).await.is_ok() {
+        node.cluster.counts.swept.add_members(removed);
+    }
+    Ok(page.next().cloned())
 }
-
-/// What stands in a member's row: its form.
-const MEMBER: Bytes = Bytes::from_static(&[1]);

@@ -12,7 +12,7 @@ use throughline_cluster::{Class, RecordId};
 use throughline_link::Instant;
 use throughline_queue::{Inbox, NameKind, Nonempty, SweepCursor, sweep};
 
-use super::{meet, poke::poke_here};
+use super::{group::tidy_groups, meet, poke::poke_here};
 use crate::{
     node::Shared,
     queues::{Inboxes, record_of, trim_dead_letters},
@@ -34,6 +34,9 @@ const WAKES_MAX: usize = 256;
 /// Rows that one step of the sweep looks at. It costs a scan, which players' commits wait for.
 const SWEEP_ROWS_MAX: usize = 1024;
 
+/// Rows of members of groups that one step looks at: each may be a read.
+const MEMBERS_MAX: usize = 256;
+
 /// What decides whose turn it is to sweep.
 const SWEEP: &[u8] = b"expired messages";
 
@@ -49,6 +52,7 @@ pub(super) struct QueueLook {
 struct Cursors {
     look: Option<Bytes>,
     sweep: SweepCursor,
+    members: Option<Bytes>,
 }
 
 impl QueueLook {
@@ -68,6 +72,7 @@ impl QueueLook {
             nonempty(&node, &cursors).await;
             meet::look(&node).await;
             expired(&node, &cursors).await;
+            members_that_ended(&node, &cursors).await;
             trim_dead_letters(&node).await;
             running.store(false, Ordering::Release);
         });
@@ -131,5 +136,19 @@ async fn expired(node: &Arc<Shared>, cursors: &Mutex<Cursors>) {
             lock(cursors).sweep = swept.cursor;
         }
         Err(error) => log::debug!("cluster: a sweep of queues did not get on: {error}"),
+    }
+}
+
+/// Removes members of groups that were lost, or whose end said nothing to their groups. One node of
+/// the cluster does so at a time.
+async fn members_that_ended(node: &Arc<Shared>, cursors: &Mutex<Cursors>) {
+    let view = node.cluster.view();
+    if !view.me.is_alive() || !view.is_mine(SWEEP) {
+        return;
+    }
+    let from = lock(cursors).members.clone();
+    match tidy_groups(node, from, MEMBERS_MAX).await {
+        Ok(next) => lock(cursors).members = next,
+        Err(error) => log::debug!("cluster: a look at groups did not get on: {error}"),
     }
 }

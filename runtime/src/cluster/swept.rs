@@ -11,19 +11,23 @@ pub(crate) struct SweptCounts {
     expired: AtomicU64,
     of_the_dead: AtomicU64,
     nodes: AtomicU64,
+    members: AtomicU64,
 }
 
 /// The same, as it is told.
 #[derive(Debug, Serialize)]
 pub(crate) struct SweptStatus {
-    /// Records of ended sessions and VActors removed, with their index rows.
+    /// Records removed with their index rows: what has ended, and parked sessions whose time was
+    /// over and that have no last hook.
     ended: u64,
-    /// Parked sessions ended, since their time was over.
+    /// Parked sessions whose last hook was run, since their time was over.
     expired: u64,
     /// Records of nodes that are gone, parked or ended.
     of_the_dead: u64,
     /// Entries of nodes that are gone, and owned nothing any more, with what was asked of them.
     nodes: u64,
+    /// Members of groups that had ended.
+    members: u64,
 }
 
 impl SweptCounts {
@@ -43,6 +47,10 @@ impl SweptCounts {
         self.nodes.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn add_members(&self, count: usize) {
+        self.members.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     pub(crate) fn status(&self) -> SweptStatus {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         SweptStatus {
@@ -50,6 +58,7 @@ impl SweptCounts {
             expired: read(&self.expired),
             of_the_dead: read(&self.of_the_dead),
             nodes: read(&self.nodes),
+            members: read(&self.members),
         }
     }
 }

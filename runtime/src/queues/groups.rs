@@ -7,9 +7,10 @@
 use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use throughline_link::{Instant, SessionId};
+use bytes::Bytes;
+use throughline_cluster::RecordId;
+use throughline_link::SessionId;
 
 use super::SendReliableError;
 
@@ -18,13 +19,6 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// What the rows of members begin with.
 const MEMBERS: &[u8] = b"xg";
-
-/// How often a node looks for members of a group that are no more: each is a read.
-const TIDY_EVERY: Duration = Duration::from_secs(60);
-
-/// Groups whose last look is remembered, at most: beyond that all are forgotten, and looked at once
-/// more.
-const TIDIED_MAX: usize = 4096;
 
 /// The name of a group.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,11 +53,21 @@ impl fmt::Debug for GroupName {
     }
 }
 
+/// What the rows of all members of all groups begin with.
+pub(crate) const fn all_member_rows() -> Bytes {
+    Bytes::from_static(MEMBERS)
+}
+
+/// Whose row this is.
+pub(crate) fn member_of(row: &[u8]) -> Option<RecordId> {
+    let (length, rest) = row.strip_prefix(MEMBERS)?.split_first()?;
+    RecordId::from_bytes(rest.get(usize::from(*length)..)?)
+}
+
 /// The members of groups that are on this node.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
     members: Mutex<HashMap<GroupName, BTreeSet<SessionId>>>,
-    tidied: Mutex<HashMap<GroupName, Instant>>,
 }
 
 impl Groups {
@@ -88,19 +92,6 @@ impl Groups {
     /// The members on this node.
     pub(crate) fn members(&self, group: &GroupName) -> Vec<SessionId> {
         self.lock().get(group).map(|all| all.iter().copied().collect()).unwrap_or_default()
-    }
-
-    /// Whether it is time to look for members that are no more. Whoever hears yes does so.
-    pub(crate) fn is_due(&self, group: &GroupName, now: Instant) -> bool {
-        let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
-        if tidied.get(group).is_some_and(|last| now < *last + TIDY_EVERY) {
-            return false;
-        }
-        if tidied.len() >= TIDIED_MAX {
-            tidied.clear();
-        }
-        tidied.insert(group.clone(), now);
-        true
     }
 }
 
@@ -128,14 +119,5 @@ mod tests {
         let rows = |name: &str| GroupName::new(name).unwrap().rows();
         assert!(!rows("ab").starts_with(&rows("a")));
         assert!(GroupName::new("").is_err() && GroupName::new(&"x".repeat(65)).is_err());
-    }
-
-    #[test]
-    fn members_that_are_no_more_are_looked_for_now_and_then() {
-        let (groups, chat) = (Groups::default(), GroupName::new("chat").unwrap());
-        let at = |s: u64| Instant::from_micros(s * 1_000_000);
-        assert!(groups.is_due(&chat, at(100)));
-        assert!(!groups.is_due(&chat, at(159)));
-        assert!(groups.is_due(&chat, at(160)));
     }
 }

@@ -100,11 +100,7 @@ pub(crate) async fn members(
         return Err(SendReliableError::TooMuch { messages, bytes });
     }
     let ids = page.entries().iter().filter_map(|row| RecordId::from_bytes(&row.key[skip..]));
-    let members: Vec<_> = ids.collect();
-    if node.queues.groups.is_due(group, node.clock.now()) {
-        cluster::tidy_group(node, group.clone(), members.clone());
-    }
-    Ok(members)
+    Ok(ids.collect())
 }
 
 /// Whether so many bytes may go to each of these queues.

@@ -177,9 +177,10 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     progress.finish_and_clear();
     let (produced, counts) = sides.settle().await?;
     let store = sides.store.counts().await?;
-    options.plot.draw(&measured.tables, "load queue: what the tables of the store take")?;
     let report = report(options, &mut measured, &produced, &counts, &store);
-    report.finish(&options.common).map_err(Error::io("printing the report"))
+    let printed = report.finish(&options.common).map_err(Error::io("printing the report"))?;
+    options.plot.draw(&measured.tables, "load queue: what the tables of the store take")?;
+    Ok(printed)
 }
 
 fn report(

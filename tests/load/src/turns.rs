@@ -163,9 +163,10 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     progress.finish_and_clear();
     let totals: Totals = sides.clients.ask(&Question::Report, SLICE).await?;
     let store = sides.store.counts().await?;
-    options.plot.draw(&measured.tables, "load turns: what the tables of the store take")?;
     let report = report(options, &mut measured, &totals, &store);
-    report.finish(&options.common).map_err(Error::io("printing the report"))
+    let printed = report.finish(&options.common).map_err(Error::io("printing the report"))?;
+    options.plot.draw(&measured.tables, "load turns: what the tables of the store take")?;
+    Ok(printed)
 }
 
 fn report(

@@ -319,6 +319,36 @@ impl Read<Begun> for Vault {
     }
 }
 
+/// Two of its messages have one name.
+pub(crate) struct Twofold;
+
+messages! { Twofold { "where" => read Where, "where" => read Begun } }
+
+impl VActor for Twofold {
+    const KIND: &'static str = "twofold";
+    type State = ();
+
+    fn new(_: &str, (): ()) -> Self {
+        Self
+    }
+
+    fn state(&self) -> &() {
+        &()
+    }
+}
+
+impl Read<Where> for Twofold {
+    async fn read(&self, _: Where, ctx: &ReadContext) -> Result<u32, HandlerError> {
+        Ok(ctx.node())
+    }
+}
+
+impl Read<Begun> for Twofold {
+    async fn read(&self, _: Begun, _: &ReadContext) -> Result<Vec<String>, HandlerError> {
+        Ok(Vec::new())
+    }
+}
+
 /// One that is where its key says.
 pub(crate) struct Homed;
 

@@ -14,7 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::text;
 use crate::hosts::HostConfig;
-use crate::limits::OPEN_DEADLINE;
+use crate::limits::{CONNECT_TIMEOUT, OPEN_DEADLINE, OPEN_STATEMENT};
 use crate::statements::Statements;
 use crate::{OpenError, Options, schema, tls};
 
@@ -31,7 +31,6 @@ pub(crate) enum Purpose {
 }
 
 /// A connection whose statements are prepared. Dropping it closes it at once.
-#[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) statements: Statements,
@@ -40,6 +39,31 @@ pub(crate) struct Connection {
     /// Its place among the hosts.
     host: usize,
     link: Link,
+    /// The server waits for its standbys, and for nothing else.
+    settles: AtomicBool,
+    tls: MakeRustlsConnect,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+/// A server never ends the wait for a standby by itself, not for a `statement_timeout` and not for
+/// a client that has gone: it would keep its side of the connection for ever.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !*self.settles.get_mut() {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (token, tls) = (self.client.cancel_token(), self.tls.clone());
+        runtime.spawn(async move {
+            // A server that does not answer has other worries.
+            let _ = timeout(CONNECT_TIMEOUT, token.cancel_query(tls)).await;
+        });
+    }
 }
 
 /// The socket, which goes with it.
@@ -80,9 +104,14 @@ impl Connection {
     ///
     /// A server that was killed shows, once it runs again, commits whose standbys never had them;
     /// one that stood still while another replaced it shows what was true before.
+    ///
+    /// It waits as long as it takes. Whoever gives it up drops the connection.
     pub(crate) async fn settle(&self) -> Result<(), OpenError> {
         self.take_warning();
-        self.client.execute(&self.statements.settle, &[]).await?;
+        self.settles.store(true, Ordering::Release);
+        let settled = self.client.execute(&self.statements.settle, &[]).await;
+        self.settles.store(false, Ordering::Release);
+        settled?;
         if self.take_warning() {
             let reason = "no standby has what it commits".to_owned();
             return Err(OpenError::NoStandby { reason });
@@ -169,8 +198,11 @@ impl Connector {
         let old = than.timeline().await.ok()?;
         for index in self.in_turn().filter(|index| *index != than.host) {
             let Ok(connection) = self.open_at(index, Purpose::Watch).await else { continue };
-            let is_newer = connection.timeline().await.is_ok_and(|timeline| timeline > old);
-            if is_newer && connection.settle().await.is_ok() {
+            let is_primary = async {
+                let is_newer = connection.timeline().await.is_ok_and(|timeline| timeline > old);
+                is_newer && connection.settle().await.is_ok()
+            };
+            if timeout(OPEN_STATEMENT, is_primary).await == Ok(true) {
                 self.first.store(index, Ordering::Relaxed);
                 return Some(connection);
             }
@@ -207,9 +239,12 @@ impl Connector {
         );
         let server = server.await?.try_get(0)?;
         let statements = Statements::prepare(&client).await?;
-        let connection = Connection { client, statements, server, host, link };
+        let (settles, tls) = (AtomicBool::new(false), self.tls.clone());
+        let connection = Connection { client, statements, server, host, link, settles, tls };
         if purpose != Purpose::Watch {
-            connection.settle().await?;
+            let settled = timeout(OPEN_STATEMENT, connection.settle()).await;
+            let reason = "no standby has what it commits".to_owned();
+            settled.map_err(|_| OpenError::NoStandby { reason })??;
         }
         let statement_timeout = match purpose {
             Purpose::Write => Some(0),

@@ -42,9 +42,10 @@ impl fmt::Display for Health {
             Self::Working => f.write_str("the server works"),
             Self::AwaitsStandby { names, connected, waiting } => write!(
                 f,
-                "{waiting} commits wait for a synchronous standby: synchronous_standby_names is \
-                 \"{names}\", and {connected} standbys are connected; bring them back, or take the \
-                 lost ones out of that setting"
+                "{waiting} commits and reads wait for a synchronous standby: \
+                 synchronous_standby_names is \"{names}\", and {connected} standbys are connected; \
+                 bring them back, or, if no other server was promoted, take the lost ones out of \
+                 that setting"
             ),
             Self::Away { reason } => f.write_str(reason),
         }

@@ -41,7 +41,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the statements may take that verify and prepare a new connection: each of them
 /// [`OPEN_STATEMENT`] at most, and they are sent a few at a time.
 pub const OPEN_DEADLINE: Duration = Duration::from_secs(8);
-/// Longest statement while a connection opens. Ends the wait for a standby that is lost, which the
+/// Longest statement while a connection opens, and longest wait then for a standby, which the
 /// server itself would never end.
 pub const OPEN_STATEMENT: Duration = Duration::from_secs(2);
 /// Longest statement of a migration, and longest wait for another process that migrates: a large

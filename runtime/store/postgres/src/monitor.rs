@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::connection::{Connection, Connector, Purpose};
-use crate::limits::{HEALTH_DEADLINE, HEALTH_EVERY, OUTCOMES_KEPT, STANDBY_PATIENCE, SWEEP_EVERY};
+use crate::limits::{
+    HEALTH_DEADLINE, HEALTH_EVERY, OPEN_DEADLINE, OUTCOMES_KEPT, STANDBY_PATIENCE, SWEEP_EVERY,
+};
 use crate::shared::Shared;
 use crate::{Health, OpenError};
 
@@ -17,8 +19,14 @@ const LOOK: &str = "
         current_setting('synchronous_standby_names'),
         (select count(*) from pg_stat_replication)";
 
-const SWEEP: &str = "
-    delete from throughline.outcome where at < now() - make_interval(secs => $1)";
+/// What it deletes need be on no standby: a server never ends the wait for one.
+fn sweep_old() -> String {
+    let kept = OUTCOMES_KEPT.as_secs();
+    format!(
+        "begin; set local synchronous_commit = local;
+         delete from throughline.outcome where at < now() - make_interval(secs => {kept}); commit"
+    )
+}
 
 /// Looks at the server until the store ends.
 pub(crate) async fn run(shared: Arc<Shared>, connector: Connector) {
@@ -52,12 +60,12 @@ pub(crate) async fn run(shared: Arc<Shared>, connector: Connector) {
             has_changed
         };
         shared.health.send_if_modified(change);
-        if let Some(connection) = connection.as_ref().filter(|_| swept.elapsed() >= SWEEP_EVERY) {
+        if let Some(open) = connection.as_ref().filter(|_| swept.elapsed() >= SWEEP_EVERY) {
             swept = Instant::now();
-            let kept = OUTCOMES_KEPT.as_secs_f64();
-            // Ended by the server if it waits for a standby; what it deletes is gone all the same.
-            if let Err(error) = connection.client.execute(SWEEP, &[&kept]).await {
-                log::debug!("old outcomes are not swept: {error}");
+            let deleted = timeout(OPEN_DEADLINE, open.client.batch_execute(&sweep_old())).await;
+            if !matches!(deleted, Ok(Ok(()))) {
+                log::debug!("old outcomes are not swept: {deleted:?}");
+                connection = None;
             }
         }
         sleep(HEALTH_EVERY).await;

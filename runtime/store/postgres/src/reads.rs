@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{join, join_all};
 use throughline_store::limits::KEY_BYTES_MAX;
 use throughline_store::{GetError, Outage, Page, Scan, ScanError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -18,6 +18,7 @@ use crate::limits::{GETS_MAX, SCANS_MAX};
 use crate::member::Member;
 use crate::plan::{checksum, corruption};
 use crate::shared::Shared;
+use crate::writer::MOVED;
 
 /// A read that waits, with the way back for its answer.
 #[derive(Debug)]
@@ -49,6 +50,18 @@ impl Read {
             Asked::Get(_, answer) => drop(answer.send(Err(GetError::Closed))),
             Asked::Scan(_, answer) => drop(answer.send(Err(ScanError::Closed))),
         }
+    }
+
+    fn answer_value(self, value: Option<Result<Bytes, Bytes>>) {
+        // Scans are asked among themselves.
+        let Asked::Get(_, answer) = self.asked else { return };
+        let value = value.transpose();
+        drop(answer.send(value.map_err(|key| GetError::Corrupt(corruption(&key)))));
+    }
+
+    fn answer_page(self, page: Result<Page, Bytes>) {
+        let Asked::Scan(_, answer) = self.asked else { return };
+        drop(answer.send(page.map_err(|key| ScanError::Corrupt(corruption(&key)))));
     }
 
     fn is_scan(&self) -> bool {
@@ -115,93 +128,95 @@ pub(crate) async fn run(shared: Arc<Shared>, mut member: Member) {
         // Another may go on with what is left.
         shared.reads_wait.notify_one();
         let deadline = first.deadline;
-        let answered = timeout_at(deadline, answer(connection, member.moved(), reads)).await;
-        match answered {
-            Ok(Ok(())) => {}
-            Ok(Err((reads, reason))) => {
+        let asked = timeout_at(deadline, ask(connection, member.moved(), &reads)).await;
+        let is_late = asked.is_err();
+        let late = || "a read was not answered in time".to_owned();
+        match asked.unwrap_or_else(|_| Err(late())) {
+            Ok(found) => found.answer_all(reads),
+            Err(reason) => {
                 log::debug!("a read is asked again: {reason}");
+                let outage = shared.outage(&reason);
                 member.disconnect(reason);
-                shared.reads().put_back(reads);
+                let (late, others): (Vec<_>, Vec<_>) =
+                    reads.into_iter().partition(|read| is_late && read.deadline <= deadline);
+                late.into_iter().for_each(|read| read.fail(&outage));
+                shared.reads().put_back(others);
             }
-            // The reads went with the future, which answers them: their callers see it end.
-            Err(_) => member.disconnect("a read was not answered in time".to_owned()),
         }
     }
 }
 
-/// Answers these reads; or gives them back, if the connection broke, or does not lead to the
-/// primary any more.
-async fn answer(
+/// What these reads find; or why they are to be asked again: the connection broke, or does not lead
+/// to the primary any more.
+async fn ask(
     connection: &Connection,
     moved: impl Future<Output = ()>,
-    reads: Vec<Read>,
-) -> Result<(), (Vec<Read>, String)> {
+    reads: &[Read],
+) -> Result<Found, String> {
     // Sent together: the answer to both comes in one round trip.
-    let work = join(find(connection, &reads), connection.settle());
-    let (outcome, settled) = tokio::select! {
+    let work = join(find(connection, reads), connection.settle());
+    let (found, settled) = tokio::select! {
         outcomes = work => outcomes,
-        () = moved => return Err((reads, "the primary has moved".to_owned())),
+        () = moved => return Err(MOVED.to_owned()),
     };
-    match outcome {
-        Ok(found) => {
-            if let Err(error) = settled {
-                return Err((reads, error.to_string()));
-            }
-            reads.into_iter().enumerate().for_each(|(index, read)| found.answer(index, read));
-            Ok(())
-        }
-        Err(error) if is_fatal(&error) && connection.is_closed() => Err((reads, text(&error))),
-        Err(error) => {
-            reads.into_iter().for_each(|read| fail(read, &error));
-            Ok(())
-        }
+    if let Some(error) = found.error().filter(|error| is_fatal(error) && connection.is_closed()) {
+        return Err(text(error));
     }
+    settled.map_err(|error| error.to_string())?;
+    Ok(found)
 }
 
-/// What a query found.
+/// The values by the place of their reads, those of damaged entries as their keys.
+type Values = HashMap<usize, Result<Bytes, Bytes>>;
+
+/// What queries found.
 enum Found {
-    /// By the place of the read.
-    Values(HashMap<usize, Result<Bytes, Bytes>>),
-    Pages(Vec<Result<Page, Bytes>>),
+    Values(Result<Values, Error>),
+    /// Each a page, or the key of a damaged entry.
+    Pages(Vec<Result<Result<Page, Bytes>, Error>>),
 }
 
 impl Found {
-    fn answer(&self, index: usize, read: Read) {
-        match (self, read.asked) {
-            (Self::Values(values), Asked::Get(_, answer)) => {
-                let value = match values.get(&index) {
-                    None => Ok(None),
-                    Some(Ok(value)) => Ok(Some(value.clone())),
-                    Some(Err(key)) => Err(GetError::Corrupt(corruption(key))),
-                };
-                drop(answer.send(value));
+    fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Values(values) => values.as_ref().err(),
+            Self::Pages(pages) => pages.iter().find_map(|page| page.as_ref().err()),
+        }
+    }
+
+    /// Answers the reads that were asked.
+    fn answer_all(self, reads: Vec<Read>) {
+        match self {
+            Self::Values(Err(error)) => reads.into_iter().for_each(|read| fail(read, &error)),
+            Self::Values(Ok(mut values)) => {
+                for (index, read) in reads.into_iter().enumerate() {
+                    read.answer_value(values.remove(&index));
+                }
             }
-            (Self::Pages(pages), Asked::Scan(_, answer)) => {
-                let Some(page) = pages.get(index).cloned() else { return };
-                drop(answer.send(page.map_err(|key| ScanError::Corrupt(corruption(&key)))));
+            Self::Pages(pages) => {
+                for (read, page) in reads.into_iter().zip(pages) {
+                    match page {
+                        Ok(page) => read.answer_page(page),
+                        Err(error) => fail(read, &error),
+                    }
+                }
             }
-            // Scans are asked among themselves.
-            (Self::Values(_), Asked::Scan(..)) | (Self::Pages(_), Asked::Get(..)) => {}
         }
     }
 }
 
-async fn find(connection: &Connection, reads: &[Read]) -> Result<Found, Error> {
+async fn find(connection: &Connection, reads: &[Read]) -> Found {
+    if !reads.first().is_some_and(Read::is_scan) {
+        return Found::Values(gets(connection, reads).await);
+    }
     let pages = reads.iter().filter_map(|read| match &read.asked {
         Asked::Scan(scan, _) => Some(page(connection, scan)),
         Asked::Get(..) => None,
     });
-    let pages = try_join_all(pages);
-    match reads.first().is_some_and(Read::is_scan) {
-        true => pages.await.map(Found::Pages),
-        false => gets(connection, reads).await.map(Found::Values),
-    }
+    Found::Pages(join_all(pages).await)
 }
 
-async fn gets(
-    connection: &Connection,
-    reads: &[Read],
-) -> Result<HashMap<usize, Result<Bytes, Bytes>>, Error> {
+async fn gets(connection: &Connection, reads: &[Read]) -> Result<Values, Error> {
     let key = |read: &Read| match &read.asked {
         Asked::Get(key, _) => key.clone(),
         Asked::Scan(..) => Bytes::new(),

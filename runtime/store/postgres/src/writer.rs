@@ -17,6 +17,9 @@ use crate::shared::Shared;
 use crate::stats::add;
 use crate::transaction::{self, Done, Failure};
 
+/// Why a connection is given up that works.
+pub(crate) const MOVED: &str = "the primary has moved";
+
 type Outcomes = Vec<Result<(), CommitError>>;
 
 /// Commits groups until the store closes.
@@ -158,7 +161,7 @@ async fn commit(
 
 /// Another server is the primary now: what became of a transaction on the old one is not known.
 fn moved() -> Failure {
-    Failure::Lost { done: None, reason: "the primary has moved".to_owned() }
+    Failure::Lost { done: None, reason: MOVED.to_owned() }
 }
 
 /// One of them met damage: the others are not its concern.
@@ -195,7 +198,11 @@ fn outcomes(shared: &Shared, batches: &[Batch], done: Done) -> Outcomes {
 async fn resolve(shared: &Shared, member: &mut Member, id: i64, deadline: Instant) -> Option<bool> {
     while member.connect_by(Purpose::Write, deadline).await {
         let Some(connection) = member.connection() else { continue };
-        match ask(connection, id).await {
+        let asked = tokio::select! {
+            asked = ask(connection, id) => asked,
+            () = member.moved() => Err(OpenError::Failed { reason: MOVED.to_owned() }),
+        };
+        match asked {
             Ok(has_landed) => {
                 add(&shared.counters.resolved, 1);
                 return Some(has_landed);

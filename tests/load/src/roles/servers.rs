@@ -152,7 +152,9 @@ impl Servers {
         let query = "select coalesce(sum(pg_total_relation_size(oid)), 0) from pg_class
             where relnamespace = to_regnamespace('throughline') and relkind = 'r'";
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(all[self.primary].sql(DATABASE, query)?.trim().parse().unwrap_or(0))
+        let output = all[self.primary].sql(DATABASE, query)?;
+        let bytes = output.trim().parse();
+        bytes.map_err(|_| ServerError::Failed { program: "psql".to_owned(), output })
     }
 
     /// The transactions of the primary since it was started.
