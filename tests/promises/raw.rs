@@ -20,6 +20,7 @@ pub(crate) enum Seen {
         retry_after_ms: u32,
         text: String,
         game_code: Option<u16>,
+        addresses: Vec<String>,
     },
     Data {
         seq: u64,
@@ -310,6 +311,7 @@ fn seen(frame: &Frame<'_>) -> Seen {
             retry_after_ms: refused.retry_after_ms,
             text: refused.text.to_owned(),
             game_code: refused.game_code(),
+            addresses: refused.elsewhere().map(str::to_owned).collect(),
         },
         Frame::Data(data) => {
             Seen::Data { seq: data.seq, ack: data.ack, payload: data.payload.to_owned() }

@@ -54,7 +54,8 @@ pub(crate) enum Command {
     /// A store: on disk, where nobody has it open, or in PostgreSQL.
     #[command(subcommand)]
     Store(StoreCommand),
-    /// The queues in a store on disk that nobody has open. Nothing is taken out.
+    /// The queues in a store: on disk, where nobody has it open, or in PostgreSQL, also while nodes
+    /// use it. Nothing is taken out.
     #[command(subcommand)]
     Queue(QueueCommand),
 }
@@ -243,9 +244,8 @@ pub(crate) enum StoreCommand {
 pub(crate) enum QueueCommand {
     /// The queues that are not empty, with how much they hold and how old the oldest message is.
     List {
-        /// The store's directory.
-        #[arg(long, value_name = "PATH")]
-        store: PathBuf,
+        #[command(flatten)]
+        store: QueueStore,
         /// Queues, at most.
         #[arg(long, value_name = "N", default_value_t = 1_000)]
         #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -272,9 +272,19 @@ pub(crate) struct QueueArgument {
     /// The queue: session:ID, key:KEY, vactor:KIND/KEY, name:NAME or dead-letters.
     #[arg(value_name = "NAME", value_parser = crate::queue_name::parse)]
     pub(crate) name: QueueName,
-    /// The store's directory.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) store: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: QueueStore,
+}
+
+// Where queues are. No text of the documentation: clap would show it as the command's.
+#[derive(Debug, Args)]
+pub(crate) struct QueueStore {
+    /// The store's directory (PATH or sled:PATH), or a database of PostgreSQL
+    /// ("postgres:host=a,b dbname=game user=game", or a URL, postgres://..).
+    #[arg(long = "store", value_name = "STORE")]
+    pub(crate) address: Address,
+    #[command(flatten)]
+    pub(crate) access: Access,
 }
 
 fn address(text: &str) -> Result<String, String> {

@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     nodes::{self, Nodes},
     output::{self, Table},
+    place::Place,
     queue::{age, with_store},
     queue_name::shown,
 };
@@ -95,25 +96,26 @@ impl Letter {
 /// Does it in a store that nobody has open.
 pub(crate) fn in_store(command: DeadLettersCommand, is_json: bool) -> Result<Ending, Error> {
     let Some(path) = command.store().cloned() else { return Ok(Ending::NotWell) };
+    let place = Place::Sled(path);
     match command {
         DeadLettersCommand::List { after, limit, .. } => {
-            let listed = with_store(path, async move |store| {
+            let listed = with_store(place, async move |store| {
                 list(store, after.as_deref(), limit as usize).await
             })?;
             print_list(&listed, is_json)
         }
         DeadLettersCommand::Show { id, .. } => {
-            let letter = with_store(path, async move |store| {
+            let letter = with_store(place, async move |store| {
                 Ok(Letter::of(&DeadLetters::find(store, &id).await?))
             })?;
             print_letter(&letter, &json!(letter), is_json)
         }
         DeadLettersCommand::Retry { which, .. } => {
-            let done = with_store(path, async move |store| deal(store, which, Deed::Retry).await)?;
+            let done = with_store(place, async move |store| deal(store, which, Deed::Retry).await)?;
             print_done(Deed::Retry, done, is_json)
         }
         DeadLettersCommand::Drop { which, .. } => {
-            let done = with_store(path, async move |store| deal(store, which, Deed::Drop).await)?;
+            let done = with_store(place, async move |store| deal(store, which, Deed::Drop).await)?;
             print_done(Deed::Drop, done, is_json)
         }
     }?;

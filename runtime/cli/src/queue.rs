@@ -1,16 +1,15 @@
-//! The commands for the queues in a store on disk.
+//! The commands for the queues in a store.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanDuration};
 use serde_json::{Value, json};
 use throughline_queue::{Clock, Inbox, Length, Message, QueueName};
 use throughline_store::Store;
-use throughline_store_sled::{SledOptions, SledStore};
 
-use crate::arguments::{QueueArgument, QueueCommand};
+use crate::arguments::{QueueArgument, QueueCommand, QueueStore};
 use crate::output::{self, Table};
+use crate::place::{Place, block_on};
 use crate::{Ending, error::Error, queue_name::shown, spinner};
 
 /// Of a payload so many bytes are shown in a table; JSON has all of it.
@@ -21,17 +20,19 @@ const PAGE: usize = 256;
 pub(crate) fn run(command: QueueCommand, is_json: bool) -> Result<Ending, Error> {
     match command {
         QueueCommand::List { store, limit } => {
-            let found = with_store(store, async move |store| list(store, limit as usize).await)?;
+            let place = find(store)?;
+            let found = with_store(place, async move |store| list(store, limit as usize).await)?;
             print_list(&found, is_json)
         }
         QueueCommand::Length { queue: QueueArgument { name, store } } => {
-            let named = name.clone();
-            let length = with_store(store, async move |store| measure(store, &named).await)?;
+            let (place, named) = (find(store)?, name.clone());
+            let length = with_store(place, async move |store| measure(store, &named).await)?;
             print_length(&name, &length, is_json)
         }
         QueueCommand::Peek { queue: QueueArgument { name, store }, limit } => {
+            let place = find(store)?;
             let found =
-                with_store(store, async move |store| peek(store, &name, limit as usize).await)?;
+                with_store(place, async move |store| peek(store, &name, limit as usize).await)?;
             print_messages(&found, is_json)
         }
     }?;
@@ -40,20 +41,22 @@ pub(crate) fn run(command: QueueCommand, is_json: bool) -> Result<Ending, Error>
 
 /// Opens the store for a while, beside a sign of life: a large one takes its time.
 pub(crate) fn with_store<T: Send + 'static>(
-    path: PathBuf,
-    work: impl AsyncFnOnce(&SledStore) -> Result<T, Error> + Send + 'static,
+    place: Place,
+    work: impl AsyncFnOnce(&dyn Store) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let what = format!("reading {}", Path::display(&path));
+    let what = format!("reading {place}");
     spinner::beside(&what, move || {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().build().map_err(Error::System)?;
-        runtime.block_on(async {
-            let store = SledOptions::new(path).existing().open()?;
-            let found = work(&store).await;
+        block_on(async {
+            let store = place.open().await?;
+            let found = work(&*store).await;
             store.close().await?;
             found
         })
     })?
+}
+
+fn find(QueueStore { address, access }: QueueStore) -> Result<Place, Error> {
+    Place::find(address, &access)
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +65,7 @@ struct Listed {
     more: bool,
 }
 
-async fn list(store: &SledStore, limit: usize) -> Result<Listed, Error> {
+async fn list(store: &dyn Store, limit: usize) -> Result<Listed, Error> {
     let (mut listed, mut from) = (Listed::default(), None);
     loop {
         let page = Inbox::nonempty(store, from, PAGE).await?;
@@ -85,7 +88,7 @@ async fn list(store: &SledStore, limit: usize) -> Result<Listed, Error> {
 }
 
 /// All of a queue: nobody waits for this process.
-async fn measure(store: &SledStore, name: &QueueName) -> Result<Length, Error> {
+async fn measure(store: &dyn Store, name: &QueueName) -> Result<Length, Error> {
     let now_ms = Clock::system().now_ms();
     Ok(Inbox::measure(store, name, now_ms, u64::MAX, u64::MAX).await?)
 }
@@ -96,7 +99,7 @@ struct Peeked {
     more: bool,
 }
 
-async fn peek(store: &SledStore, name: &QueueName, limit: usize) -> Result<Peeked, Error> {
+async fn peek(store: &dyn Store, name: &QueueName, limit: usize) -> Result<Peeked, Error> {
     let now_ms = Clock::system().now_ms();
     let (mut peeked, mut after) = (Peeked::default(), None);
     loop {

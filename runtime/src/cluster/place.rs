@@ -55,8 +55,18 @@ pub(crate) async fn place(
     let request = cluster.next_request();
     let mut placement = Placement::new(own, id.clone(), resume.attempt, request, node.clock.now());
     let asked = Box::pin(pending());
-    let mut driver =
-        Driver { node, resume, host, id, request, key: None, asked, refused: false, reads: 0 };
+    let mut driver = Driver {
+        node,
+        resume,
+        host,
+        id,
+        request,
+        header: None,
+        key: None,
+        asked,
+        refused: false,
+        reads: 0,
+    };
     loop {
         while let Some(action) = placement.poll_action() {
             match action {
@@ -99,6 +109,8 @@ struct Driver<'a> {
     host: Host,
     id: RecordId,
     request: u64,
+    /// The record's head, as last read.
+    header: Option<Header>,
     /// The session's key, as last read.
     key: Option<String>,
     asked: BoxFuture<'static, Option<Reply>>,
@@ -134,6 +146,7 @@ impl Driver<'_> {
                 let header = read.as_ref().and_then(|read| read.header.as_ref());
                 let key = header.and_then(|header| header.key.as_ref());
                 self.key = key.map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+                self.header = header.cloned();
                 placement.handle_read(read, self.node.clock.now());
             }
             PlacementAction::Prove(identity) => {
@@ -183,7 +196,10 @@ impl Driver<'_> {
             return Ok(Found::Over(CloseCode::from_number(number), last));
         }
         if let No::GoElsewhere(addresses) = no {
-            return Err(elsewhere(addresses, self.node.cluster.has_others()));
+            // Of a record that was read, to those who can have it.
+            let cluster = &self.node.cluster;
+            let read = self.header.as_ref().map(|header| cluster.others(Some(header)));
+            return Err(elsewhere(read.unwrap_or(addresses), cluster.has_others()));
         }
         Err(said(no))
     }

@@ -135,6 +135,32 @@ async fn a_node_never_gets_a_version_that_it_cannot_read() {
 }
 
 #[tokio::test]
+async fn a_client_is_sent_to_none_but_those_that_read_its_session() {
+    let kinds = |number, config| match number {
+        3 => of::<3>(number, config),
+        _ => of::<1>(number, config),
+    };
+    let mut cluster = Plan::new(4).kinds(kinds).advertised().start().await;
+    let (mut wire, seat) = Wire::session(cluster.node(3).link_addresses()[0], "nomad", "ann").await;
+    wire.ask(1, 0, &()).await;
+    assert_eq!(wire.answer::<(u64, Vec<String>)>().await, (1, vec![]));
+    let readers = vec![cluster.at(3)];
+    for (attempt, is_parked) in [(1, false), (2, true)] {
+        if is_parked {
+            assert!(cluster.stop(3).await.is_clean());
+            cluster.start_with(3, kinds).await;
+        }
+        let mut other = Wire::tcp(cluster.node(1).link_addresses()[0]).await;
+        other.write(&seat.resume(attempt, 1, 0)).await;
+        let sent = other.find(|seen| match seen {
+            Seen::Refused { code, addresses, .. } => Some((*code, addresses.clone())),
+            _ => None,
+        });
+        assert_eq!(sent.await, (CloseCode::GoElsewhere.number(), readers.clone()));
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_is_sent_elsewhere_finds_the_node_that_reads_its_session() {
     let mut cluster = Plan::new(2).kinds(mixed::<1, 3>).advertised().start().await;
     let mut ann = join(&cluster, 2).await;

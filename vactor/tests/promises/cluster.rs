@@ -349,6 +349,45 @@ fn p9_beyond_the_active_ones_of_a_kind_the_least_recently_used_are_swapped_out()
     assert_eq!(node.vactor_count(), 8);
     cluster.advance(Duration::from_secs(120));
     assert_eq!(node.vactor_count(), 0, "nobody asks any more");
+    // Eight are in memory; the first of them is used again, and two more come.
+    for key in (100..108).chain([100]).chain(108..110) {
+        assert!(ask(key).is_ok());
+        cluster.advance(Duration::from_millis(100));
+    }
+    cluster.advance(Duration::from_secs(1));
+    let begun = |key: i64| {
+        let node = node.clone();
+        let begun = async move { node.ask(&Rare::at(key.to_string()), Begun {}).await };
+        cluster.run(begun).unwrap().len()
+    };
+    assert_eq!((begun(100), begun(103), begun(107)), (1, 1, 1), "used later than those that went");
+    assert_eq!((begun(101), begun(102)), (2, 2), "used least recently: they begin again");
+}
+
+#[test]
+fn what_becomes_of_ticks_that_nobody_was_there_for_is_as_was_said() {
+    let cluster = cluster(1);
+    let node = cluster.node(0);
+    let set = async move {
+        for missed in ["one", "all", "skip"] {
+            let every = Every { after_ms: 10_000, missed: missed.to_owned() };
+            node.ask(&Counter::at(missed), every).await.unwrap();
+        }
+    };
+    cluster.run(set);
+    cluster.advance(Duration::from_secs(4));
+    assert!(cluster.drain(0).is_clean());
+    // Six ticks come and go.
+    cluster.advance(Duration::from_secs(60));
+    cluster.start(0);
+    let ticks = |key: &'static str| {
+        let node = cluster.node(0);
+        cluster.run(async move { node.ask(&Counter::at(key), Reminded {}).await }).unwrap().len()
+    };
+    cluster.advance(Duration::from_secs(2));
+    assert_eq!((ticks("one"), ticks("all"), ticks("skip")), (1, 6, 0));
+    cluster.advance(Duration::from_secs(10));
+    assert_eq!((ticks("one"), ticks("all"), ticks("skip")), (2, 7, 1));
 }
 
 fn reminded(cluster: &TestCluster, n: usize, key: &'static str) -> Vec<String> {

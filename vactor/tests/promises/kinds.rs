@@ -50,6 +50,7 @@ message!(AskPeek { key: String } -> Result<i64, String>);
 message!(Peek {} -> i64);
 message!(Slow { ms: u64 } -> ());
 message!(Remind { after_ms: u64 } -> ());
+message!(Every { after_ms: u64, missed: String } -> ());
 message!(Reminded {} -> Vec<String>);
 message!(Begun {} -> Vec<String>);
 message!(Leave {} -> ());
@@ -66,6 +67,7 @@ messages! { Counter {
     "peek" => reentrant Peek,
     "slow" => Slow,
     "remind" => Remind,
+    "every" => Every,
     "reminded" => read Reminded,
     "begun" => read Begun,
     "leave" => Leave,
@@ -161,6 +163,18 @@ impl Handle<Slow> for Counter {
 impl Handle<Remind> for Counter {
     async fn handle(&mut self, r: Remind, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
         ctx.remind("turn", Duration::from_millis(r.after_ms));
+        Ok(())
+    }
+}
+
+impl Handle<Every> for Counter {
+    async fn handle(&mut self, r: Every, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
+        let missed = match r.missed.as_str() {
+            "one" => CatchUp::One,
+            "all" => CatchUp::All,
+            _ => CatchUp::Skip,
+        };
+        ctx.remind_every("tick", Duration::from_millis(r.after_ms), missed);
         Ok(())
     }
 }
@@ -408,7 +422,7 @@ pub(crate) struct Rare {
     sum: Sum,
 }
 
-messages! { Rare { "add" => Add } }
+messages! { Rare { "add" => Add, "begun" => read Begun } }
 
 impl VActor for Rare {
     const KIND: &'static str = "rare";
@@ -422,6 +436,17 @@ impl VActor for Rare {
 
     fn state(&self) -> &Sum {
         &self.sum
+    }
+
+    async fn activated(&mut self, why: Activation, _: &mut Context<Self>) -> Outcome {
+        self.sum.begun.push(format!("{why:?}"));
+        Ok(())
+    }
+}
+
+impl Read<Begun> for Rare {
+    async fn read(&self, _: Begun, _: &ReadContext) -> Result<Vec<String>, HandlerError> {
+        Ok(self.sum.begun.clone())
     }
 }
 

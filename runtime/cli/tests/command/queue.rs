@@ -1,4 +1,4 @@
-//! `throughline queue` on stores on disk.
+//! `throughline queue` on stores on disk, and on a database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +8,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use throughline_queue::{Queue, QueueName, QueueOptions};
 use throughline_store::Store;
+use throughline_store_postgres::testing::Server;
+use throughline_store_postgres::{Options, PostgresStore};
 use throughline_store_sled::SledStore;
 
 use crate::{fails, succeeds};
@@ -75,6 +77,26 @@ fn a_peek_shows_messages_and_takes_none() {
     assert!(length.contains("1 messages, 9 B, the oldest"), "{length}");
     let none = succeeds(&["queue", "length", "vactor:match/m1", "--store", &path]);
     assert!(none.contains("vactor:match/m1: 0 messages"), "{none}");
+}
+
+#[test]
+fn the_queues_of_a_database_are_shown_while_nodes_use_it() {
+    let server = Server::start().unwrap();
+    let address = format!("postgres:{}", server.address("postgres"));
+    let options = Options::of_address(&address, "throughline").unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store: Arc<dyn Store> = Arc::new(runtime.block_on(PostgresStore::open(options)).unwrap());
+    runtime.block_on(async {
+        let queue = Queue::open(store.clone(), "test", QueueOptions::default()).await.unwrap();
+        queue.enqueue(&QueueName::key("ann").unwrap(), "hello", LONG).await.unwrap();
+    });
+    let listed = succeeds(&["queue", "list", "--store", &address]);
+    assert!(listed.contains("key:ann"), "{listed}");
+    let peeked = succeeds(&["queue", "peek", "key:ann", "--store", &address]);
+    assert!(peeked.contains("hello"), "{peeked}");
+    let length = succeeds(&["queue", "length", "key:ann", "--store", &address]);
+    assert!(length.contains("1 messages, 5 B, the oldest"), "{length}");
+    runtime.block_on(store.close()).unwrap();
 }
 
 #[test]
