@@ -6,13 +6,15 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use throughline_canary::canary;
 use throughline_cluster::{
-    Entries, FinalVersions, LeaseConfig, Member, MemberAction, Membership, NodeInfo, Outcome, StepName,
+    Entries, FinalVersions, LeaseConfig, Member, MemberAction, Membership, NodeInfo, Outcome,
+    StepName,
 };
 use throughline_link::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Cluster, Stage, View, adrift, look, message, message::Tell, random_number, rows, serve, sweep, versions,
+    Cluster, Stage, View, adrift, look, message, message::Tell, random_number, rows, serve, sweep,
+    versions,
 };
 use crate::{
     actor::ToSession,

@@ -92,9 +92,8 @@ pub(super) fn note_kinds(node: &Arc<Shared>) {
     let node = Arc::clone(node);
     node.cluster.handle().clone().spawn(async move {
         let view = node.cluster.view();
-        let with = |old: &FinalVersions| {
-            old.with_kinds_of(infos(&view)).unwrap_or_else(|| old.clone())
-        };
+        let with =
+            |old: &FinalVersions| old.with_kinds_of(infos(&view)).unwrap_or_else(|| old.clone());
         if let Err(error) = change(&*node.cluster.store, with).await {
             log::warn!("cluster: the versions of new kinds are not noted yet: {error}");
         }
