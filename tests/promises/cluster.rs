@@ -122,9 +122,14 @@ impl Plan {
     }
 }
 
-/// A port that is free now.
+/// Ports that a node has again after a restart: below those that the system gives to connections,
+/// or one of another test would have it meanwhile.
+const PORTS: std::ops::Range<u16> = 20_000..30_000;
+
+/// A port that is free now, and that nobody is given who does not ask for it.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| fastrand::u16(PORTS)).find(is_free).unwrap()
 }
 
 /// Nodes, by their numbers from 1.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Buf as _;
-use throughline_cluster::{Entry, RecordId, State};
+use throughline_cluster::{Entry, Header, RecordId, State};
 use throughline_link::Instant;
 
 use super::{
@@ -173,8 +173,8 @@ pub(crate) fn start(node: &Arc<Shared>, id: &RecordId) {
 pub(crate) async fn wake(node: &Arc<Shared>, id: &RecordId) {
     let Ok(header) = rows::header(&node.cluster.store, id).await else { return };
     let header = header.filter(|header| !header.state.is_ended());
-    if header.as_ref().is_some_and(|header| header.state != State::Parked) {
-        return;
+    if let Some(header) = header.as_ref().filter(|header| header.state != State::Parked) {
+        return start_at_owner(node, header);
     }
     let version = header.map(|header| header.state_version);
     let Some((kind, _)) = id.vactor_name() else { return };
@@ -182,5 +182,16 @@ pub(crate) async fn wake(node: &Arc<Shared>, id: &RecordId) {
         Some(member) if member == node.cluster.member() => start(node, id),
         Some(member) => tell_start(node, member, id),
         None => {}
+    }
+}
+
+/// It was handed over, and who has it now may not have heard of that: what it was told is lost with
+/// a connection. One that has it in memory takes no notice.
+fn start_at_owner(node: &Arc<Shared>, header: &Header) {
+    let Some(owner) = header.owner.filter(|_| header.state == State::Handed) else { return };
+    if owner == node.cluster.member() {
+        start(node, &header.id);
+    } else {
+        tell_start(node, owner, &header.id);
     }
 }
