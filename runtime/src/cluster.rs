@@ -12,6 +12,7 @@
 //! - `poke`, `look`: queues that have something new, and messages that have expired; `meet`: which
 //!   life reads them
 //! - `group`: messages to groups; `locate`: where the session of a key is
+//! - `versions`: which versions of states may be written
 //! - `drain`, `drainer`: emptying the node; `counts`, `swept`: for operators; `open`: the store;
 //!   `half_copy`: a store that no node may act on yet
 
@@ -37,6 +38,7 @@ mod serve;
 mod sweep;
 mod swept;
 mod unheld;
+mod versions;
 mod view;
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -67,6 +69,7 @@ pub(crate) use poke::poke;
 pub(crate) use serve::{Asked, Server};
 pub(crate) use swept::SweptStatus;
 pub(crate) use unheld::{end_and_dismiss, park, park_as_it_was};
+pub(crate) use versions::{FinalError, KindVersion};
 pub(crate) use view::View;
 
 use crate::{

@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Refuses logins for a while; sessions and resumes go on.
     #[command(subcommand)]
     Maintenance(MaintenanceCommand),
+    /// Which versions of states are written: an update's, once it is said to be final.
+    #[command(subcommand)]
+    Versions(VersionsCommand),
     /// Empties a node before it stops: its sessions go to other nodes.
     #[command(subcommand)]
     Drain(DrainCommand),
@@ -159,6 +162,15 @@ pub(crate) enum MaintenanceCommand {
     },
     /// Ends it.
     Off,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VersionsCommand {
+    /// The newest version of each kind that is written, and that all live nodes read.
+    List,
+    /// The update stays: the newest version that all live nodes read is written from now on, and
+    /// older builds cannot have the sessions that are written so.
+    Final,
 }
 
 #[derive(Debug, Subcommand)]

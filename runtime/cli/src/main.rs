@@ -40,6 +40,7 @@ mod sessions;
 mod spinner;
 mod status;
 mod store;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -100,6 +101,7 @@ fn run(arguments: Arguments) -> Result<Ending, Error> {
             Command::DeadLetters(command) => dead_letters::at_node(command, &nodes).await,
             Command::Announce { text } => orders::announce(&nodes, &text).await,
             Command::Maintenance(command) => orders::maintenance(command, &nodes).await,
+            Command::Versions(command) => versions::run(command, &nodes).await,
             Command::Drain(command) => drain::run(command, &nodes).await,
         }
     })

@@ -16,6 +16,9 @@ pub const ADDRESS_MAX: usize = 256;
 pub const CLIENT_ADDRESSES_MAX: usize = 8;
 /// Kinds a node tells the others about.
 pub const KINDS_MAX: usize = 256;
+/// Kinds whose final versions are kept, of all builds that a cluster has had: one value of the
+/// store, read with every beat.
+pub const VERSIONS_MAX: usize = 1024;
 
 /// A node renews its lease so often: six tries within a term.
 pub const BEAT: Duration = Duration::from_millis(500);

@@ -84,6 +84,12 @@ impl NodeInfo {
         self.readable.iter().find(|readable| readable.kind == kind)
     }
 
+    /// The versions it reads of the states of all kinds that it serves.
+    #[must_use]
+    pub fn all_readable(&self) -> &[Readable] {
+        &self.readable
+    }
+
     /// Where other nodes reach it.
     #[must_use]
     pub fn address(&self) -> &str {

@@ -28,6 +28,9 @@ pub const FOREIGN: u8 = b'x';
 /// joins.
 pub const HALF_COPY: &[u8] = b"xc";
 
+/// The row of the versions of states that are final ([`FinalVersions`](crate::FinalVersions)).
+pub const FINAL_VERSIONS: &[u8] = b"xv";
+
 /// A range of keys, from `start` up to, and without, `end`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {

@@ -17,7 +17,7 @@
 //! - `header`, `snapshot`, `entry`: what stands in the store; `form`: how it is written
 //! - `plan`: a commit in words; `batch`: the same in bytes; `keys`: every key
 //! - `membership`: the lease of this node; `placement`: how a resume finds its session
-//! - `half_copy`: a store that is being copied into
+//! - `half_copy`: a store that is being copied into; `final_versions`: which states may be written
 //! - `held`: a record in memory; `drain`: how a node empties itself
 //! - `ask`, `refusal`, `outcome`: what is said; `defaults`: the limits, with their reasons
 
@@ -28,6 +28,7 @@ mod batch;
 pub mod defaults;
 mod drain;
 mod entry;
+mod final_versions;
 mod form;
 mod half_copy;
 mod header;
@@ -47,6 +48,7 @@ pub use ask::{Ask, Reply};
 pub use batch::{Batch, Check, Write};
 pub use drain::{Drain, DrainAction, DrainConfig, DrainProgress, DrainReport, Went};
 pub use entry::{Beat, Entry, NodeInfo, NodeState, Readable, Standing};
+pub use final_versions::FinalVersions;
 pub use form::FormError;
 pub use half_copy::HalfCopy;
 pub use header::{Header, Identity, State};

@@ -16,7 +16,7 @@ use super::{
     route::{self, Order},
 };
 use crate::{
-    cluster::DrainOrder,
+    cluster::{DrainOrder, FinalError, KindVersion},
     node::Shared,
     operator::{DrainNo, DrainStatus},
 };
@@ -79,6 +79,8 @@ async fn act(node: &Arc<Shared>, order: Order, body: Incoming) -> Answer {
         Order::PauseDrain => drained(node.change_drain(DrainOrder::Pause)),
         Order::ResumeDrain => drained(node.change_drain(DrainOrder::Resume)),
         Order::StopDrain => drained(node.change_drain(DrainOrder::Stop)),
+        Order::Versions => versions(node.final_versions().await),
+        Order::MakeFinal => versions(node.make_final().await),
     }
 }
 
@@ -101,6 +103,13 @@ fn drained(order: Result<DrainStatus, DrainNo>) -> Answer {
     match order {
         Ok(status) => answer::ok(&status),
         Err(no) => answer::failure(StatusCode::CONFLICT, &no.to_string()),
+    }
+}
+
+fn versions(found: Result<Vec<KindVersion>, FinalError>) -> Answer {
+    match found {
+        Ok(kinds) => answer::ok(&json!({ "kinds": kinds })),
+        Err(error) => answer::failure(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) const PLACES: &[(&str, &str)] = &[
     ("POST", "/drain/pause"),
     ("POST", "/drain/resume"),
     ("POST", "/drain/stop"),
+    ("GET", "/versions"),
+    ("POST", "/versions/final"),
 ];
 
 /// Sessions of one page: by default, and at most. An answer stays below 200 KiB or so.
@@ -93,6 +95,9 @@ pub(super) enum Order {
     PauseDrain,
     ResumeDrain,
     StopDrain,
+    Versions,
+    /// The update stays.
+    MakeFinal,
 }
 
 /// Why nothing is asked that there is. The asker's fault.
@@ -134,6 +139,8 @@ pub(super) fn read(method: &Method, path: &str, query: Option<&str>) -> Result<O
         ["announce"] => post(method, Query::read(query, &[]), |_| Ok(Order::Announce)),
         ["maintenance"] => maintenance(method, query),
         ["drain"] => drain(method, query),
+        ["versions"] => get(method, Query::read(query, &[]), |_| Ok(Order::Versions)),
+        ["versions", "final"] => post(method, Query::read(query, &[]), |_| Ok(Order::MakeFinal)),
         ["drain", what @ ("pause" | "resume" | "stop")] => {
             post(method, Query::read(query, &[]), |_| {
                 Ok(match what {

@@ -6,13 +6,15 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use throughline_canary::canary;
 use throughline_cluster::{
-    Entries, LeaseConfig, Member, MemberAction, Membership, NodeInfo, Outcome, StepName,
+    Entries, FinalVersions, LeaseConfig, Member, MemberAction, Membership, NodeInfo, Outcome,
+    StepName,
 };
 use throughline_link::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::{
     Cluster, Stage, View, adrift, look, message, message::Tell, random_number, rows, serve, sweep,
+    versions,
 };
 use crate::{
     actor::ToSession,
@@ -35,7 +37,7 @@ pub(crate) enum Order {
 /// What the store answered.
 enum Answer {
     Commit(StepName, Outcome),
-    Entries(Option<Entries>),
+    Entries(Option<(Entries, FinalVersions)>),
     /// If this node is without the store and not every other one: those.
     Adrift(Option<Vec<Member>>),
 }
@@ -132,9 +134,10 @@ impl Beats {
                     self.requests.look(&self.node);
                 }
             }
-            Answer::Entries(Some(entries)) => {
+            Answer::Entries(Some((entries, finals))) => {
                 self.membership.handle_entries(&entries, now, wall_ms());
-                self.publish(Some(entries), now);
+                self.publish(Some((entries, finals)), now);
+                versions::note_kinds(&self.node);
                 self.swept.look(&self.node);
                 if !canary!(NoRegularLook) {
                     self.queues.look(&self.node);
@@ -173,7 +176,12 @@ impl Beats {
                         if let Err(error) = &entries {
                             log::warn!("cluster: cannot read the nodes' entries: {error}");
                         }
-                        Answer::Entries(entries.ok())
+                        let Ok(entries) = entries else { return Answer::Entries(None) };
+                        let finals = versions::read(&*store).await;
+                        if let Err(error) = &finals {
+                            log::warn!("cluster: cannot read the final versions: {error}");
+                        }
+                        Answer::Entries(finals.ok().map(|finals| (entries, finals)))
                     }));
                 }
                 MemberAction::Joined => {
@@ -252,7 +260,7 @@ impl Beats {
         }
     }
 
-    fn publish(&self, entries: Option<Entries>, now: Instant) {
+    fn publish(&self, read: Option<(Entries, FinalVersions)>, now: Instant) {
         let cluster: &Cluster = &self.node.cluster;
         let old = cluster.view();
         let until = self.membership.lease_until();
@@ -264,12 +272,14 @@ impl Beats {
             }
             _ => {}
         }
-        if entries.is_none() && old.me == *self.membership.me() {
+        if read.is_none() && old.me == *self.membership.me() {
             return;
         }
-        let nodes = match entries {
-            Some(entries) => entries.nodes.into_iter().map(|(entry, _)| entry).collect(),
-            None => old.nodes.clone(),
+        let (nodes, finals) = match read {
+            Some((entries, finals)) => {
+                (entries.nodes.into_iter().map(|(entry, _)| entry).collect(), finals)
+            }
+            None => (old.nodes.clone(), old.finals.clone()),
         };
         let refused = |member: &Member| self.membership.refuses(*member, now);
         let refused = nodes.iter().map(|e: &throughline_cluster::Entry| e.member).filter(refused);
@@ -278,6 +288,7 @@ impl Beats {
             refused: refused.collect(),
             wall_clock: self.membership.wall_clock(),
             nodes,
+            finals,
         });
     }
 }

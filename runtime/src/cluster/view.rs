@@ -1,7 +1,7 @@
 //! The nodes of the cluster, as this one last saw them.
 
 use throughline_canary::canary;
-use throughline_cluster::{Entry, Header, Member, RecordId, WallClock};
+use throughline_cluster::{Entry, FinalVersions, Header, Member, RecordId, WallClock};
 
 /// What the last read of all entries showed; renewed with every beat.
 #[derive(Debug, Clone)]
@@ -12,12 +12,20 @@ pub(crate) struct View {
     /// Incarnations whose messages are refused.
     pub(super) refused: Vec<Member>,
     pub(super) wall_clock: WallClock,
+    /// What may be written.
+    pub(super) finals: FinalVersions,
 }
 
 impl View {
     pub(super) fn alone(me: Member) -> Self {
         let me = Entry { member: me, standing: None };
-        Self { me, nodes: Vec::new(), refused: Vec::new(), wall_clock: WallClock::default() }
+        Self {
+            me,
+            nodes: Vec::new(),
+            refused: Vec::new(),
+            wall_clock: WallClock::default(),
+            finals: FinalVersions::default(),
+        }
     }
 
     /// A node as last seen; `None` if its standing was not there yet: a node that is about to
@@ -56,10 +64,12 @@ impl View {
         infos.flat_map(|standing| standing.info.clients().to_vec()).collect()
     }
 
-    /// The newest version of a kind's state that every live node reads, but at least `oldest`.
+    /// The newest version of a kind's state that is final and that every live node reads, but at
+    /// least `oldest`.
     pub(crate) fn common_version(&self, kind: &str, newest: u32, oldest: u32) -> u32 {
         let infos = self.alive().filter_map(|entry| entry.standing.as_ref());
         let newest_of = infos.filter_map(|s| s.info.readable(kind)).map(|r| r.newest);
+        let newest_of = newest_of.chain(self.finals.of(kind));
         let newest_of = newest_of.filter(|_| !canary!(NewestVersionWritten));
         newest_of.min().unwrap_or(newest).clamp(oldest, newest)
     }

@@ -6,6 +6,10 @@ use throughline_client::{CloseCode, TestClient};
 
 use crate::{
     cluster::{Cluster, Plan},
+    operators::{
+        http::{Answer as Said, post},
+        until,
+    },
     raw::{Seen, Wire},
     watch,
 };
@@ -92,11 +96,41 @@ async fn a_session_goes_to_newer_nodes_and_back_while_older_ones_live() {
 }
 
 #[tokio::test]
-async fn once_no_older_node_lives_the_new_version_is_written() {
-    let mut cluster = Plan::new(3).kinds(mixed::<1, 2>).start().await;
+async fn the_new_version_is_written_once_no_older_node_lives_and_it_is_said_to_be_final() {
+    let any = ([127, 0, 0, 1], 0).into();
+    let plan = Plan::new(3).kinds(mixed::<1, 2>);
+    let mut cluster = plan.with(move |config| config.admin.listen = vec![any]).start().await;
+    let admin = cluster.node(2).admin_addresses()[0];
+    let is_noted = |version: u64, all: u64| {
+        let is_so = move |said: &Said| {
+            let kind = &said.json()["kinds"][0];
+            kind["version"] == version && kind["read_by_all"] == all
+        };
+        until(admin, "/versions", is_so)
+    };
+    is_noted(1, 1).await;
     let mut ann = join(&cluster, 2).await;
     ask(&mut ann).await;
+    // A node of the old build lives: there is nothing to be made final.
+    let said = post(admin, "/versions/final", "").await.json();
+    assert_eq!(said["kinds"][0]["version"], 1);
     assert!(cluster.stop(1).await.is_clean());
+    is_noted(1, 2).await;
+    // A rollback finds what it can read.
+    for hop in 1..=4 {
+        ann.client().move_to(cluster.at(2 + hop % 2)).unwrap();
+        let (heard, path) = ask(&mut ann).await;
+        assert_eq!(path, [format!("2 read 1 at {}", heard - 1)], "the old version was written");
+    }
+    cluster.start_with(1, of::<1>).await;
+    ann.client().move_to(cluster.at(1)).unwrap();
+    assert_eq!(ask(&mut ann).await.1, Vec::<String>::new(), "the old build has it again");
+    ann.client().move_to(cluster.at(2)).unwrap();
+    ask(&mut ann).await;
+    assert!(cluster.stop(1).await.is_clean());
+    is_noted(1, 2).await;
+    let said = post(admin, "/versions/final", "").await.json();
+    assert_eq!(said["kinds"][0]["version"], 2);
     // What is read in its own version has no new path.
     watch::soon("the new version", async {
         for hop in 1_u32.. {
