@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::{Arc, atomic::Ordering};
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future};
 use throughline_canary::canary;
 use throughline_cluster::{Header, Snapshot, defaults};
 use throughline_link::{Answer, CloseCode, Frame, Instant, NodeLink, Resume, SessionId, wire};
@@ -180,6 +180,9 @@ struct Loaded<S: Session> {
     snapshot: (bytes::Bytes, u32),
 }
 
+/// The connection of a client that was let in.
+type Connected = (Transport, std::net::SocketAddr, ConnectionPermit);
+
 /// Starts a session from its snapshot.
 pub(crate) async fn arrive<S: Session>(
     worker: Rc<Worker>,
@@ -193,7 +196,7 @@ pub(crate) async fn arrive<S: Session>(
         Some((resuming, _)) => Err(reject(resuming, refusal)),
         None => Ok(()),
     };
-    let loaded = match load::<S>(&worker, kind, &coming, peer).await {
+    let mut loaded = match load::<S>(&worker, kind, &coming, peer).await {
         Ok(loaded) => loaded,
         Err(why) => {
             note_load_failure(&node, &coming.header, &why);
@@ -201,38 +204,55 @@ pub(crate) async fn arrive<S: Session>(
             return no(client, later(CloseCode::LoadFailed, "the session could not be loaded"));
         }
     };
+    let (owner, attempt) = (coming.header.owner, coming.header.attempt);
     let mut holding = Holding::new(&node.cluster.store, coming.header);
-    if let Some((resuming, _)) = &client
-        && let Ok(resume) = read_resume(&resuming.body)
-    {
+    let resume = client.as_ref().and_then(|(resuming, _)| read_resume(&resuming.body).ok());
+    // A session that was on its way here for an earlier one of its client has that one's attempt.
+    let is_in_header = resume.as_ref().is_none_or(|resume| resume.attempt == attempt);
+    if let Some(resume) = resume {
         // Refused only for the attempt that the header has already.
         let _ = holding.held.handle_resume(resume.attempt);
     }
-    let cluster = &node.cluster;
-    if !cluster.may_act(node.clock.lease_now()) || !cluster.is_mine(holding.held.header().owner) {
+    let acts = || {
+        let cluster = &node.cluster;
+        cluster.may_act(node.clock.lease_now()) && cluster.is_mine(owner)
+    };
+    if !acts() {
         // Declared dead meanwhile, perhaps: as it stands, others can take it whole.
         return no(client, later(CloseCode::NotYet, "this node may not act"));
     }
     let snapshot = S::DURABILITY.is_every_turn().then(|| loaded.snapshot.clone());
-    if !canary!(EffectsBeforeRunning)
-        && let Err(why) = holding.run(snapshot).await
-    {
+    let running =
+        async { if canary!(EffectsBeforeRunning) { Ok(()) } else { holding.run(snapshot).await } };
+    let (ran, let_in) = if is_in_header {
+        // The client is told at once: its attempt and all that the Welcome says are in the store.
+        // Whatever else leaves waits for the commit, which is on its way first.
+        future::join(running, let_in(&node, &mut loaded.link, client, acts)).await
+    } else {
+        if let Err(why) = running.await {
+            log::debug!("{}: not started here: {why}", holding.held.header().id);
+            return no(client, later(CloseCode::NotYet, "the session went elsewhere"));
+        }
+        (Ok(()), let_in(&node, &mut loaded.link, client, acts).await)
+    };
+    if let Err(why) = ran {
+        // A client that was let in sees its connection close, and comes again.
         log::debug!("{}: not started here: {why}", holding.held.header().id);
-        return no(client, later(CloseCode::NotYet, "the session went elsewhere"));
+        return Ok(());
     }
     node.cluster.counts.taken.fetch_add(1, Ordering::Relaxed);
-    start(worker, kind, loaded, holding, client).await;
+    start(worker, kind, loaded, holding, let_in);
     node.cluster.counts.add_pause(node.clock.now().since(began));
     drop(reserved);
     Ok(())
 }
 
-async fn start<S: Session>(
+fn start<S: Session>(
     worker: Rc<Worker>,
     kind: usize,
     loaded: Loaded<S>,
     holding: Box<Holding>,
-    client: Option<(Resuming<Transport>, SessionPermit)>,
+    (connection, permit): (Option<Connected>, Option<SessionPermit>),
 ) {
     let node = Arc::clone(&worker.node);
     let Loaded { turns, shared, mut link, timers, enqueued_ms, committed, care, .. } = loaded;
@@ -242,13 +262,6 @@ async fn start<S: Session>(
         node.directory.register_key(&key, id);
         shared.key.replace(Some(key));
     }
-    let (connection, permit) = match client {
-        None => {
-            link.end(CloseCode::Expired);
-            (None, None)
-        }
-        Some((resuming, permit)) => (connect(&node, &mut link, resuming).await, Some(permit)),
-    };
     link.raise_end();
     let inputs = connection.as_ref().map(|_| Input::Repaired);
     let beginning = Beginning {
@@ -269,12 +282,40 @@ async fn start<S: Session>(
     SessionActor::begin(worker, beginning);
 }
 
-/// Lets the client in; `None` if it was refused, and told so.
+/// Lets the client in, and tells it so; without one the session came since it has expired.
+async fn let_in(
+    node: &Arc<Shared>,
+    link: &mut NodeLink,
+    client: Option<(Resuming<Transport>, SessionPermit)>,
+    acts: impl Fn() -> bool,
+) -> (Option<Connected>, Option<SessionPermit>) {
+    let Some((resuming, permit)) = client else {
+        link.end(CloseCode::Expired);
+        return (None, None);
+    };
+    let Some((mut transport, peer, connection)) = connect(node, link, resuming).await else {
+        return (None, Some(permit));
+    };
+    // The end is told by the actor, once it is written.
+    if !acts() || link.is_ended() {
+        return (Some((transport, peer, connection)), Some(permit));
+    }
+    let mut welcome = Vec::new();
+    link.poll_transmit(node.clock.now(), wall_ms(), &mut welcome, 0);
+    let written = tokio::time::timeout(MOVE_TIME, transport.write_all(&welcome)).await;
+    if matches!(written, Ok(Ok(()))) {
+        return (Some((transport, peer, connection)), Some(permit));
+    }
+    link.handle_disconnected(node.clock.now());
+    (None, Some(permit))
+}
+
+/// Takes the Resume of a client; `None` if it was refused, and told so.
 async fn connect(
     node: &Arc<Shared>,
     link: &mut NodeLink,
     resuming: Resuming<Transport>,
-) -> Option<(Transport, std::net::SocketAddr, ConnectionPermit)> {
+) -> Option<Connected> {
     let Resuming { transport, peer, body, permit } = resuming;
     let resume = read_resume(&body).ok()?;
     link.set_config(Arc::clone(node.link_over(&transport)));

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle, ThreadId};
 
+use throughline_store_hub::HubStore;
 use tokio::sync::mpsc;
 
 pub(crate) use pulse::{Pulse, watch};
@@ -131,6 +132,8 @@ pub(crate) fn start_here(
 }
 
 async fn work(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Job>) {
+    // The store's answers wake what waits for them on the same thread.
+    let _connection = worker.node.hub.as_ref().map(HubStore::attach);
     while let Some(job) = inbox.recv().await {
         job(Rc::clone(&worker));
     }

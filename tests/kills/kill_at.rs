@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use throughline_cluster::{Member, Row, keys};
 use throughline_store::{
-    Batch, CloseError, CommitError, GetError, Outage, Page, Scan, ScanError, Scope, Store,
+    About, Batch, CloseError, CommitError, GetError, Outage, Page, Scan, ScanError, Store,
     StoreFuture, Watch, WatchError,
 };
 use tokio::sync::Notify;
@@ -179,8 +179,8 @@ fn die(step: Step, moment: Moment) -> ! {
 }
 
 impl Store for KillAt {
-    fn scope(&self) -> Scope {
-        self.inner.scope()
+    fn about(&self) -> About {
+        self.inner.about()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use throughline_cluster::{Header, Holder, Member, NodeId, NodeState, RecordId, Row, State, Value};
 use throughline_link::CloseCode;
 use throughline_store::{
-    Batch, CloseError, CommitError, GetError, MemoryStore, Page, Scan, ScanError, Scope, Store,
+    About, Batch, CloseError, CommitError, GetError, MemoryStore, Page, Scan, ScanError, Store,
     StoreFuture, Watch, WatchError,
 };
 use tokio::sync::watch;
@@ -276,8 +276,8 @@ fn told(row: &Row, value: Option<&Value>) -> String {
 }
 
 impl Store for World {
-    fn scope(&self) -> Scope {
-        self.store.scope()
+    fn about(&self) -> About {
+        self.store.about()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use throughline_queue::{Queue, QueueName, QueueOptions};
 use throughline_store::{
-    Batch, CloseError, CommitError, GetError, MemoryStore, Page, Scan, ScanError, Scope, Store,
+    About, Batch, CloseError, CommitError, GetError, MemoryStore, Page, Scan, ScanError, Store,
     StoreFuture, Watch, WatchError,
 };
 
@@ -30,8 +30,8 @@ impl LateStore {
 }
 
 impl Store for LateStore {
-    fn scope(&self) -> Scope {
-        self.inner.scope()
+    fn about(&self) -> About {
+        self.inner.about()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {

@@ -37,6 +37,8 @@ pub(crate) enum OpenError {
 /// The store, and the cluster's secret if there is one.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
+    /// The same store, if a hub lends it: each worker has a connection of its own.
+    pub(crate) hub: Option<HubStore>,
     pub(crate) secret: Option<Arc<[u8]>>,
     /// For operators.
     pub(crate) name: String,
@@ -55,9 +57,10 @@ pub(crate) async fn open(
 ) -> Result<Opened, OpenError> {
     let secret = read_secret(&config.cluster.secret_file)?;
     if let Some(store) = injected {
-        return Ok(Opened { store, secret, name: "the program's own".to_owned() });
+        return Ok(Opened { store, hub: None, secret, name: "the program's own".to_owned() });
     }
     let at = &config.store.at;
+    let mut hub = None;
     let store: Arc<dyn Store> = match at.split_once(':') {
         Some(("sled", path)) => {
             let opened = SledOptions::new(Path::new(path)).open();
@@ -69,12 +72,15 @@ pub(crate) async fn open(
             let proof = secret.as_deref().unwrap_or_default().to_vec();
             let proof = Secret::new(proof).map_err(|error| wrong(error.to_string()))?;
             let connected = HubStore::connect_here(Options::new(address, proof)).await;
-            Arc::new(connected.map_err(|source| OpenError::Hub { at: at.clone(), source })?)
+            let connected =
+                connected.map_err(|source| OpenError::Hub { at: at.clone(), source })?;
+            hub = Some(connected.clone());
+            Arc::new(connected)
         }
         _ if is_postgres(at) => Arc::new(postgres(config).await?),
         _ => Arc::new(MemoryStore::new()),
     };
-    Ok(Opened { store, secret, name: at.clone() })
+    Ok(Opened { store, hub, secret, name: at.clone() })
 }
 
 async fn postgres(config: &Config) -> Result<PostgresStore, OpenError> {

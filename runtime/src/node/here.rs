@@ -53,7 +53,7 @@ pub(super) fn start(
     let tasks = LocalSet::new();
     let (spawner, inbox) = Spawner::here();
     tasks.spawn_local(inbox.run());
-    let opened = Opened { store, secret: Some(secret), name: STORE_NAME.to_owned() };
+    let opened = Opened { store, hub: None, secret: Some(secret), name: STORE_NAME.to_owned() };
     let network = Joined::Injected(network);
     let (running, lease, joined) = seen.during(|| {
         let prepared = joining::put_together(config, parts, opened, spawner, network)?;

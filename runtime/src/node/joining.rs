@@ -71,15 +71,15 @@ pub(super) fn put_together(
     spawner: Spawner,
     network: Joined,
 ) -> Result<Prepared, StartError> {
-    let Opened { store, secret, name } = opened;
-    if store.scope() > Scope::Process && secret.is_none() {
+    let Opened { store, hub, secret, name } = opened;
+    if store.about().scope > Scope::Process && secret.is_none() {
         let at = &config.store.at;
         let text = format!("store.at ({at}) needs cluster.secret-file, a file of 16 bytes or more");
         return Err(StartError::Store { text });
     }
     let me = Member { node: NodeId(config.cluster.node), incarnation: incarnation()? };
     let (cluster, ordered) = Cluster::new(store, name, me, spawner);
-    let shared = Shared::new(config, parts, cluster);
+    let shared = Shared::new(config, parts, cluster, hub);
     Ok(Prepared { shared, ordered, secret, network })
 }
 
@@ -116,7 +116,7 @@ pub(super) fn begin(
 ) -> Result<(impl Future<Output = ()> + Send + 'static, watch::Receiver<bool>), StartError> {
     let Prepared { shared, ordered, secret, network } = prepared;
     let (config, cluster) = (&shared.config, &shared.cluster);
-    let is_shared = cluster.store.scope() > Scope::Process;
+    let is_shared = cluster.store.about().scope > Scope::Process;
     let peers = Peers::start(
         PeerConfig {
             cluster: config.cluster.name.clone(),

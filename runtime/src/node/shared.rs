@@ -12,6 +12,7 @@ use throughline_cluster::{Header, Snapshot};
 use tokio::sync::watch;
 
 use throughline_link::{CloseCode, LinkConfig, Secret, SessionId};
+use throughline_store_hub::HubStore;
 
 use crate::{
     actor::{Rate, ToSession},
@@ -64,13 +65,20 @@ pub(crate) struct Shared {
     /// Turns true when the node stops.
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) cluster: Arc<Cluster>,
+    /// The store, if a hub lends it: each worker has a connection of its own.
+    pub(crate) hub: Option<HubStore>,
     /// The workers, set once they run.
     pub(crate) workers: OnceLock<Vec<WeakWorker>>,
     next_worker: AtomicUsize,
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, parts: Parts, cluster: Arc<Cluster>) -> Arc<Self> {
+    pub(crate) fn new(
+        config: Config,
+        parts: Parts,
+        cluster: Arc<Cluster>,
+        hub: Option<HubStore>,
+    ) -> Arc<Self> {
         let Parts { kinds, vactors, pages, admit } = parts;
         let (link, session) = (&config.link, &config.session);
         let link_config = LinkConfig {
@@ -111,6 +119,7 @@ impl Shared {
             operator: Operator::default(),
             stopping: watch::Sender::new(false),
             cluster,
+            hub,
             workers: OnceLock::new(),
             next_worker: AtomicUsize::new(0),
             config,

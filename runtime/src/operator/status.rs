@@ -94,7 +94,7 @@ impl Shared {
             uptime_s: self.clock.now().as_micros() / 1_000_000,
             maintenance: self.operator.maintenance().is_some(),
             store: cluster.store_name().to_owned(),
-            store_trouble: cluster.store.trouble(),
+            store_trouble: cluster.store.about().trouble,
             swept: counts.swept.status(),
             queues: self.queues.counts.status(),
             peers: cluster.peers().map(|peers| peers.counts()).unwrap_or_default(),

@@ -14,7 +14,7 @@ use tokio::sync::RwLock;
 
 use crate::random::Random;
 use crate::{
-    Batch, CloseError, CommitError, GetError, Outage, Page, Scan, ScanError, Scope, Store,
+    About, Batch, CloseError, CommitError, GetError, Outage, Page, Scan, ScanError, Store,
     StoreFuture, Watch, WatchError, Write,
 };
 
@@ -235,8 +235,8 @@ impl fmt::Debug for FaultyStore {
 }
 
 impl Store for FaultyStore {
-    fn scope(&self) -> Scope {
-        self.inner.scope()
+    fn about(&self) -> About {
+        self.inner.about()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {

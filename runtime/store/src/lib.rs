@@ -53,6 +53,6 @@ pub use error::{
 pub use faulty::{Faults, FaultyStore};
 pub use memory::MemoryStore;
 pub use scan::{Entry, Page, Scan};
-pub use scope::Scope;
+pub use scope::{About, Scope};
 pub use store::{Store, StoreFuture};
 pub use watch::{Watch, WatchEnded, Watches};

@@ -10,7 +10,7 @@ use throughline_canary::canary;
 
 use crate::limits::check_key;
 use crate::{
-    Batch, CloseError, CommitError, GetError, Page, Refusal, Scan, ScanError, Scope, Store,
+    About, Batch, CloseError, CommitError, GetError, Page, Refusal, Scan, ScanError, Scope, Store,
     StoreFuture, Watch, WatchError, Watches,
 };
 
@@ -104,8 +104,8 @@ impl Content {
 }
 
 impl Store for MemoryStore {
-    fn scope(&self) -> Scope {
-        Scope::Process
+    fn about(&self) -> About {
+        Scope::Process.into()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 
 use crate::{
-    Batch, CloseError, CommitError, GetError, Page, Scan, ScanError, Scope, Watch, WatchError,
+    About, Batch, CloseError, CommitError, GetError, Page, Scan, ScanError, Watch, WatchError,
 };
 
 /// The answer of a store, to be awaited. It borrows nothing, so that an actor can keep it beside
@@ -76,8 +76,8 @@ pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 /// [`PAGE_ENTRIES_MAX`]: crate::limits::PAGE_ENTRIES_MAX
 /// [`PAGE_BYTES_MAX`]: crate::limits::PAGE_BYTES_MAX
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// From how far away this store is shared. Never changes.
-    fn scope(&self) -> Scope;
+    /// What this store is, and what is wrong with it. Answered at once, from what was seen last.
+    fn about(&self) -> About;
 
     /// The value of `key`, `None` if it is absent.
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>>;
@@ -93,13 +93,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Closed, too many watches, or a prefix longer than a key may be.
     fn watch(&self, prefix: Bytes) -> Result<Watch, WatchError>;
-
-    /// What is wrong with this store, in words for operators; `None` if nothing is known to be. A
-    /// call that fails has its own reason: this is about what callers cannot see, such as commits
-    /// that wait for a standby. Answered at once, from what was seen last.
-    fn trouble(&self) -> Option<String> {
-        None
-    }
 
     /// Ends this store: calls made before are answered, later ones refused.
     fn close(&self) -> StoreFuture<Result<(), CloseError>>;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_store::{
-    Batch, CloseError, CommitError, GetError, MemoryStore, Page, Scan, ScanError, Scope, Store,
-    StoreFuture, Watch, WatchError,
+    About, Batch, CloseError, CommitError, GetError, MemoryStore, Page, Scan, ScanError, Scope,
+    Store, StoreFuture, Watch, WatchError,
 };
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -92,8 +92,8 @@ impl Way {
 
 impl Store for NodeStore {
     /// The nodes are told that it is shared between processes, which they are to each other.
-    fn scope(&self) -> Scope {
-        Scope::Machine
+    fn about(&self) -> About {
+        Scope::Machine.into()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {

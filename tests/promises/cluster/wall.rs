@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use throughline_cluster::{Header, NodeState, RecordId, Row, State, Value, keys};
 use throughline_link::SessionId;
 use throughline_store::{
-    Batch, CloseError, CommitError, GetError, Page, Scan, ScanError, Scope, Store, StoreFuture,
-    Watch, WatchError, Write,
+    About, Batch, CloseError, CommitError, GetError, Page, Scan, ScanError, Scope, Store,
+    StoreFuture, Watch, WatchError, Write,
 };
 use tokio::sync::watch as cell;
 
@@ -169,8 +169,8 @@ async fn pass(gate: &mut cell::Receiver<Gate>, batch: Option<&Batch>) {
 }
 
 impl Store for SharedWall {
-    fn scope(&self) -> Scope {
-        Scope::Machine
+    fn about(&self) -> About {
+        Scope::Machine.into()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_store::{
-    Batch, CloseError, CommitError, Corruption, GetError, MemoryStore, Outage, Page, Scan,
+    About, Batch, CloseError, CommitError, Corruption, GetError, MemoryStore, Outage, Page, Scan,
     ScanError, Scope, Store, StoreFuture, Watch, WatchError,
 };
 use tokio::sync::{oneshot, watch};
@@ -301,8 +301,8 @@ impl Way {
 
 impl Store for NodeStore {
     /// The nodes are told that it is shared between processes, which they are to each other.
-    fn scope(&self) -> Scope {
-        Scope::Machine
+    fn about(&self) -> About {
+        Scope::Machine.into()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {

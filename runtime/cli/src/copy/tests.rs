@@ -8,7 +8,7 @@ use throughline_cluster::{
 use throughline_link::SessionId;
 use throughline_queue::Clock;
 use throughline_store::{
-    Batch, CloseError, CommitError, Entry, GetError, MemoryStore, Page, Scan, ScanError, Scope,
+    About, Batch, CloseError, CommitError, Entry, GetError, MemoryStore, Page, Scan, ScanError,
     Store, StoreFuture, Watch, WatchError,
 };
 
@@ -41,8 +41,8 @@ impl Fated {
 }
 
 impl Store for Fated {
-    fn scope(&self) -> Scope {
-        self.store.scope()
+    fn about(&self) -> About {
+        self.store.about()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {

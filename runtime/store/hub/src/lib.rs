@@ -61,4 +61,4 @@ pub use frame::{Failure, Frame, FrameError, Head};
 pub use hub::{Counts, Hub};
 pub use options::Options;
 pub use proof::{Secret, SecretTooShort};
-pub use store::HubStore;
+pub use store::{Attached, HubStore};

@@ -32,9 +32,9 @@ pub const GET_UNITS: usize = 16;
 /// What a scan weighs at a client: 256 of them under way.
 pub const SCAN_UNITS: usize = 64;
 
-/// Connections of a hub that have proved the secret: one per process, so this is processes of one
-/// machine.
-pub const CONNECTIONS_MAX: usize = 64;
+/// Connections of a hub that have proved the secret: one per process and one per worker of a node,
+/// so this is a dozen nodes on a machine of 16 cores.
+pub const CONNECTIONS_MAX: usize = 256;
 /// Connections of a hub that have not: more wait in the system's backlog. Strangers cannot use up
 /// the places of those who know the secret.
 pub const HANDSHAKES_MAX: usize = 16;

@@ -1,14 +1,16 @@
 //! The store of another process.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_store::limits::check_key;
 use throughline_store::{
-    Batch, CloseError, CommitError, GetError, Outage, Page, Scan, ScanError, Scope, Store,
+    About, Batch, CloseError, CommitError, GetError, Outage, Page, Scan, ScanError, Scope, Store,
     StoreFuture, Watch, WatchError, Watches,
 };
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
@@ -23,8 +25,8 @@ use crate::{ConnectError, Options};
 /// The store that a hub of this machine lends.
 ///
 /// It keeps the law of [`Store`] as far as the lent store does. It has one connection, on a thread
-/// or a task of its own, and connects again by itself whenever that breaks; calls may be awaited on
-/// any executor. While the hub is away, calls wait, for [`Options::call_wait`], then answer `Down`.
+/// or a task of its own, and one more for each thread that wants it ([`attach`](Self::attach)); it
+/// connects again by itself whenever one breaks. Calls may be awaited on any executor. While the hub is away, calls wait, for [`Options::call_wait`], then answer `Down`.
 /// A read whose connection broke is asked again over the next one. A commit whose connection broke
 /// once its last byte had left is `Unknown`; before, it is sent over the next one.
 ///
@@ -41,6 +43,27 @@ struct Handle {
     shared: Arc<Shared>,
     options: Options,
     ended: watch::Receiver<()>,
+    /// The connections of single threads.
+    attached: Mutex<Vec<Weak<Self>>>,
+}
+
+impl Handle {
+    fn end_all(&self) -> Vec<watch::Receiver<()>> {
+        let attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        let attached = attached.iter().filter_map(|handle| Some(handle.upgrade()?.end()));
+        std::iter::once(self.end()).chain(attached).collect()
+    }
+
+    /// Takes no more calls; what fails once those under way are answered.
+    fn end(&self) -> watch::Receiver<()> {
+        let shared = &self.shared;
+        shared.is_closed.store(true, Ordering::Release);
+        // Calls that wait for their turn were not sent, and are refused.
+        shared.room.close();
+        shared.watches.close();
+        shared.watched.notify_one();
+        self.ended.clone()
+    }
 }
 
 /// What the handles and the driver share.
@@ -53,6 +76,8 @@ pub(crate) struct Shared {
     /// Told when there is a new prefix to ask for, or the store was closed.
     pub(crate) watched: Notify,
     is_closed: AtomicBool,
+    /// Why there is no connection.
+    trouble: Mutex<Option<String>>,
     /// What the driver's times are counted from.
     pub(crate) started: Instant,
 }
@@ -64,6 +89,10 @@ impl Shared {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn prefixes(&self) -> MutexGuard<'_, Prefixes> {
@@ -84,9 +113,69 @@ impl Driving {
     async fn run(self, first: oneshot::Sender<Result<(), ConnectError>>) {
         self.driver.run(first).await;
     }
+
+    /// Goes on, also while the hub is away: the store has had a connection before.
+    async fn run_attached(self) {
+        self.driver.run_attached().await;
+    }
+}
+
+thread_local! {
+    /// The connections of this thread, each with the store that it is one of.
+    static ATTACHED: RefCell<Vec<(Weak<Handle>, HubStore)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The connection of one thread; dropping it gives it up.
+#[derive(Debug)]
+#[must_use = "the connection is given up when this is dropped"]
+pub struct Attached {
+    of: Weak<Handle>,
+    /// It belongs to the thread that it was made on.
+    _here: PhantomData<*const ()>,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        // A thread that ends has given all of its connections up already.
+        let _ = ATTACHED.try_with(|attached| {
+            attached.borrow_mut().retain(|(of, _)| !of.ptr_eq(&self.of));
+        });
+    }
 }
 
 impl HubStore {
+    /// From now on calls that this thread makes go over a connection of their own, driven by a task
+    /// of its runtime: they cost no hop to another thread. What was answered on one connection is
+    /// seen by calls on all; calls under way at once on several are in no order. While the hub is
+    /// away calls wait as they do without. A thread has one such connection: of
+    /// several [`Attached`] of a thread the first that is dropped gives it up.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O and time.
+    pub fn attach(&self) -> Attached {
+        let of = Arc::downgrade(&self.handle);
+        if self.here().is_none() {
+            let (store, driving) = Self::new(self.handle.options.clone());
+            tokio::spawn(driving.run_attached());
+            let mut known = self.handle.attached.lock().unwrap_or_else(PoisonError::into_inner);
+            known.retain(|handle| handle.strong_count() > 0);
+            known.push(Arc::downgrade(&store.handle));
+            drop(known);
+            ATTACHED.with_borrow_mut(|attached| attached.push((of.clone(), store)));
+        }
+        Attached { of, _here: PhantomData }
+    }
+
+    /// This thread's own connection.
+    fn here(&self) -> Option<Self> {
+        let of = Arc::as_ptr(&self.handle);
+        let found = ATTACHED.try_with(|attached| {
+            let attached = attached.borrow();
+            attached.iter().find(|(store, _)| store.as_ptr() == of).map(|(_, here)| here.clone())
+        });
+        found.ok().flatten()
+    }
+
     /// Connects to the hub; if it is away, tries again for [`Options::call_wait`].
     ///
     /// # Errors
@@ -135,10 +224,12 @@ impl HubStore {
             prefixes: Mutex::default(),
             watched: Notify::new(),
             is_closed: AtomicBool::new(false),
+            trouble: Mutex::default(),
             started: Instant::now(),
         });
         let driver = Driver::new(options.clone(), shared.clone(), receiver);
-        let store = Self { handle: Arc::new(Handle { asked, shared, options, ended }) };
+        let attached = Mutex::default();
+        let store = Self { handle: Arc::new(Handle { asked, shared, options, ended, attached }) };
         (store, Driving { driver, _ending: ending })
     }
 
@@ -165,12 +256,12 @@ impl HubStore {
 }
 
 impl Store for HubStore {
-    fn scope(&self) -> Scope {
-        Scope::Machine
+    fn about(&self) -> About {
+        About { scope: Scope::Machine, trouble: self.handle.shared.trouble().clone() }
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
-        let store = self.clone();
+        let store = self.here().unwrap_or_else(|| self.clone());
         Box::pin(async move {
             check_key(&key).map_err(GetError::Key)?;
             match store.call(Request::Get { key }, GET_UNITS).await {
@@ -182,7 +273,7 @@ impl Store for HubStore {
     }
 
     fn scan(&self, scan: Scan) -> StoreFuture<Result<Page, ScanError>> {
-        let store = self.clone();
+        let store = self.here().unwrap_or_else(|| self.clone());
         Box::pin(async move {
             scan.validate().map_err(ScanError::Range)?;
             match store.call(Request::Scan { scan }, SCAN_UNITS).await {
@@ -194,7 +285,7 @@ impl Store for HubStore {
     }
 
     fn commit(&self, batch: Batch) -> StoreFuture<Result<(), CommitError>> {
-        let store = self.clone();
+        let store = self.here().unwrap_or_else(|| self.clone());
         Box::pin(async move {
             batch.validate().map_err(CommitError::Invalid)?;
             let units = units(batch.bytes()).max(1);
@@ -218,14 +309,10 @@ impl Store for HubStore {
     fn close(&self) -> StoreFuture<Result<(), CloseError>> {
         let store = self.clone();
         Box::pin(async move {
-            let Handle { shared, ended, .. } = &*store.handle;
-            shared.is_closed.store(true, Ordering::Release);
-            // Calls that wait for their turn were not sent, and are refused.
-            shared.room.close();
-            shared.watches.close();
-            shared.watched.notify_one();
-            // The driver has answered what was under way when this fails.
-            while ended.clone().changed().await.is_ok() {}
+            for mut ended in store.handle.end_all() {
+                // The driver has answered what was under way when this fails.
+                while ended.changed().await.is_ok() {}
+            }
             Ok(())
         })
     }

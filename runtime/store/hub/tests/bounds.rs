@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use throughline_store::limits::VALUE_BYTES_MAX;
 use throughline_store::{
-    Batch, CloseError, CommitError, GetError, MemoryStore, Page, Scan, ScanError, Scope, Store,
-    StoreFuture, Watch, WatchError,
+    About, Batch, CloseError, CommitError, GetError, MemoryStore, Page, Scan, ScanError, Scope,
+    Store, StoreFuture, Watch, WatchError,
 };
 use throughline_store_hub::limits::{CLIENT_UNITS_MAX, CONNECTION_UNITS_MAX, UNIT_BYTES};
 use throughline_store_hub::{Hub, HubStore, Options, Secret};
@@ -55,8 +55,8 @@ impl Gated {
 }
 
 impl Store for Gated {
-    fn scope(&self) -> Scope {
-        Scope::Process
+    fn about(&self) -> About {
+        Scope::Process.into()
     }
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
         self.behind_gate(self.memory.get(key))

@@ -21,11 +21,13 @@ struct Lent {
     reopen: Reopen,
     address: Address,
     hub: Option<Hub>,
+    /// Whether the suite's own thread has a connection of its own; the tasks it starts have not.
+    attaches: bool,
 }
 
 impl Lent {
     fn new(address: Address, reopen: Reopen) -> Self {
-        Self { reopen, address, hub: None }
+        Self { reopen, address, hub: None, attaches: false }
     }
 
     async fn try_open(&mut self) -> Result<Arc<dyn Store>, String> {
@@ -36,7 +38,11 @@ impl Lent {
         }
         let hub = self.hub.as_ref().ok_or("no hub")?;
         let store = HubStore::connect(Options::new(hub.addresses()[0].clone(), secret())).await;
-        Ok(Arc::new(store.map_err(|error| error.to_string())?))
+        let store = store.map_err(|error| error.to_string())?;
+        if self.attaches {
+            std::mem::forget(store.attach());
+        }
+        Ok(Arc::new(store))
     }
 }
 
@@ -98,6 +104,14 @@ async fn a_store_in_memory_lent_over_a_socket_keeps_the_law() {
         Lent::new(address, in_memory())
     };
     conformance::run(new, 1).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_store_over_the_connections_of_several_threads_keeps_the_law() {
+    for seed in 11..13 {
+        let new = || Lent { attaches: true, ..Lent::new(loopback(), in_memory()) };
+        conformance::run(new, seed).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use throughline_store::{Batch, MemoryStore, Scope, Store};
+use throughline_store::{Batch, GetError, MemoryStore, Scope, Store};
 use throughline_store_hub::{Address, ConnectError, Hub, HubStore, Options, Secret, ServeError};
 
 fn secret() -> Secret {
@@ -49,7 +49,7 @@ async fn a_wrong_secret_is_refused_and_counted() {
         assert_eq!(hub.counts().wrong_secrets, n);
     }
     let store = connect(&hub, secret()).await.unwrap();
-    assert_eq!(store.scope(), Scope::Machine);
+    assert_eq!(store.about().scope, Scope::Machine);
     assert_eq!((hub.counts().welcomed, hub.counts().connections), (1, 1));
 }
 
@@ -77,6 +77,72 @@ async fn a_store_of_two_addresses_is_one_store() {
     for address in hub.addresses() {
         assert!(memory.get(address.to_string().into()).await.unwrap().is_some());
     }
+    hub.stop().await;
+}
+
+/// Waits until the hub counts so many connections.
+async fn connections(hub: &Hub, count: usize) {
+    while hub.counts().connections != count {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_thread_that_attaches_has_a_connection_of_its_own_until_it_lets_go() {
+    let hub = serve(loopback()).await.unwrap();
+    let store = connect(&hub, secret()).await.unwrap();
+    let attached = store.attach();
+    connections(&hub, 2).await;
+    store.commit(Batch::new().put("by this thread", "1")).await.unwrap();
+    // Another thread has no other content, and the store's first connection.
+    let (other, key) = (store.clone(), "by this thread");
+    let runtime = tokio::runtime::Handle::current();
+    let read = std::thread::spawn(move || runtime.block_on(other.get(key.into())));
+    while !read.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(read.join().unwrap().unwrap().as_deref(), Some(&b"1"[..]));
+    drop(attached);
+    connections(&hub, 1).await;
+    assert!(store.get(key.into()).await.unwrap().is_some());
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_closed_store_refuses_the_calls_of_attached_threads_too() {
+    let hub = serve(loopback()).await.unwrap();
+    let store = connect(&hub, secret()).await.unwrap();
+    let _attached = store.attach();
+    store.commit(Batch::new().put("key", "value")).await.unwrap();
+    store.close().await.unwrap();
+    let refused = store.get("key".into()).await;
+    assert!(matches!(refused, Err(GetError::Closed)), "{refused:?}");
+    connections(&hub, 0).await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_hub_that_is_away_is_named_as_trouble_until_it_is_back() {
+    let memory = Arc::new(MemoryStore::new());
+    let hub = serve(loopback()).await.unwrap();
+    let address = hub.addresses()[0].clone();
+    let store = connect(&hub, secret()).await.unwrap();
+    let attached = store.attach();
+    connections(&hub, 2).await;
+    assert_eq!(store.about().trouble, None);
+    hub.stop().await;
+    while store.about().trouble.is_none() {
+        tokio::task::yield_now().await;
+    }
+    let trouble = store.about().trouble.unwrap();
+    assert!(trouble.contains(&address.to_string()), "{trouble}");
+    // A call that comes meanwhile waits.
+    let reading = store.get("key".into());
+    let hub = Hub::serve(memory, secret(), &[address]).await.unwrap();
+    assert_eq!(reading.await.unwrap(), None);
+    drop(attached);
+    assert_eq!(store.get("key".into()).await.unwrap(), None);
+    assert_eq!(store.about().trouble, None);
     hub.stop().await;
 }
 

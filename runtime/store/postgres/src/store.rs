@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use throughline_store::limits::check_key;
 use throughline_store::{
-    Batch, CloseError, CommitError, GetError, Page, Scan, ScanError, Scope, Store, StoreFuture,
-    Watch, WatchError,
+    About, Batch, CloseError, CommitError, GetError, Page, Scan, ScanError, Scope, Store,
+    StoreFuture, Watch, WatchError,
 };
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -120,8 +120,12 @@ async fn commit(shared: Arc<Shared>, batch: Batch) -> Result<(), CommitError> {
 }
 
 impl Store for PostgresStore {
-    fn scope(&self) -> Scope {
-        Scope::Cluster
+    fn about(&self) -> About {
+        let trouble = match self.health() {
+            Health::Unseen | Health::Working => None,
+            health => Some(health.to_string()),
+        };
+        About { scope: Scope::Cluster, trouble }
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
@@ -156,13 +160,6 @@ impl Store for PostgresStore {
 
     fn watch(&self, prefix: Bytes) -> Result<Watch, WatchError> {
         self.shared.watches.watch(prefix)
-    }
-
-    fn trouble(&self) -> Option<String> {
-        match self.health() {
-            Health::Unseen | Health::Working => None,
-            health => Some(health.to_string()),
-        }
     }
 
     fn close(&self) -> StoreFuture<Result<(), CloseError>> {

@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use bytes::Bytes;
 use throughline_store::limits::check_key;
 use throughline_store::{
-    Batch, CloseError, CommitError, GetError, Page, Scan, ScanError, Scope, Store, StoreFuture,
-    Watch, WatchError,
+    About, Batch, CloseError, CommitError, GetError, Page, Scan, ScanError, Scope, Store,
+    StoreFuture, Watch, WatchError,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -83,8 +83,8 @@ impl SledStore {
 }
 
 impl Store for SledStore {
-    fn scope(&self) -> Scope {
-        Scope::Process
+    fn about(&self) -> About {
+        Scope::Process.into()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {

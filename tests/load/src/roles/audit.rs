@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use throughline_cluster::{Header, Row, keys};
 use throughline_store::{
-    Batch, Check, CloseError, CommitError, GetError, Page, Scan, ScanError, Scope, Store,
+    About, Batch, Check, CloseError, CommitError, GetError, Page, Scan, ScanError, Store,
     StoreFuture, Watch, WatchError,
 };
 
@@ -193,8 +193,8 @@ fn hash(key: &Bytes, read: &Bytes) -> u64 {
 }
 
 impl Store for Audited {
-    fn scope(&self) -> Scope {
-        self.store.scope()
+    fn about(&self) -> About {
+        self.store.about()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
@@ -217,10 +217,6 @@ impl Store for Audited {
 
     fn watch(&self, prefix: Bytes) -> Result<Watch, WatchError> {
         self.store.watch(prefix)
-    }
-
-    fn trouble(&self) -> Option<String> {
-        self.store.trouble()
     }
 
     fn close(&self) -> StoreFuture<Result<(), CloseError>> {

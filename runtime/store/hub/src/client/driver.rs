@@ -1,4 +1,4 @@
-//! What drives a client: one thread, one connection at a time.
+//! What drives a client: one task, one connection at a time.
 
 use std::future::poll_fn;
 use std::io;
@@ -88,14 +88,24 @@ impl Driver {
     }
 
     /// Connects for the first time, tells how that went, and goes on until the store is closed.
-    pub(crate) async fn run(mut self, first: oneshot::Sender<Result<(), ConnectError>>) {
-        let mut dialed = match self.dial_first().await {
+    pub(crate) async fn run(self, first: oneshot::Sender<Result<(), ConnectError>>) {
+        let dialed = match self.dial_first().await {
             Ok(dialed) => dialed,
             Err(error) => return drop(first.send(Err(error))),
         };
-        if first.send(Ok(())).is_err() {
-            return;
+        if first.send(Ok(())).is_ok() {
+            self.go_on(dialed).await;
         }
+    }
+
+    /// Connects, however long that takes, and goes on until the store is closed or given up.
+    pub(crate) async fn run_attached(mut self) {
+        if let Some(dialed) = self.dial_again().await {
+            self.go_on(dialed).await;
+        }
+    }
+
+    async fn go_on(mut self, mut dialed: Dialed) {
         loop {
             let end = self.converse(dialed).await;
             let how = if matches!(end, End::Write(_)) { Break::Write } else { Break::Read };
@@ -104,11 +114,13 @@ impl Driver {
             if matches!(end, End::Closed) {
                 return;
             }
+            self.tell_trouble(&format!("the connection broke: {end}"));
             log::info!("hub: the connection to {} broke: {end}", self.options.address);
             dialed = match self.dial_again().await {
                 Some(dialed) => dialed,
                 None => return,
             };
+            *self.shared.trouble() = None;
             log::info!("hub: connected to {} again", self.options.address);
         }
     }
@@ -153,7 +165,14 @@ impl Driver {
         }
     }
 
+    /// What operators see until there is a connection again.
+    fn tell_trouble(&self, why: &str) {
+        let address = &self.options.address;
+        *self.shared.trouble() = Some(format!("the hub at {address} is away: {why}"));
+    }
+
     fn handle_failed_dial(&mut self, error: &DialError) {
+        self.tell_trouble(&error.to_string());
         if error.is_final() {
             log::warn!("hub: cannot use {}: {error}", self.options.address);
         }
