@@ -6,7 +6,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use futures_util::{FutureExt as _, future};
 use throughline_canary::canary;
-use throughline_cluster::{Header, Snapshot, defaults};
+use throughline_cluster::{Header, RecordId, Snapshot, defaults};
 use throughline_link::{Answer, CloseCode, Frame, Instant, NodeLink, Resume, SessionId, wire};
 
 use crate::{
@@ -122,6 +122,16 @@ async fn come_here(
     // Read without an error before.
     let body = resuming.body.clone();
     let Ok(resume) = read_resume(&body) else { return Ok(()) };
+    let record = RecordId::session(resume.session_id);
+    let rests = node.cluster.failing().rests(&record, node.clock.now());
+    if let Some(retry_after) = rests {
+        // It stays where it is, and as it is.
+        let text = "the session could not be loaded, time and again";
+        return Err(reject(
+            resuming,
+            Refusal { retry_after, ..refusal(CloseCode::LoadFailed, text) },
+        ));
+    }
     let permit = match node.admission.session(resuming.peer.ip()) {
         Ok(permit) => permit,
         Err(full) => return Err(reject(resuming, overloaded(&full.to_string()))),
@@ -240,6 +250,7 @@ pub(crate) async fn arrive<S: Session>(
         log::debug!("{}: not started here: {why}", holding.held.header().id);
         return Ok(());
     }
+    node.cluster.failing().handle_loaded(&holding.held.header().id);
     node.cluster.counts.taken.fetch_add(1, Ordering::Relaxed);
     start(worker, kind, loaded, holding, let_in);
     node.cluster.counts.add_pause(node.clock.now().since(began));
@@ -387,9 +398,14 @@ async fn load<S: Session>(
 
 fn note_load_failure(node: &Shared, header: &Header, why: &str) {
     let count = node.cluster.counts.load_failures.fetch_add(1, Ordering::Relaxed) + 1;
-    if is_worth_a_line(count) {
+    let tries = node.cluster.failing().handle_failed(&header.id, node.clock.now());
+    if tries == defaults::LOAD_TRIES || is_worth_a_line(count) {
         let (id, kind) = (&header.id, header.identity.kind());
-        log::error!("{id} of {kind} could not be loaded, and stays parked: {why}; {count} so far");
+        let rests = if tries < defaults::LOAD_TRIES { "" } else { ", and rests for a while" };
+        log::error!(
+            "{id} of {kind} could not be loaded, for the {tries}. time, and stays parked{rests}: \
+             {why}; {count} loads failed so far"
+        );
     }
 }
 

@@ -42,11 +42,11 @@ mod versions;
 mod view;
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use throughline_canary::canary;
-use throughline_cluster::{Ending, Entry, Header, Law, Member, NodeInfo, defaults};
+use throughline_cluster::{Ending, Entry, Failing, Header, Law, Member, NodeInfo, defaults};
 use throughline_link::{CloseCode, Instant};
 use throughline_store::Store;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -101,6 +101,8 @@ pub(crate) struct Cluster {
     errands: Arc<()>,
     /// Resumes that look for their session.
     places: Arc<Semaphore>,
+    /// Records that could not be loaded here.
+    failing: Mutex<Failing>,
     pub(crate) counts: ClusterCounts,
     pub(crate) drain: DrainControl,
 }
@@ -132,6 +134,7 @@ impl Cluster {
             requests: AtomicU64::new(0),
             errands: Arc::new(()),
             places: Arc::new(Semaphore::new(defaults::PLACEMENTS_MAX)),
+            failing: Mutex::default(),
             counts: ClusterCounts::default(),
             drain: DrainControl::new(),
         };
@@ -145,6 +148,11 @@ impl Cluster {
 
     pub(crate) fn peers(&self) -> Option<&Arc<Peers>> {
         self.peers.get()
+    }
+
+    /// What of the loads here has failed.
+    pub(crate) fn failing(&self) -> MutexGuard<'_, Failing> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where tasks run that belong to no worker.

@@ -1,5 +1,7 @@
 //! What survives the death of a node.
 
+use throughline_cluster::Went;
+
 /// What of a session or a VActor survives the death of its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -17,5 +19,13 @@ impl Durability {
     /// Whether each turn is committed.
     pub(crate) const fn is_every_turn(self) -> bool {
         matches!(self, Self::EveryTurn)
+    }
+
+    /// What a drain counts when others took it from this node, since they thought it dead.
+    pub(crate) const fn went_when_taken(self) -> Went {
+        match self {
+            Self::OnSwapOut => Went::Lost,
+            Self::EveryTurn => Went::Moved,
+        }
     }
 }

@@ -36,7 +36,8 @@
 //!
 //! # Layout
 //! - `durability`: what survives the death of a node; `token`: what a turn is called outside
-//! - `session`: what a game implements and is given; `codec`: how its messages become bytes
+//! - `session`: what a game implements and is given; `codec`: how its messages become bytes;
+//!   `snapshot`: what of an actor goes into the store
 //! - `node`: a server process; `config`: its settings; `prelude`: what a game imports
 //! - `listen`, `transport`, `handshake`, `admission`: how connections come in
 //! - `arrive`: how a session comes to this node; `cluster`: who may act for it, and the store
@@ -76,6 +77,7 @@ mod peers;
 pub mod prelude;
 mod queues;
 mod session;
+mod snapshot;
 mod token;
 mod transport;
 #[doc(hidden)]

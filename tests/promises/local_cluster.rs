@@ -217,15 +217,14 @@ async fn a_second_hub_on_one_store_is_refused_with_the_way_out() {
 /// The folder of the script and its plain commands.
 const SCRIPT: &str = "samples/local-cluster/run";
 
-#[tokio::test]
-async fn the_script_of_plain_commands_runs_the_game_on_a_database_of_its_own() {
+/// Runs the script until it says where to play, then stops it; all that it said. The page at the
+/// balancer is read meanwhile.
+async fn run_script(options: &[&str], ports: u32) -> String {
     let dir = Dir::new();
     let omok = omok("cluster").as_std().get_program().to_owned();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    // Below the ports that connections get, another for each process of tests.
-    let ports = 110 + std::process::id() % 200;
     let mut command = tokio::process::Command::new("bash");
-    command.arg(root.join(SCRIPT)).args(["--store", "postgres"]).arg(&dir.0);
+    command.arg(root.join(SCRIPT)).args(options).arg(&dir.0);
     command.env("OMOK_BIN", omok).env("PORTS", ports.to_string());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
@@ -238,11 +237,37 @@ async fn the_script_of_plain_commands_runs_the_game_on_a_database_of_its_own() {
         }
     })
     .await;
-    assert!(said.contains("postgres serves") && said.contains("node-3 serves"), "{said}");
+    assert!(said.contains("node-3 serves"), "{said}");
+    let page = format!("http://127.0.0.1:{ports}77/");
+    let curl = tokio::process::Command::new("curl").args(["-fsS", &page]).output();
+    let page = watch::soon("the page", curl).await.unwrap();
+    assert!(page.status.success(), "{}", String::from_utf8_lossy(&page.stderr));
     signal(&child, &["TERM"]).await;
     while let Some(line) = lines.next_line().await.unwrap() {
         said += &format!("{line}\n");
     }
     assert_eq!(status(child).await, Some(0), "{said}");
+    for node in 1..=3 {
+        assert!(said.contains(&format!("node-{node} ended with 0")), "{said}");
+    }
+    said
+}
+
+/// Below the ports that connections get, others for each process of tests.
+fn script_ports(first: u32) -> u32 {
+    first + std::process::id() % 95
+}
+
+#[tokio::test]
+async fn the_script_of_plain_commands_runs_the_game_on_a_hub() {
+    let said = run_script(&[], script_ports(210)).await;
+    assert!(said.contains("hub serves"), "{said}");
+    assert!(said.contains("hub ended with 0: stopped: the store is closed"), "{said}");
+}
+
+#[tokio::test]
+async fn the_script_of_plain_commands_runs_the_game_on_a_database_of_its_own() {
+    let said = run_script(&["--store", "postgres"], script_ports(110)).await;
+    assert!(said.contains("postgres serves"), "{said}");
     assert!(said.contains("database system is shut down"), "{said}");
 }

@@ -93,6 +93,9 @@ pub(crate) struct DrainReport {
     pub(crate) took_s: f64,
     pub(crate) pause_p50_ms: f64,
     pub(crate) pause_p99_ms: f64,
+    pub(crate) pause_max_ms: f64,
+    pub(crate) vactors: u64,
+    pub(crate) lost: u64,
 }
 
 /// `GET /sessions`.

@@ -64,13 +64,17 @@ pub(crate) fn describe(drain: &Drain) -> String {
 fn report(report: &DrainReport) -> Vec<String> {
     let unknown = if report.has_left { "" } else { "; the cluster does not know that it has left" };
     let mut lines = vec![format!(
-        "{} moved, {} parked, {} ended, {} left; pause p50 {}, p99 {}; took {:.1} s{unknown}",
+        "{} moved, {} parked, {} ended, {} VActors gone, {} left, {} lost; \
+         pause p50 {}, p99 {}, longest {}; took {:.1} s{unknown}",
         report.moved,
         report.parked,
         report.ended,
+        report.vactors,
         report.left,
+        report.lost,
         milliseconds(report.pause_p50_ms),
         milliseconds(report.pause_p99_ms),
+        milliseconds(report.pause_max_ms),
         report.took_s,
     )];
     let named = report.left_sessions.iter().take(LEFT_SHOWN_MAX);
@@ -193,7 +197,7 @@ mod tests {
             ..DrainReport::default()
         };
         let lines = report(&drained);
-        assert!(lines[0].contains("45 left;") && lines[0].contains("60.0 s"), "{}", lines[0]);
+        assert!(lines[0].contains("45 left,") && lines[0].contains("60.0 s"), "{}", lines[0]);
         assert_eq!(lines.len(), 1 + LEFT_SHOWN_MAX + 1);
         assert_eq!(lines[1], "  left: session 0: its turn hangs");
         assert!(lines.last().is_some_and(|line| line.starts_with("  and 25 more")));

@@ -51,12 +51,14 @@ pub struct DrainProgress {
     pub waiting: usize,
     /// Begun, and not gone yet.
     pub leaving: usize,
-    /// At another node.
+    /// Sessions at another node.
     pub moved: u64,
-    /// In the store.
+    /// Sessions in the store.
     pub parked: u64,
-    /// Over before they could go.
+    /// Sessions that were over before they could go.
     pub ended: u64,
+    /// VActors that have gone, wherever.
+    pub vactors: u64,
     /// An operator has paused it.
     pub paused: bool,
 }
@@ -64,12 +66,16 @@ pub struct DrainProgress {
 /// How a drain ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrainReport {
-    /// Records that went to another node.
+    /// Sessions that went to another node.
     pub moved: u64,
-    /// Records that went into the store.
+    /// Sessions that went into the store.
     pub parked: u64,
-    /// Records that were over before they could go.
+    /// Sessions that were over before they could go.
     pub ended: u64,
+    /// VActors that went to another node or into the store, or were over before.
+    pub vactors: u64,
+    /// Records whose state was lost: this node was thought dead meanwhile.
+    pub lost: u64,
     /// Records that are still here, each with the last reason why.
     pub left: Vec<(RecordId, String)>,
     /// The node's entry says `left`: nothing names it an owner.
@@ -82,6 +88,8 @@ pub struct DrainReport {
     pub pause_p50: Duration,
     /// 99 of 100 records were without an owner for at most this long.
     pub pause_p99: Duration,
+    /// No record was without an owner for longer.
+    pub pause_max: Duration,
 }
 
 /// Where a record went.
@@ -93,6 +101,30 @@ pub enum Went {
     Parked,
     /// It ended.
     Ended,
+    /// Others took it from a node that they thought dead, without its state.
+    Lost,
+}
+
+/// How many records went where.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    moved: u64,
+    parked: u64,
+    ended: u64,
+    vactors: u64,
+    lost: u64,
+}
+
+impl Counts {
+    fn add(&mut self, id: &RecordId, went: Went) {
+        match went {
+            Went::Lost => self.lost += 1,
+            _ if id.session_id().is_none() => self.vactors += 1,
+            Went::Moved => self.moved += 1,
+            Went::Parked => self.parked += 1,
+            Went::Ended => self.ended += 1,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +146,7 @@ pub struct Drain {
     waiting: BTreeSet<RecordId>,
     leaving: BTreeSet<RecordId>,
     failures: BTreeMap<RecordId, String>,
-    counts: [u64; 3],
+    counts: Counts,
     /// One per record that went; at most what the node owned.
     pauses: Vec<Duration>,
     /// When the next record may be begun.
@@ -137,7 +169,7 @@ impl Drain {
             waiting: BTreeSet::new(),
             leaving: BTreeSet::new(),
             failures: BTreeMap::new(),
-            counts: [0; 3],
+            counts: Counts::default(),
             pauses: Vec::new(),
             next: now,
             again: now,
@@ -161,8 +193,8 @@ impl Drain {
             return;
         }
         self.failures.remove(id);
-        self.counts[went as usize] += 1;
-        if went != Went::Ended {
+        self.counts.add(id, went);
+        if matches!(went, Went::Moved | Went::Parked) {
             self.pauses.push(pause);
         }
         self.go_on(now);
@@ -261,17 +293,20 @@ impl Drain {
             })
         };
         let left = self.leaving.iter().chain(&self.waiting).map(|id| (id.clone(), why(id)));
-        let [moved, parked, ended] = self.counts;
+        let Counts { moved, parked, ended, vactors, lost } = self.counts;
         let report = DrainReport {
             moved,
             parked,
             ended,
+            vactors,
+            lost,
             left: left.collect(),
             has_left,
             stopped: self.stopped,
             took: now.since(self.begun),
             pause_p50: rank(50).unwrap_or_default(),
             pause_p99: rank(99).unwrap_or_default(),
+            pause_max: self.pauses.last().copied().unwrap_or_default(),
         };
         self.actions.push_back(DrainAction::Over(report));
     }
@@ -299,13 +334,14 @@ impl Drain {
     /// Where it stands.
     #[must_use]
     pub fn progress(&self) -> DrainProgress {
-        let [moved, parked, ended] = self.counts;
+        let Counts { moved, parked, ended, vactors, .. } = self.counts;
         DrainProgress {
             waiting: self.waiting.len(),
             leaving: self.leaving.len(),
             moved,
             parked,
             ended,
+            vactors,
             paused: self.paused,
         }
     }

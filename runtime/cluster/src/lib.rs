@@ -14,6 +14,7 @@
 //! # Layout
 //!
 //! - `law`: the rules; `steps`, `steps/*`: the commits they allow, a family per file
+//! - `failing`: records that could not be loaded
 //! - `header`, `snapshot`, `entry`: what stands in the store; `form`: how it is written
 //! - `plan`: a commit in words; `batch`: the same in bytes; `keys`: every key
 //! - `membership`: the lease of this node; `placement`: how a resume finds its session
@@ -28,6 +29,7 @@ mod batch;
 pub mod defaults;
 mod drain;
 mod entry;
+mod failing;
 mod final_versions;
 mod form;
 mod half_copy;
@@ -48,6 +50,7 @@ pub use ask::{Ask, Reply};
 pub use batch::{Batch, Check, Write};
 pub use drain::{Drain, DrainAction, DrainConfig, DrainProgress, DrainReport, Went};
 pub use entry::{Beat, Entry, NodeInfo, NodeState, Readable, Standing};
+pub use failing::Failing;
 pub use final_versions::FinalVersions;
 pub use form::FormError;
 pub use half_copy::HalfCopy;

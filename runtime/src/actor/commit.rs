@@ -125,7 +125,7 @@ impl<S: Session> SessionActor<S> {
             self.committed = (state.into(), version);
         }
         let (state, state_version) = self.committed.clone();
-        let snapshot = self.snapshot(state, now)?;
+        let snapshot = self.snapshot(state, now).map_err(|error| error.to_string())?;
         Ok(TurnState::Committed { snapshot, state_version })
     }
 

@@ -1,5 +1,6 @@
 //! How a session leaves this node: its last turn, its snapshot, and what is left behind.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +16,11 @@ use crate::{
     care::{Care, Trying},
     cluster::{self, Asked, Sending, drainer::Release},
     codec::{self, Codec, EncodeError},
-    counters::is_worth_a_line,
     node::suits,
     peers::Answerer,
     queues::TravellingPeer,
     session::Session,
+    snapshot::{self, SnapshotError},
     transport::Transport,
 };
 
@@ -98,7 +99,7 @@ pub(super) struct Leaving {
     /// Nobody finds it any more, and its mailbox is looked at once more.
     pub(super) last_look: bool,
     /// Why it could not leave.
-    why: &'static str,
+    why: Option<Cow<'static, str>>,
 }
 
 impl<S: Session> SessionActor<S> {
@@ -226,12 +227,12 @@ impl<S: Session> SessionActor<S> {
                     holding.held.handle_snapshot(Some((body, version)));
                 }
             }
-            Err(why) => self.stay(why),
+            Err(why) => self.stay(why.to_string()),
         }
     }
 
     /// What is to stand in the store, within its limit.
-    pub(super) fn snapshot(&self, state: Bytes, now: Instant) -> Result<Bytes, &'static str> {
+    pub(super) fn snapshot(&self, state: Bytes, now: Instant) -> Result<Bytes, SnapshotError> {
         let snapshot = SessionSnapshot {
             link: self.link.export().into(),
             state,
@@ -245,36 +246,13 @@ impl<S: Session> SessionActor<S> {
             trying: Care::noted(self.care.as_deref()),
             wanted_key: self.wanted_key.clone(),
         };
-        let mut body = Vec::new();
-        codec::encode(Codec::Cbor, &snapshot, &mut body)
-            .map_err(|_| "its snapshot cannot be written")?;
-        let (bytes, limit) = (body.len(), self.worker.node.config.session.snapshot_max);
-        if bytes > limit / 2 {
-            self.warn_large(bytes, limit);
-        }
-        if bytes > limit {
-            return Err("its snapshot is larger than session.snapshot-max");
-        }
-        Ok(body.into())
+        snapshot::encode(&self.worker.node, &self.record(), &snapshot)
     }
 
     /// The version in which a state is written now.
     pub(super) fn version(&self) -> u32 {
         let view = self.worker.node.cluster.view();
         view.common_version(S::KIND, S::STATE_VERSION, S::OLDEST_VERSION)
-    }
-
-    fn warn_large(&self, bytes: usize, limit: usize) {
-        use std::sync::atomic::Ordering;
-        let counts = &self.worker.node.cluster.counts;
-        let count = counts.large_snapshots.fetch_add(1, Ordering::Relaxed) + 1;
-        if is_worth_a_line(count) {
-            let id = self.link.session_id();
-            log::warn!(
-                "session {id}: its snapshot has {bytes} bytes, at most {limit} \
-                 (session.snapshot-max); {count} so large so far"
-            );
-        }
     }
 
     /// The game's last turn here was set aside, so there is no snapshot.
@@ -284,8 +262,8 @@ impl<S: Session> SessionActor<S> {
     }
 
     /// There is no snapshot: the session stays.
-    pub(super) fn stay(&mut self, why: &'static str) {
-        self.leaving.why = why;
+    pub(super) fn stay(&mut self, why: impl Into<Cow<'static, str>>) {
+        self.leaving.why = Some(why.into());
         if let Some(holding) = &mut self.holding {
             holding.held.handle_snapshot(None);
         }
@@ -297,10 +275,9 @@ impl<S: Session> SessionActor<S> {
             return;
         }
         self.leaving.begun = false;
-        let why = match std::mem::take(&mut self.leaving.why) {
-            "" => "its commit was refused, or another node asked too early",
-            why => why,
-        };
+        let why = self.leaving.why.take();
+        let why =
+            why.as_deref().unwrap_or("its commit was refused, or another node asked too early");
         if std::mem::take(&mut self.leaving.ran) {
             self.queue(Input::Restored);
         }
@@ -387,7 +364,7 @@ impl<S: Session> SessionActor<S> {
         let counts = &self.worker.node.cluster.counts;
         counts.dropped.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let drain = &self.worker.node.cluster.drain;
-        drain.gone(&self.record(), Went::Ended, Duration::ZERO);
+        drain.gone(&self.record(), S::DURABILITY.went_when_taken(), Duration::ZERO);
         self.unlist();
         if self.connection.take().is_some() {
             self.link.handle_disconnected(now);

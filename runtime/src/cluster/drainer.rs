@@ -91,10 +91,13 @@ impl<'a> Drainer<'a> {
                     control.set_progress(self.drain.progress());
                     let left = report.left.len();
                     log::info!(
-                        "drain: {} moved, {} parked, {} ended, {left} left, in {:.1} s",
+                        "drain: {} sessions moved, {} parked, {} ended, {} VActors gone; \
+                         {left} left, {} lost, in {:.1} s",
                         report.moved,
                         report.parked,
                         report.ended,
+                        report.vactors,
+                        report.lost,
                         report.took.as_secs_f64()
                     );
                     for (id, why) in &report.left {
@@ -125,9 +128,12 @@ impl<'a> Drainer<'a> {
             self.told = now;
             let progress = self.drain.progress();
             let gone = progress.moved + progress.parked + progress.ended;
+            let vactors = progress.vactors;
             let left = progress.waiting + progress.leaving;
             let paused = if progress.paused { ", paused" } else { "" };
-            log::info!("drain: {gone} sessions have gone, {left} are left{paused}");
+            log::info!(
+                "drain: {gone} sessions and {vactors} VActors have gone, {left} are left{paused}"
+            );
         }
         self.told + TELL_EVERY
     }

@@ -115,17 +115,21 @@ async fn until_stopped(node: RunningNode) -> std::io::Result<StopReport> {
 }
 
 fn last_words(report: &StopReport, is_durable: bool) -> String {
-    let StopReport { moved, parked, ended, left, pause_p99_ms, .. } = report;
+    let StopReport { moved, parked, ended, left, lost, pause_p99_ms, pause_max_ms, .. } = report;
     if !is_durable {
         return format!("stopped: {ended} sessions ended, {left} left");
     }
-    let pause = if moved + parked == 0 {
+    let pause = if moved + parked + report.vactors == 0 {
         String::new()
     } else {
-        format!(", pause p99 {pause_p99_ms:.1} ms")
+        format!(", pause p99 {pause_p99_ms:.1} ms, longest {pause_max_ms:.1} ms")
     };
     let has_left = if report.has_left { "" } else { "; the cluster does not know yet" };
-    let all = format!("{moved} sessions moved, {parked} parked, {ended} ended, {left} left");
+    let mut all = format!("{moved} sessions moved, {parked} parked, {ended} ended");
+    if report.vactors > 0 {
+        all += &format!(", {} VActors gone", report.vactors);
+    }
+    all += &format!(", {left} left, {lost} lost");
     format!("stopped: {all}{pause}{has_left}")
 }
 

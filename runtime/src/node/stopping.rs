@@ -29,7 +29,11 @@ pub struct StopReport {
     pub parked: u64,
     /// Sessions that ended: with `NodeStopped`, if the store outlives nothing.
     pub ended: usize,
-    /// Sessions that were still here at the deadline.
+    /// VActors that went to another node or into the store, or ended before.
+    pub vactors: u64,
+    /// Sessions and VActors whose state was lost: the node was thought dead meanwhile.
+    pub lost: u64,
+    /// Sessions and VActors that were still here at the deadline.
     pub left: usize,
     /// Those, each with the reason why it is still here.
     pub left_sessions: Vec<(String, String)>,
@@ -42,6 +46,8 @@ pub struct StopReport {
     pub pause_p50_ms: f64,
     /// The same of 99 in 100.
     pub pause_p99_ms: f64,
+    /// The longest of them.
+    pub pause_max_ms: f64,
 }
 
 impl StopReport {
@@ -52,6 +58,8 @@ impl StopReport {
             moved: report.moved,
             parked: report.parked,
             ended: usize::try_from(report.ended).unwrap_or(usize::MAX),
+            vactors: report.vactors,
+            lost: report.lost,
             left: report.left.len(),
             left_sessions: report
                 .left
@@ -62,13 +70,14 @@ impl StopReport {
             took_s: report.took.as_secs_f64(),
             pause_p50_ms: millis(report.pause_p50),
             pause_p99_ms: millis(report.pause_p99),
+            pause_max_ms: millis(report.pause_max),
         }
     }
 
     /// Whether nothing was lost: the exit status is 0 only then.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.left == 0 && self.has_left
+        self.left == 0 && self.lost == 0 && self.has_left
     }
 }
 

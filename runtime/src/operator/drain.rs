@@ -23,6 +23,7 @@ pub(crate) struct DrainStatus {
     moved: u64,
     parked: u64,
     ended: u64,
+    vactors: u64,
     /// An operator stopped it.
     stopped: bool,
     report: Option<StopReport>,
@@ -55,6 +56,7 @@ impl DrainStatus {
             moved: 0,
             parked: 0,
             ended: 0,
+            vactors: 0,
             stopped: false,
             report: None,
         }
@@ -102,6 +104,7 @@ impl Shared {
                 let mut status = DrainStatus::empty(DrainState::Over);
                 (status.moved, status.parked) = (report.moved, report.parked);
                 (status.ended, status.stopped) = (report.ended, report.stopped);
+                status.vactors = report.vactors;
                 status.report = Some(report_of(&report));
                 status
             }
@@ -115,6 +118,7 @@ impl Shared {
                 moved: progress.moved,
                 parked: progress.parked,
                 ended: progress.ended,
+                vactors: progress.vactors,
                 ..DrainStatus::empty(match progress.paused {
                     true => DrainState::Paused,
                     false => DrainState::Running,
@@ -183,16 +187,21 @@ mod tests {
             moved: 5,
             parked: 6,
             ended: 7,
+            vactors: 3,
+            lost: 0,
             left: (0..1_200).map(|n| (id(n), why.clone())).collect(),
             has_left: false,
             stopped: true,
             took: Duration::from_secs(60),
             pause_p50: Duration::from_micros(2_500),
             pause_p99: Duration::from_millis(40),
+            pause_max: Duration::from_millis(55),
         };
         let value = serde_json::to_value(report_of(&report)).unwrap();
         assert_eq!(value["left_sessions"].as_array().unwrap().len(), LEFT_NAMED_MAX);
         assert_eq!(value["left"], 1_200);
+        assert_eq!((&value["vactors"], &value["lost"]), (&3.into(), &0.into()));
+        assert_eq!(value["pause_max_ms"], 55.0);
         assert!(value["left_sessions"][0][0].as_str().unwrap().starts_with("session 0000"));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, atomic::Ordering};
 use throughline_canary::canary;
 use throughline_cluster::{
     Creation, Ending, Header, Identity, Law, NotNow, Outcome, RecordId, Snapshot, State, Step,
-    Taken,
+    Taken, defaults,
 };
 use throughline_link::Secret;
 use throughline_queue::{Inbox, QueueName};
@@ -83,6 +83,9 @@ enum NotReady {
 async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, mut first: First) {
     let node = Arc::clone(&worker.node);
     let id = reserved.id().clone();
+    if node.cluster.failing().rests(&id, node.clock.now()).is_some() {
+        return refuse(first.0.take(), Some(Rejection::LoadFailed));
+    }
     let ready = match own(&node, kind, &id, first.0.is_some()).await {
         Ok(ready) => ready,
         Err(NotReady::Away) => return,
@@ -99,6 +102,7 @@ async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, mut first: F
             return refuse(first.0.take(), Some(Rejection::LoadFailed));
         }
     };
+    node.cluster.failing().handle_loaded(&id);
     node.vactors.counts.activated.fetch_add(1, Ordering::Relaxed);
     if why == Activation::Lost {
         node.vactors.counts.lost.fetch_add(1, Ordering::Relaxed);
@@ -148,9 +152,14 @@ fn load(
 
 fn note_load_failure(node: &Shared, header: &Header, why: &str) {
     let count = node.cluster.counts.load_failures.fetch_add(1, Ordering::Relaxed) + 1;
-    if is_worth_a_line(count) {
+    let tries = node.cluster.failing().handle_failed(&header.id, node.clock.now());
+    if tries == defaults::LOAD_TRIES || is_worth_a_line(count) {
         let id = &header.id;
-        log::error!("{id} could not be loaded, and stays as it was: {why}; {count} so far");
+        let rests = if tries < defaults::LOAD_TRIES { "" } else { ", and rests for a while" };
+        log::error!(
+            "{id} could not be loaded, for the {tries}. time, and stays as it was{rests}: {why}; \
+             {count} loads failed so far"
+        );
     }
 }
 

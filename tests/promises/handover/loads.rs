@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use throughline_client::{CloseCode, Options};
-use throughline_cluster::State;
+use throughline_cluster::{State, defaults};
 
 use crate::{
     cluster::Plan,
@@ -34,6 +34,37 @@ async fn a_session_that_cannot_be_loaded_stays_parked_as_it_was() {
     journal::note(seat.id, "mended");
     let mut wire = Wire::tcp(cluster.node(2).link_addresses()[0]).await;
     wire.write(&seat.resume(4, 3, 2)).await;
+    assert_eq!(wire.welcome().await.received, 2);
+    wire.ask(3, 3, &Ask::Count).await;
+    assert_eq!(wire.answer::<Answer>().await, Answer::Counted(1));
+}
+
+/// The store is not asked for what fails again and again, and nothing of it is lost: a node that has
+/// not tried it loads it as it was.
+#[tokio::test]
+async fn a_session_whose_loads_fail_time_and_again_rests_on_that_node_and_stays_as_it_was() {
+    let cluster = Plan::new(3).walled().start().await;
+    let (mut wire, seat) =
+        Wire::session(cluster.node(1).link_addresses()[0], "parrot", "ann").await;
+    wire.ask(1, 0, &Ask::Say(1)).await;
+    wire.ask(2, 0, &Ask::Be(Mood::Brittle)).await;
+    for expected in [Answer::Started("ann".into()), Answer::Said(1), Answer::Said(0)] {
+        assert_eq!(wire.answer::<Answer>().await, expected);
+    }
+    let tries = u64::from(defaults::LOAD_TRIES);
+    for attempt in 1..=tries {
+        let mut wire = Wire::tcp(cluster.node(2).link_addresses()[0]).await;
+        wire.write(&seat.resume(attempt, 3, 2)).await;
+        assert_eq!(wire.code().await, CloseCode::LoadFailed.number(), "attempt {attempt}");
+    }
+    journal::note(seat.id, "mended");
+    let before = cluster.wall(1).header(seat.id).unwrap();
+    let mut wire = Wire::tcp(cluster.node(2).link_addresses()[0]).await;
+    wire.write(&seat.resume(tries + 1, 3, 2)).await;
+    assert_eq!(wire.code().await, CloseCode::LoadFailed.number());
+    assert_eq!(cluster.wall(1).header(seat.id).unwrap(), before, "nothing is written for it");
+    let mut wire = Wire::tcp(cluster.node(3).link_addresses()[0]).await;
+    wire.write(&seat.resume(tries + 2, 3, 2)).await;
     assert_eq!(wire.welcome().await.received, 2);
     wire.ask(3, 3, &Ask::Count).await;
     assert_eq!(wire.answer::<Answer>().await, Answer::Counted(1));

@@ -138,7 +138,7 @@ fn a_drain_is_waited_for_and_ends_with_its_report() {
     let none = succeeds(&["drain", "status", "--admin", &admin]);
     assert!(none.contains("no drain"), "{none}");
     let said = succeeds(&["drain", "start", "--wait", "--deadline", "30s", "--admin", &admin]);
-    assert!(said.contains("0 moved, 5 parked, 0 ended, 0 left"), "{said}");
+    assert!(said.contains("0 moved, 5 parked, 0 ended, 0 VActors gone, 0 left, 0 lost"), "{said}");
     let drain = succeeds(&["drain", "status", "--json", "--admin", &admin]);
     let drain: Value = serde_json::from_str(&drain).unwrap();
     assert_eq!((&drain["state"], &drain["admin"]), (&"over".into(), &admin.as_str().into()));

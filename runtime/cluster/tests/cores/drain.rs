@@ -67,7 +67,31 @@ fn a_drain_that_moved_everything_leaves_and_says_so() {
     assert_eq!((report.moved, report.parked, report.ended), (1, 1, 1));
     assert!(report.left.is_empty() && report.has_left && !report.stopped);
     assert_eq!(report.pause_p99, Duration::from_millis(7));
+    assert_eq!(report.pause_max, Duration::from_millis(7));
+    assert_eq!((report.vactors, report.lost), (0, 0));
     assert_eq!(drain.poll_timeout(), None);
+}
+
+#[test]
+fn vactors_are_counted_apart_and_what_was_taken_from_the_node_counts_as_lost() {
+    let mut drain =
+        Drain::new(DrainConfig { rate: 1_000, deadline: Duration::from_secs(60) }, at(0));
+    assert_eq!(drain.poll_action(), Some(DrainAction::Begin));
+    let vactor = RecordId::vactor("match", b"7").unwrap();
+    let sessions = ids(2);
+    drain.handle_draining(sessions.iter().cloned().chain([vactor.clone()]), at(0));
+    drain.handle_timeout(at(10));
+    assert_eq!(released(&mut drain).len(), 3);
+    drain.handle_gone(&vactor, Went::Parked, Duration::from_millis(9), at(20));
+    drain.handle_gone(&sessions[0], Went::Moved, Duration::from_millis(4), at(20));
+    assert_eq!((drain.progress().vactors, drain.progress().parked), (1, 0));
+    drain.handle_gone(&sessions[1], Went::Lost, Duration::ZERO, at(30));
+    assert_eq!(drain.poll_action(), Some(DrainAction::Leave));
+    drain.handle_left(true, at(40));
+    let report = report(&mut drain);
+    assert_eq!((report.moved, report.parked, report.ended), (1, 0, 0));
+    assert_eq!((report.vactors, report.lost), (1, 1));
+    assert_eq!(report.pause_max, Duration::from_millis(9));
 }
 
 #[test]

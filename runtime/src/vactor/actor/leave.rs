@@ -108,7 +108,7 @@ impl VActorActor {
             Ok((body, version)) => {
                 if let Some(holding) = &mut self.holding {
                     holding.held.set_due(due);
-                    holding.held.handle_snapshot(Some((body.into(), version)));
+                    holding.held.handle_snapshot(Some((body, version)));
                 }
             }
             Err(error) => self.stay(&error.to_string()),
@@ -219,7 +219,8 @@ impl VActorActor {
         self.answer_unknown();
         self.stage.clear();
         let drain = &self.worker.node.cluster.drain;
-        drain.gone(&self.id, Went::Ended, Duration::ZERO);
+        let went = self.settings.durability.went_when_taken();
+        drain.gone(&self.id, went, Duration::ZERO);
         self.is_over = true;
     }
 

@@ -2,15 +2,16 @@
 
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use throughline_cluster::{HeldAction, Turn as RecordTurn, TurnState};
 use throughline_queue::{Pieces, QueueName};
 
 use super::{VActorActor, VActorSnapshot, turn::write};
 use crate::{
     care::Care,
-    codec::{self, Codec},
     queues::{Beside, beside},
     session::HandlerError,
+    snapshot,
     vactor::Durability,
 };
 
@@ -74,7 +75,7 @@ impl VActorActor {
             Durability::OnSwapOut => (TurnState::Running, None),
             Durability::EveryTurn => {
                 let (snapshot, state_version) = self.snapshot()?;
-                let state = TurnState::Committed { snapshot: snapshot.into(), state_version };
+                let state = TurnState::Committed { snapshot, state_version };
                 (state, self.reminders.next())
             }
         };
@@ -87,7 +88,7 @@ impl VActorActor {
     }
 
     /// What is to stand in the store, within its limit.
-    pub(super) fn snapshot(&self) -> Result<(Vec<u8>, u32), HandlerError> {
+    pub(super) fn snapshot(&self) -> Result<(Bytes, u32), HandlerError> {
         let node = &self.worker.node;
         let view = node.cluster.view();
         let own = &self.settings;
@@ -101,13 +102,6 @@ impl VActorActor {
             peers: self.stage.effects().borrow().peers.export(),
             trying: Care::noted(self.care.as_deref()),
         };
-        let mut body = Vec::new();
-        codec::encode(Codec::Cbor, &snapshot, &mut body)?;
-        let (bytes, limit) = (body.len(), node.config.session.snapshot_max);
-        if bytes > limit {
-            let text = format!("its snapshot has {bytes} bytes, session.snapshot-max is {limit}");
-            return Err(HandlerError::new(text));
-        }
-        Ok((body, version))
+        Ok((snapshot::encode(node, &self.id, &snapshot)?, version))
     }
 }
