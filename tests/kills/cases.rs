@@ -38,6 +38,7 @@ impl Case {
             Of::Sessions => "",
             Of::CrashProof => "of_a_crash_proof_session_",
             Of::VActor => "of_a_vactor_",
+            Of::LooseVActor => "of_a_loose_vactor_",
         };
         format!("step_{number:02}_{name}_{of}by_{role}_{}", moment.name())
     }
@@ -58,7 +59,7 @@ pub(crate) fn all() -> Vec<Case> {
     let both = |(place, (step, role, settings, situation))| {
         Moment::BOTH.map(|moment| Case { place, step, role, moment, settings, situation })
     };
-    let all = [of_sessions(), of_crash_proof_sessions(), of_vactors()].concat();
+    let all = [of_sessions(), of_crash_proof_sessions(), of_vactors(), of_loose_vactors()].concat();
     all.into_iter().enumerate().flat_map(both).collect()
 }
 
@@ -191,6 +192,25 @@ fn of_vactors() -> Vec<Listed> {
         Claim, "claimer", usual, s::vactor::is_claimed;
         TakeHere, "taker", usual, s::vactor::is_taken;
         TakePark, "sweeper", usual, s::vactor::is_parked_by_a_sweep;
+    ]
+    .to_vec()
+}
+
+/// What is the same as for a crash-proof one is listed again: a kill means something else.
+fn of_loose_vactors() -> Vec<Listed> {
+    let usual = Settings { of: Of::LooseVActor, ..Settings::default() };
+    situations![
+        Create, "asker", usual, s::vactor::begins_and_dies;
+        TurnHanded, "claimer", usual, s::vactor::is_claimed;
+        TurnHanded, "who gets it from a drain", usual, s::vactor::is_started_by_who_gets_it;
+        Restart, "owner that has it in no memory", usual, s::vactor::begins_anew_where_it_was;
+        Park, "owner", usual, s::vactor::is_parked;
+        End, "owner", usual, s::vactor::is_forgotten;
+        Yield, "drainer", usual, s::vactor::is_yielded;
+        Claim, "claimer", usual, s::vactor::is_claimed;
+        TakeNew, "asker", usual, s::vactor::is_taken_anew;
+        TakeNew, "sweeper", usual, s::vactor::is_taken_anew_by_a_sweep;
+        TurnNew, "asker that took it", usual, s::vactor::is_taken_anew;
     ]
     .to_vec()
 }

@@ -29,10 +29,13 @@ pub(crate) enum Of {
     CrashProof,
     /// A VActor that is written with every turn; sessions that are not ask it.
     VActor,
+    /// A VActor that is written when it leaves memory; the same sessions ask it.
+    LooseVActor,
 }
 
 impl Of {
-    pub(crate) const ALL: [Self; 3] = [Self::Sessions, Self::CrashProof, Self::VActor];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Sessions, Self::CrashProof, Self::VActor, Self::LooseVActor];
 }
 
 /// What differs from case to case.
@@ -112,6 +115,7 @@ impl Cluster {
             secret_file: self.secret_file.display().to_string(),
             advertise: host(node),
             mute: self.settings.mute,
+            loose: self.settings.of == Of::LooseVActor,
             session_timeout_ms: self.settings.session_timeout_ms,
             ended_memory_ms: self.settings.ended_memory_ms,
             orders: orders.iter().map(name).collect(),

@@ -8,7 +8,8 @@
 //! A session is of one of two kinds: written when it leaves its node, or with every turn, which
 //! makes it crash-proof. A step is listed for the second kind where it is another one, or comes to
 //! another end. A crash-proof VActor has the steps of a crash-proof session but for the ninth:
-//! nobody seizes it. What a sweep could come to first is denied to it meanwhile.
+//! nobody seizes it. A loose VActor is one that is written when it leaves memory, and begins anew
+//! if its node dies before. What a sweep could come to first is denied to it meanwhile.
 //!
 //! This executable runs itself as the node, so it has its own `main`: `--child ..` is a node,
 //! anything else the tests, with the flags that test runners use.

@@ -14,7 +14,7 @@ use throughline_vactor::Vactors as _;
 use crate::game::{Counter, FAIL_RESTORED};
 use crate::kill_at::{KillAt, Order};
 use crate::step::Step;
-use crate::tally::Tally;
+use crate::tally::{IS_LOOSE, LooseTally, Tally};
 
 /// Times of the cluster, short so that many deaths fit into a test.
 const BEAT: Duration = Duration::from_millis(100);
@@ -31,6 +31,8 @@ pub(crate) struct Told {
     pub(crate) advertise: String,
     /// Nobody reaches it from another node.
     pub(crate) mute: bool,
+    /// The VActor is not crash-proof.
+    pub(crate) loose: bool,
     pub(crate) session_timeout_ms: u64,
     pub(crate) ended_memory_ms: u64,
     /// Orders from the start: step and order by name.
@@ -54,9 +56,12 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
     let node = Node::builder(config(&told))
         .sessions::<Counter<false>>()
         .sessions::<Counter<true>>()
-        .vactors::<Tally>()
-        .store(Arc::new(store.clone()))
-        .start();
+        .store(Arc::new(store.clone()));
+    IS_LOOSE.store(told.loose, Ordering::SeqCst);
+    let node = match told.loose {
+        true => node.vactors::<LooseTally>().start(),
+        false => node.vactors::<Tally>().start(),
+    };
     let node = match node {
         Ok(node) => node,
         Err(error) => {

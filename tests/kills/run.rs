@@ -65,6 +65,10 @@ impl Scene {
         player
     }
 
+    pub(crate) const fn step(&self) -> Step {
+        self.step
+    }
+
     /// These nodes die when they come to the case's step.
     pub(crate) async fn arm(&mut self, nodes: &[usize]) {
         for &node in nodes {
@@ -96,12 +100,13 @@ impl Scene {
 
     /// Nothing is held up or denied any more.
     async fn goes_on(&mut self) {
-        const DENIED: [Step; 7] = [
+        const DENIED: [Step; 8] = [
             Step::TurnHanded,
             Step::Park,
             Step::TakePark,
             Step::TakeHere,
             Step::TakeLost,
+            Step::TakeNew,
             Step::Seize,
             Step::Mark,
         ];
@@ -134,7 +139,7 @@ impl Scene {
     pub(crate) fn unless_lost(&self, fate: Fate) -> Fate {
         match self.cluster.settings.of {
             Of::CrashProof => fate,
-            Of::Sessions | Of::VActor => LOST,
+            Of::Sessions | Of::VActor | Of::LooseVActor => LOST,
         }
     }
 

@@ -18,6 +18,8 @@ pub(crate) enum Step {
     Turn,
     /// A client that comes back to what commits every turn.
     TurnResume,
+    /// A VActor that its node has in no memory begins anew.
+    Restart,
     Settle,
     Park,
     End,
@@ -29,6 +31,8 @@ pub(crate) enum Step {
     TakePark,
     /// A sweep ends what has none.
     TakeLost,
+    /// A VActor that has none begins anew at the node that takes, a sweep's or an asker's.
+    TakeNew,
     /// The client is at the node that takes, and the owner does not count as dead.
     Seize,
     Request,
@@ -45,12 +49,13 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const NAMES: [(Self, u8, &'static str); 24] = [
+    const NAMES: [(Self, u8, &'static str); 26] = [
         (Self::Create, 1, "create"),
         (Self::TurnNew, 2, "turn-new"),
         (Self::TurnHanded, 2, "turn-handed"),
         (Self::Turn, 2, "turn"),
         (Self::TurnResume, 2, "turn-resume"),
+        (Self::Restart, 2, "restart"),
         (Self::Settle, 3, "settle"),
         (Self::Park, 4, "park"),
         (Self::End, 5, "end"),
@@ -59,6 +64,7 @@ impl Step {
         (Self::TakeHere, 8, "take-here"),
         (Self::TakePark, 8, "take-park"),
         (Self::TakeLost, 8, "take-lost"),
+        (Self::TakeNew, 8, "take-new"),
         (Self::Seize, 9, "seize"),
         (Self::Request, 10, "request"),
         (Self::Answered, 10, "answered"),
@@ -161,6 +167,8 @@ impl Typed {
             (_, State::Handed) if is_mine => Step::Yield,
             (_, State::Handed) if is_seized => Step::Seize,
             (_, State::Handed) => Step::TakeHere,
+            (_, State::New) if is_mine => Step::Restart,
+            (_, State::New) => Step::TakeNew,
             (State::New, State::Running | State::Committed) => Step::TurnNew,
             (State::Handed, State::Running | State::Committed) => Step::TurnHanded,
             (State::Committed, State::Committed) if after.attempt != before.attempt => {

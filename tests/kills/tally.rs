@@ -1,4 +1,6 @@
-//! A crash-proof VActor that counts how often it was asked to, and what becomes of an ask.
+//! A VActor that counts how often it was asked to, crash-proof or not, and what becomes of an ask.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use throughline_cluster::RecordId;
@@ -29,42 +31,63 @@ impl Message for Wish {
     type Reply = u64;
 }
 
-#[derive(Debug)]
-pub(crate) struct Tally(u64);
+/// Whether this node has the one that is written when it leaves memory.
+pub(crate) static IS_LOOSE: AtomicBool = AtomicBool::new(false);
+
+const KIND: &str = "tally";
 
 /// There is one.
 const KEY: &str = "all";
 
-messages! { Tally { "wish" => Wish } }
+/// A kind that counts; in all nodes of a cluster it is one or the other.
+macro_rules! tally {
+    ($tally:ident, $durability:expr) => {
+        #[derive(Debug)]
+        pub(crate) struct $tally(u64);
 
-impl VActor for Tally {
-    const KIND: &'static str = "tally";
-    const DURABILITY: Durability = Durability::EveryTurn;
-    type State = u64;
+        messages! { $tally { "wish" => Wish } }
 
-    fn new(_key: &str, count: u64) -> Self {
-        Self(count)
-    }
+        impl VActor for $tally {
+            const KIND: &'static str = KIND;
+            const DURABILITY: Durability = $durability;
+            type State = u64;
 
-    fn state(&self) -> &u64 {
-        &self.0
-    }
-}
+            fn new(_key: &str, count: u64) -> Self {
+                Self(count)
+            }
 
-impl Handle<Wish> for Tally {
-    async fn handle(&mut self, wish: Wish, ctx: &mut Context<Self>) -> Result<u64, HandlerError> {
-        match wish {
-            Wish::Count => self.0 += 1,
-            Wish::Rest => ctx.deactivate(),
-            Wish::Forget => ctx.forget(),
+            fn state(&self) -> &u64 {
+                &self.0
+            }
         }
-        Ok(self.0)
-    }
+
+        impl Handle<Wish> for $tally {
+            async fn handle(
+                &mut self,
+                wish: Wish,
+                ctx: &mut Context<Self>,
+            ) -> Result<u64, HandlerError> {
+                match wish {
+                    Wish::Count => self.0 += 1,
+                    Wish::Rest => ctx.deactivate(),
+                    Wish::Forget => ctx.forget(),
+                }
+                Ok(self.0)
+            }
+        }
+    };
 }
+
+tally!(Tally, Durability::EveryTurn);
+tally!(LooseTally, Durability::OnSwapOut);
 
 /// Asks the one that there is.
 pub(crate) async fn ask(who: &impl Ask, wish: Wish) -> Answer {
-    match who.ask(&address(), wish).await {
+    let asked = match IS_LOOSE.load(Ordering::SeqCst) {
+        true => who.ask(&LooseTally::at(KEY), wish).await,
+        false => who.ask(&Tally::at(KEY), wish).await,
+    };
+    match asked {
         Ok(count) => Answer::Is(count),
         Err(AskError::Unknown) => Answer::Unknown,
         Err(_) => Answer::No,
@@ -73,9 +96,5 @@ pub(crate) async fn ask(who: &impl Ask, wish: Wish) -> Answer {
 
 /// Its record.
 pub(crate) fn record() -> RecordId {
-    RecordId::vactor(Tally::KIND, KEY.as_bytes()).unwrap()
-}
-
-fn address() -> Address<Tally> {
-    Tally::at(KEY)
+    RecordId::vactor(KIND, KEY.as_bytes()).unwrap()
 }
