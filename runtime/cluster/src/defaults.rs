@@ -40,8 +40,8 @@ pub const PLACEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Commits that one placement tries when others keep changing its record.
 pub const PLACEMENT_COMMITS_MAX: u32 = 8;
-/// Loads of one record that fail on a node before it rests there: a hook may wait for something that
-/// is back soon, and a client tries twice a second.
+/// Loads of one record that fail on a node before it rests there: a hook may wait for something
+/// that is back soon, and a client tries twice a second.
 pub const LOAD_TRIES: u32 = 5;
 /// A record rests so long after each further failed load: long enough to cost the store nothing,
 /// short enough that a player who waits is let in once what failed is mended.

@@ -39,8 +39,8 @@ async fn a_session_that_cannot_be_loaded_stays_parked_as_it_was() {
     assert_eq!(wire.answer::<Answer>().await, Answer::Counted(1));
 }
 
-/// The store is not asked for what fails again and again, and nothing of it is lost: a node that has
-/// not tried it loads it as it was.
+/// The store is not asked for what fails again and again, and nothing of it is lost: a node that
+/// has not tried it loads it as it was.
 #[tokio::test]
 async fn a_session_whose_loads_fail_time_and_again_rests_on_that_node_and_stays_as_it_was() {
     let cluster = Plan::new(3).walled().start().await;

@@ -27,8 +27,9 @@ use crate::{ConnectError, Options};
 /// It keeps the law of [`Store`] as far as the lent store does. It has one connection, on a thread
 /// or a task of its own, and one more for each thread that wants it ([`attach`](Self::attach)); it
 /// connects again by itself whenever one breaks. Calls may be awaited on any executor. While the
-/// hub is away, calls wait, for [`Options::call_wait`], then answer `Down`. A read whose connection broke is asked again over the next one. A commit whose connection broke
-/// once its last byte had left is `Unknown`; before, it is sent over the next one.
+/// hub is away, calls wait, for [`Options::call_wait`], then answer `Down`. A read whose connection
+/// broke is asked again over the next one. A commit whose connection broke once its last byte had
+/// left is `Unknown`; before, it is sent over the next one.
 ///
 /// A clone is the same store, and shares its connection. Dropping the last one ends it without
 /// waiting for calls under way.
