@@ -53,12 +53,14 @@ pub(crate) struct Care {
     turns_left: u32,
     /// As the next commit writes it, the oldest first.
     trying: Vec<Trying>,
+    /// The one whose turn is under way: other commits that come meanwhile keep its note.
+    running: Option<Which>,
 }
 
 impl Care {
     /// Of an actor whose header counts so many crashes, for so many turns; `None` without one.
     pub(crate) fn new(crashes: u8, trying: Vec<Trying>, turns: u32) -> Option<Box<Self>> {
-        (crashes > 0).then(|| Box::new(Self { turns_left: turns, trying }))
+        (crashes > 0).then(|| Box::new(Self { turns_left: turns, trying, running: None }))
     }
 
     /// What stands in the snapshot.
@@ -80,11 +82,18 @@ impl Care {
         Weighed::Note
     }
 
-    /// It is written down, and begins: the commit of its turn, or whatever comes instead, takes the
-    /// note away. False if this was the last turn that needed care.
-    pub(crate) fn begins(&mut self, which: &Which) -> bool {
-        self.take(which);
-        self.turns_left = self.turns_left.saturating_sub(1);
+    /// It is written down, and its turn begins.
+    pub(crate) fn begins(&mut self, which: Which) {
+        self.running = Some(which);
+    }
+
+    /// A turn has ended: its commit takes the note away. False if this was the last turn that
+    /// needed care.
+    pub(crate) fn ends(&mut self) -> bool {
+        if let Some(which) = self.running.take() {
+            self.take(&which);
+            self.turns_left = self.turns_left.saturating_sub(1);
+        }
         self.turns_left > 0
     }
 
@@ -124,10 +133,29 @@ mod tests {
         let mut care = *Care::new(1, Vec::new(), 8).unwrap();
         for expected in [Weighed::Note, Weighed::Note, Weighed::SetAside(3)] {
             assert_eq!(care.weigh(&timer, TRIES), Weighed::Note);
-            assert!(care.begins(&timer));
+            care.begins(timer.clone());
+            assert!(care.ends());
             assert_eq!(care.weigh(&killer, TRIES), expected);
             care = dies(&care);
         }
+    }
+
+    #[test]
+    fn p7_what_is_committed_while_the_turn_is_under_way_keeps_its_note() {
+        let (first, killer) = (Which::Message(6), Which::Message(7));
+        let mut care = *Care::new(1, Vec::new(), 8).unwrap();
+        care.weigh(&killer, TRIES);
+        care.begins(killer.clone());
+        // Its client comes back meanwhile, and that is committed.
+        assert_eq!(Care::noted(Some(&care)).len(), 1);
+        let mut care = dies(&care);
+        care.weigh(&first, TRIES);
+        care.begins(first);
+        assert!(care.ends());
+        assert_eq!(Care::noted(Some(&care)).len(), 1, "only what has ended is forgotten");
+        assert_eq!(care.weigh(&killer, TRIES), Weighed::Note);
+        let mut care = dies(&care);
+        assert_eq!(care.weigh(&killer, TRIES), Weighed::SetAside(3));
     }
 
     #[test]
@@ -137,8 +165,10 @@ mod tests {
             care.weigh(&Which::Message(number), TRIES);
         }
         assert_eq!(Care::noted(Some(&care)).len(), TRYING_MAX);
-        assert!(care.begins(&Which::Message(99)));
-        assert!(!care.begins(&Which::Message(98)));
+        care.begins(Which::Message(99));
+        assert!(care.ends());
+        care.begins(Which::Message(98));
+        assert!(!care.ends());
         assert!(Care::new(0, Vec::new(), 2).is_none());
     }
 }

@@ -30,7 +30,8 @@ pub trait Ask {
         self.ask_within(to, message, ASK_TIME)
     }
 
-    /// The same, for so long at most. An ask that a turn makes in turn has its own time.
+    /// The same, for so long at most. An ask that a turn makes while somebody waits
+    /// for that turn waits no longer than that one does.
     ///
     /// # Errors
     /// As of [`ask`](Self::ask).

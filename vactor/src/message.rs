@@ -122,6 +122,48 @@ impl<V: VActor> std::fmt::Debug for MessageList<V> {
 /// beside other reads. A `reentrant` one is a read, too; if a turn of the VActor asks somebody who
 /// in turn asks this of it, it is answered from the state before that turn, where others are told
 /// `Deadlock`.
+///
+/// A message that is listed and has no handler does not compile:
+///
+/// ```compile_fail,E0277
+/// use throughline_vactor::prelude::*;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Place { x: u8 }
+/// impl Message for Place { type Reply = bool; }
+///
+/// struct Match;
+/// impl VActor for Match {
+///     const KIND: &'static str = "match";
+///     type State = ();
+///     fn new(_: &str, (): ()) -> Self { Self }
+///     fn state(&self) -> &() { &() }
+/// }
+///
+/// messages! { Match { "place" => Place } }
+/// ```
+///
+/// With it, it does:
+///
+/// ```
+/// # use throughline_vactor::prelude::*;
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Place { x: u8 }
+/// # impl Message for Place { type Reply = bool; }
+/// # struct Match;
+/// # impl VActor for Match {
+/// #     const KIND: &'static str = "match";
+/// #     type State = ();
+/// #     fn new(_: &str, (): ()) -> Self { Self }
+/// #     fn state(&self) -> &() { &() }
+/// # }
+/// # messages! { Match { "place" => Place } }
+/// impl Handle<Place> for Match {
+///     async fn handle(&mut self, at: Place, _: &mut Context<Self>) -> Result<bool, HandlerError> {
+///         Ok(at.x < 15)
+///     }
+/// }
+/// ```
 #[macro_export]
 macro_rules! messages {
     ($actor:ty { $($entries:tt)* }) => {

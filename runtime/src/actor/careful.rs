@@ -49,12 +49,20 @@ impl<S: Session> SessionActor<S> {
 
     /// It is written down.
     pub(super) fn begin_noted(&mut self, input: Input, used_up: Option<Box<Pieces>>, now: Instant) {
-        if let (Some(care), Some(which)) = (&mut self.care, which(&input))
-            && !care.begins(&which)
+        if let (Some(care), Some(which)) = (&mut self.care, which(&input)) {
+            care.begins(which);
+        }
+        self.begin_with(input, used_up, now);
+    }
+
+    /// The turn under way has ended; its commit follows.
+    #[inline]
+    pub(super) fn end_careful_turn(&mut self) {
+        if let Some(care) = &mut self.care
+            && !care.ends()
         {
             self.care = None;
         }
-        self.begin_with(input, used_up, now);
     }
 
     fn begin_with(&mut self, input: Input, used_up: Option<Box<Pieces>>, now: Instant) {

@@ -146,6 +146,7 @@ impl<S: Session> SessionActor<S> {
     #[inline]
     pub(super) fn succeed(&mut self, now: Instant) {
         let Some(turn) = self.turn.take() else { return };
+        self.end_careful_turn();
         self.worker.pulse.count_turn();
         if self.is_durable(&turn) {
             self.commit_turn(turn, now);
@@ -295,6 +296,7 @@ impl<S: Session> SessionActor<S> {
 
     /// The input of this turn is tried no more. It counts as handled.
     pub(super) fn set_aside(&mut self, turn: Turn, input: &Input, why: &str, now: Instant) {
+        self.end_careful_turn();
         let count = self.worker.node.counters.set_aside.fetch_add(1, Ordering::Relaxed) + 1;
         if is_worth_a_line(count) {
             let (id, hook, tries) = (self.link.session_id(), turn.hook.name(), turn.tries);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use throughline_cluster::RecordId;
-use throughline_link::SessionId;
+use throughline_link::{Instant, SessionId};
 use tokio::sync::mpsc;
 
 use super::{AskError, Payload, Rejection, route, route::Errand, serve};
@@ -48,6 +48,8 @@ pub struct Caller {
     who: Option<RecordId>,
     /// Who waits for the turn under way, the first one first.
     waiting: RefCell<Vec<RecordId>>,
+    /// Until when they wait.
+    until: Cell<Option<Instant>>,
     /// What the turn under way is run for.
     origin: Cell<Origin>,
     /// Where tells go, in order; made when first needed.
@@ -62,6 +64,7 @@ impl Caller {
             node,
             who,
             waiting: RefCell::default(),
+            until: Cell::default(),
             origin: Cell::default(),
             courier: OnceCell::new(),
             sendings: OnceCell::new(),
@@ -87,14 +90,16 @@ impl Caller {
         self.origin.get().token(self.who.as_ref()?.as_bytes())
     }
 
-    /// A turn begins, for which these wait.
-    pub(super) fn set_chain(&self, waiting: &[RecordId]) {
+    /// A turn begins, for which these wait, until then.
+    pub(super) fn set_chain(&self, waiting: &[RecordId], until: Option<Instant>) {
         let mut kept = self.waiting.borrow_mut();
         kept.clear();
         kept.extend_from_slice(waiting);
+        self.until.set(until);
     }
 
-    /// Asks, and waits for the reply, for `deadline` at most.
+    /// Asks, and waits for the reply, for `deadline` at most, and no longer than whoever waits for
+    /// the turn that asks.
     pub fn ask(
         &self,
         to: Target,
@@ -102,7 +107,10 @@ impl Caller {
         payload: Payload,
         deadline: Duration,
     ) -> impl Future<Output = Result<Payload, AskError>> + Send + use<> {
-        let (until, left) = (self.node.clock.now() + deadline, deadline);
+        let now = self.node.clock.now();
+        let own = now + deadline;
+        let until = self.until.get().map_or(own, |until| until.min(own));
+        let left = until.since(now);
         let chain = self.waiting.borrow().iter().chain(&self.who).cloned().collect();
         let errand = Box::new(Errand { to, message, payload, chain, until, left, is_tell: false });
         let node = Arc::clone(&self.node);

@@ -59,6 +59,36 @@ fn of_many_that_ask_a_new_vactor_at_once_all_reach_the_same() {
 }
 
 #[test]
+fn what_a_turn_asks_of_others_waits_no_longer_than_who_waits_for_the_turn() {
+    let cluster = cluster(2);
+    for (n, key) in [(0, "asker"), (1, "other")] {
+        add(&cluster, n, key, 1).unwrap();
+    }
+    let node = cluster.node(1);
+    let half = Duration::from_millis(500);
+    let ask = AskSlow { key: "other".to_owned(), ms: 4_000 };
+    let asked = cluster.run(async move { node.ask_within(&Counter::at("asker"), ask, half).await });
+    assert_eq!(asked, Err(AskError::Unknown));
+    cluster.advance(Duration::from_secs(1));
+    let waited = add(&cluster, 0, "asker", 0).unwrap();
+    assert!((400..=600).contains(&waited), "its own time would be 5 s: {waited} ms");
+}
+
+#[test]
+fn who_asks_in_a_circle_over_two_nodes_is_told_deadlock_with_the_chain() {
+    let cluster = cluster(2);
+    for (n, key) in [(0, "a"), (1, "b")] {
+        add(&cluster, n, key, 1).unwrap();
+    }
+    let node = cluster.node(0);
+    let ask = AskOther { key: "b".to_owned() };
+    let asked = cluster.run(async move { node.ask(&Counter::at("a"), ask).await }).unwrap();
+    let chain = "VActor counter/a -> VActor counter/b -> VActor counter/a";
+    let text = asked.unwrap_err();
+    assert!(text.starts_with("deadlock: ") && text.ends_with(chain), "{text}");
+}
+
+#[test]
 fn a_vactor_goes_on_with_its_state_when_its_node_drains() {
     let cluster = cluster(3);
     assert_eq!(add(&cluster, 0, "a", 5), Ok(5));
@@ -66,7 +96,7 @@ fn a_vactor_goes_on_with_its_state_when_its_node_drains() {
     cluster.advance(Duration::from_secs(1));
     let report = cluster.drain(0);
     assert!(report.is_clean(), "{report:?}");
-    assert_eq!((report.moved, report.left), (1, 0), "{report:?}");
+    assert_eq!((report.vactors, report.left), (1, 0), "{report:?}");
     assert_eq!(add(&cluster, 1, "a", 1), Ok(6));
     assert_eq!(begun(&cluster, 2, "a"), ["Created", "Restored"]);
 }

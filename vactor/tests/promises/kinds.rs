@@ -46,6 +46,7 @@ message!(Add { by: i64 } -> i64);
 message!(Total {} -> i64);
 message!(Fail { panics: bool } -> ());
 message!(AskOther { key: String } -> Result<i64, String>);
+message!(AskSlow { key: String, ms: u64 } -> ());
 message!(AskPeek { key: String } -> Result<i64, String>);
 message!(Peek {} -> i64);
 message!(Slow { ms: u64 } -> ());
@@ -63,6 +64,7 @@ messages! { Counter {
     "total" => read Total,
     "fail" => Fail,
     "ask-other" => AskOther,
+    "ask-slow" => AskSlow,
     "ask-peek" => AskPeek,
     "peek" => reentrant Peek,
     "slow" => Slow,
@@ -132,6 +134,16 @@ impl Handle<AskOther> for Counter {
             Ok(reply) => reply,
             Err(error) => Err(error.to_string()),
         })
+    }
+}
+
+/// The total is then how long it waited for the other, in milliseconds.
+impl Handle<AskSlow> for Counter {
+    async fn handle(&mut self, ask: AskSlow, ctx: &mut Context<Self>) -> Result<(), HandlerError> {
+        let began = tokio::time::Instant::now();
+        let _ = ctx.ask(&Self::at(ask.key.as_str()), Slow { ms: ask.ms }).await;
+        self.sum.total = i64::try_from(began.elapsed().as_millis())?;
+        Ok(())
     }
 }
 

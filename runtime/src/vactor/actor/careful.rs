@@ -40,7 +40,9 @@ impl VActorActor {
     /// It is written down.
     pub(super) fn begin_noted(&mut self, queued: QueuedTurn) {
         if let Some(care) = &mut self.care {
-            care.begins(&Which::from(queued.message.position()));
+            care.begins(Which::from(queued.message.position()));
+            // Nothing of a VActor is committed while a turn is under way.
+            care.ends();
         }
         self.begin_queued(queued.message, queued.used_up, queued.tries);
     }

@@ -61,7 +61,9 @@ impl VActorActor {
     /// It is written down.
     pub(super) fn remind_noted(&mut self, which: &Which) {
         if let Some(care) = &mut self.care {
-            care.begins(which);
+            care.begins(which.clone());
+            // Nothing of a VActor is committed while a turn is under way.
+            care.ends();
         }
         let node = &self.worker.node;
         let (wall, now) = (node.cluster.wall_ms(), node.clock.now());

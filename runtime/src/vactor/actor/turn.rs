@@ -200,7 +200,9 @@ impl VActorActor {
                     let read = self.instance.read(work.message.0, work.payload);
                     return self.begin_read(read, work.replier);
                 }
-                self.stage.caller().set_chain(&work.chain);
+                // Nobody waits for a tell: what it leads to has its own time.
+                let until = (!work.replier.is_nobody()).then_some(work.until);
+                self.stage.caller().set_chain(&work.chain, until);
                 let job = Job::Message(work.message.0, work.payload);
                 self.begin_turn(job, What::Message, work.replier, now);
             }
@@ -209,7 +211,7 @@ impl VActorActor {
 
     pub(super) fn begin_turn(&mut self, job: Job, what: What, replier: Replier, now: Instant) {
         if !matches!(what, What::Message) {
-            self.stage.caller().set_chain(&[]);
+            self.stage.caller().set_chain(&[], None);
         }
         if let Err(error) = self.keep_copy() {
             // Nothing of the turn has run.
