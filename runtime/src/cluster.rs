@@ -271,10 +271,9 @@ impl Cluster {
         self.view().others(header)
     }
 
-    /// Whether there is another node that may have something.
-    pub(crate) fn has_others(&self) -> bool {
-        let view = self.view();
-        view.alive().any(|entry| entry.member != view.me.member)
+    /// Whether there is another node that may have this record, or, without one, anything.
+    pub(crate) fn has_others(&self, header: Option<&Header>) -> bool {
+        self.view().takers(header).next().is_some()
     }
 
     /// Deletes the record of a session whose end nobody will ask for.

@@ -174,7 +174,7 @@ impl<S: Session> SessionActor<S> {
             return;
         }
         let cluster = &self.worker.node.cluster;
-        if self.park_at().is_some() && cluster.has_others() {
+        if self.park_at().is_some() && cluster.has_others(None) {
             // It was told to go elsewhere, and a balancer has not heard of that yet.
             let all = cluster.others(self.holding.as_ref().map(|holding| holding.held.header()));
             let suiting = suits(&all, transport.is_websocket()).cloned().collect();

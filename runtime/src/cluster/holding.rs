@@ -217,7 +217,7 @@ pub(crate) async fn create(
         attempt: 0,
     };
     let view = cluster.view();
-    let not_here = || elsewhere(cluster.others(None), cluster.has_others());
+    let not_here = || elsewhere(cluster.others(None), cluster.has_others(None));
     let Ok(step) = Law::default().create(&creation, &view.me) else { return Err(not_here()) };
     let made = cluster.store.commit(rows::batch(&step.commit)).await;
     // The store knows sooner than this node that it drains, or is gone.

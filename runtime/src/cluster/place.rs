@@ -198,8 +198,10 @@ impl Driver<'_> {
         if let No::GoElsewhere(addresses) = no {
             // Of a record that was read, to those who can have it.
             let cluster = &self.node.cluster;
-            let read = self.header.as_ref().map(|header| cluster.others(Some(header)));
-            return Err(elsewhere(read.unwrap_or(addresses), cluster.has_others()));
+            let header = self.header.as_ref();
+            let read = header.map(|header| cluster.others(Some(header)));
+            // If no node that lives reads it, its client waits for one, and asks nobody in vain.
+            return Err(elsewhere(read.unwrap_or(addresses), cluster.has_others(header)));
         }
         Err(said(no))
     }

@@ -38,7 +38,7 @@ pub(crate) fn poke(node: &Arc<Shared>, pokes: Vec<Poke>) {
     let is_vactors =
         |poke: &Poke| record_of(&poke.queue).is_some_and(|id| id.class() == Class::VActor);
     // A VActor that is nowhere begins for it, here if there is no other node.
-    if !node.cluster.has_others() && !away.iter().any(is_vactors) {
+    if !node.cluster.has_others(None) && !away.iter().any(is_vactors) {
         return meet::leave(node, away, false);
     }
     if away.is_empty() {

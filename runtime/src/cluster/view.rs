@@ -57,11 +57,16 @@ impl View {
 
     /// Addresses for clients of the other nodes that may have this record.
     pub(super) fn others(&self, header: Option<&Header>) -> Vec<String> {
-        let reads =
-            |entry: &&Entry| header.is_none_or(|h| entry.reads(h.identity.kind(), h.state_version));
-        let others = self.alive().filter(|entry| entry.member != self.me.member).filter(reads);
-        let infos = others.filter_map(|entry| entry.standing.as_ref());
+        let infos = self.takers(header).filter_map(|entry| entry.standing.as_ref());
         infos.flat_map(|standing| standing.info.clients().to_vec()).collect()
+    }
+
+    /// The other nodes that may have this record, or, without one, anything.
+    pub(super) fn takers(&self, header: Option<&Header>) -> impl Iterator<Item = &Entry> {
+        let reads = move |entry: &&Entry| {
+            header.is_none_or(|h| entry.reads(h.identity.kind(), h.state_version))
+        };
+        self.alive().filter(|entry| entry.member != self.me.member).filter(reads)
     }
 
     /// The newest version of a kind's state that is final and that every live node reads, but at

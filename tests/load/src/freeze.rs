@@ -74,6 +74,9 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
     report.add("stops", stops);
     report.add("ended", roamed.ended_in_all());
     report.add_zero("ended_otherwise", otherwise(&roamed.ended) + otherwise(&here));
+    // Both sides of each session say the same.
+    let told = roamed.ended.values().sum::<u64>();
+    report.add_zero("ended_unequal", told.abs_diff(here.values().sum()));
     for (reason, count) in &here {
         report.add(format!("nodes_ended_{}", snake(reason)), *count);
     }

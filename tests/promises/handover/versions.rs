@@ -195,14 +195,27 @@ async fn a_client_is_sent_to_none_but_those_that_read_its_session() {
                     _ => None,
                 });
                 let (code, addresses) = sent.await;
-                assert_eq!(code, CloseCode::GoElsewhere.number());
                 if !addresses.is_empty() {
+                    assert_eq!(code, CloseCode::GoElsewhere.number());
                     return addresses;
                 }
+                assert_eq!(code, CloseCode::NotYet.number());
             }
         };
         assert_eq!(watch::soon("an address", named).await, readers);
     }
+    // Nobody reads it any more: its client is told to wait, not sent around.
+    assert!(cluster.stop(3).await.is_clean());
+    watch::soon("no other node", async {
+        loop {
+            let mut other = Wire::tcp(cluster.node(1).link_addresses()[0]).await;
+            other.write(&seat.resume(attempts.next().unwrap(), 1, 0)).await;
+            if other.code().await == CloseCode::NotYet.number() {
+                return;
+            }
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
