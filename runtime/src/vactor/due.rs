@@ -6,6 +6,8 @@ use std::sync::{
 };
 use std::time::Duration;
 
+use throughline_cluster::RecordId;
+
 use super::serve;
 use crate::{cluster::rows, node::Shared};
 
@@ -35,22 +37,39 @@ impl DueSoon {
     }
 }
 
+/// A VActor was parked here, and is to be looked at at this time: if that is before the next look
+/// could find it, this node wakes it. Of two that wake it one finds that it is awake.
+pub(in crate::vactor) fn parked(node: &Arc<Shared>, id: &RecordId, due: Option<u64>) {
+    let (Some(now), Some(due)) = (node.cluster.trusted_ms(), due) else { return };
+    if due <= until(node, now) {
+        wake_in(node, id.clone(), Duration::from_millis(due.saturating_sub(now)));
+    }
+}
+
+/// How far a look at `now` sees.
+fn until(node: &Shared, now: u64) -> u64 {
+    let ahead = node.config.cluster.beat + AHEAD;
+    now.saturating_add(u64::try_from(ahead.as_millis()).unwrap_or(0))
+}
+
+fn wake_in(node: &Arc<Shared>, id: RecordId, wait: Duration) {
+    let node = Arc::clone(node);
+    node.cluster.handle().clone().spawn(async move {
+        tokio::time::sleep(wait).await;
+        serve::wake(&node, &id).await;
+    });
+}
+
 async fn look(node: &Arc<Shared>) {
     let cluster = &node.cluster;
     let view = cluster.view();
     let Some(now) = cluster.trusted_ms().filter(|_| view.me.is_alive()) else { return };
-    let ahead = node.config.cluster.beat + AHEAD;
-    let until = now.saturating_add(u64::try_from(ahead.as_millis()).unwrap_or(0));
+    let until = until(node, now);
     let Ok(due) = rows::due_between(&cluster.store, now, until, ROWS_MAX).await else { return };
     for (at, id) in due {
         if id.session_id().is_some() || !view.is_mine_of_kind(&id) {
             continue;
         }
-        let node = Arc::clone(node);
-        let wait = Duration::from_millis(at.saturating_sub(now));
-        node.cluster.handle().clone().spawn(async move {
-            tokio::time::sleep(wait).await;
-            serve::wake(&node, &id).await;
-        });
+        wake_in(node, id, Duration::from_millis(at.saturating_sub(now)));
     }
 }

@@ -58,6 +58,29 @@ fn of_many_that_ask_a_new_vactor_at_once_all_reach_the_same() {
     assert_eq!(replies, (1..=30).collect::<Vec<_>>());
 }
 
+/// Whenever between two looks at the store it leaves.
+#[test]
+fn a_reminder_of_one_that_left_just_before_it_comes_within_100_ms_of_its_time() {
+    let cluster = cluster(2);
+    for (round, after_ms) in (0..10).map(|round| (round, 120 + 70 * round)) {
+        let node = cluster.node(0);
+        let key = format!("a{round}");
+        let active = cluster.node(0).vactor_count() + cluster.node(1).vactor_count();
+        cluster.run(async move {
+            let counter = Counter::at(key.as_str());
+            node.ask(&counter, Remind { after_ms }).await.unwrap();
+            node.ask(&counter, Leave {}).await.unwrap();
+        });
+        let count = || cluster.node(0).vactor_count() + cluster.node(1).vactor_count();
+        cluster.advance(Duration::from_millis(60));
+        assert_eq!(count(), active, "it has left");
+        cluster.advance(Duration::from_millis(after_ms - 60 + 100));
+        assert_eq!(count(), active + 1, "it was woken, {after_ms} ms after it was asked");
+        // Another part of a beat for the next one.
+        cluster.advance(Duration::from_millis(37));
+    }
+}
+
 #[test]
 fn what_a_turn_asks_of_others_waits_no_longer_than_who_waits_for_the_turn() {
     let cluster = cluster(2);

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cluster::tell_start,
-    vactor::{AskError, Deactivation, Durability, Payload, Rejection, route},
+    vactor::{AskError, Deactivation, Durability, Payload, Rejection, due, route},
 };
 
 /// How far a VActor is from leaving.
@@ -207,6 +207,8 @@ impl VActorActor {
             Gone::Parked => {
                 counts.parked.fetch_add(1, Ordering::Relaxed);
                 drain.gone(&self.id, Went::Parked, pause);
+                let due = holding.and_then(|holding| holding.held.header().due);
+                due::parked(&node, &self.id, due);
             }
         }
         self.is_over = true;
