@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use throughline_queue::{EnqueueError, Inbox, Queue, QueueName, SweepCursor, sweep};
+use throughline_queue::{EnqueueError, Enqueued, Inbox, Queue, QueueName, SweepCursor, sweep};
 use throughline_store::FaultyStore;
 
 use crate::reference::{Reference, Stored, seen};
@@ -25,6 +25,8 @@ struct Run {
     model: Reference,
     cursor: SweepCursor,
     sent: u64,
+    /// The highest number that each producer has enqueued under, in whichever life.
+    numbers: [u64; PRODUCERS],
 }
 
 pub(crate) async fn run(seed: u64) {
@@ -41,6 +43,7 @@ pub(crate) async fn run(seed: u64) {
         model: Reference::default(),
         cursor: SweepCursor::default(),
         sent: 0,
+        numbers: [0; PRODUCERS],
     };
     run.open_all().await;
     for _ in 0..STEPS {
@@ -73,10 +76,12 @@ impl Run {
 
     async fn step(&mut self) {
         let name = self.names[self.rng.usize(..QUEUES)].clone();
-        let handle = self.handles[self.rng.usize(..PRODUCERS)].clone();
+        let producer = self.rng.usize(..PRODUCERS);
+        let handle = self.handles[producer].clone();
         let now_ms = self.world.now_ms();
         match self.rng.u32(..100) {
-            0..40 => self.enqueue(&handle, &name).await,
+            0..32 => self.enqueue(&handle, &name).await,
+            32..40 => self.enqueue_numbered(producer, &name).await,
             40..45 => self.drop_a_call(&handle, &name).await,
             45..60 => {
                 let taken = insist!(handle.dequeue_all(&name)).unwrap();
@@ -90,7 +95,8 @@ impl Run {
                 let expires_ms = now_ms + TOKEN_KEPT_MS;
                 assert_eq!(taken, self.model.take_with(&name, &token, now_ms, expires_ms));
             }
-            72..82 => self.peek_and_ack(&handle, &name).await,
+            72..80 => self.peek_and_ack(&handle, &name).await,
+            80..82 => self.measure(&handle, &name).await,
             82..88 => {
                 let ms = if self.rng.bool() { 10 } else { TOKEN_KEPT_MS / 2 };
                 let now_ms = self.world.now_ms() + self.rng.u64(..ms);
@@ -140,6 +146,41 @@ impl Run {
             let before = self.model.messages.insert((name.clone(), position), stored);
             assert_eq!(before, None, "{position} was given twice");
         }
+    }
+
+    /// A number that this producer has had, before a crash or after it, does nothing; a higher one
+    /// is a message.
+    async fn enqueue_numbered(&mut self, producer: usize, name: &QueueName) {
+        let handle = self.handles[producer].clone();
+        let ttl = Duration::from_secs(1_000_000);
+        if self.rng.bool() && self.numbers[producer] > 0 {
+            let old = self.rng.u64(1..=self.numbers[producer]);
+            let again = insist!(handle.enqueue_numbered(name, old, "again", ttl));
+            assert_eq!(again, Ok(Enqueued::Repeated), "number {old}");
+            return;
+        }
+        let number = handle.last_number().await + self.rng.u64(1..4);
+        self.sent += 1;
+        let payload = format!("message {}", self.sent);
+        let expires_ms = self.world.now_ms() + 1_000_000_000;
+        let sent = insist!(handle.enqueue_numbered(name, number, payload.clone(), ttl));
+        let Ok(Enqueued::New(position)) = sent else { panic!("number {number}: {sent:?}") };
+        let stored = Stored { payload, expires_ms };
+        let before = self.model.messages.insert((name.clone(), position), stored);
+        assert_eq!(before, None, "{position} was given twice");
+        assert_eq!(handle.last_number().await, number);
+        self.numbers[producer] = number;
+    }
+
+    /// How much there is, and how much of it has expired.
+    async fn measure(&self, handle: &Queue, name: &QueueName) {
+        let length = insist!(handle.length(name)).unwrap();
+        let live = self.model.live(name, self.world.now_ms());
+        let bytes: usize = live.iter().map(|(_, stored)| stored.payload.len()).sum();
+        assert_eq!(length.size.messages, live.len() as u64);
+        assert_eq!(length.size.bytes, bytes as u64);
+        assert_eq!(length.oldest_ms.is_some(), !live.is_empty());
+        assert!(!length.more);
     }
 
     /// A caller gives up in the middle: what it called has taken effect once, or not at all.
