@@ -123,9 +123,9 @@ async fn is_over(
 ) -> Result<Result<bool, FormError>, ScanError> {
     if stage != keys::NONEMPTY {
         return Ok(match stage {
-            keys::MESSAGES => {
-                Message::read(entry.clone()).map(|message| message.is_expired(now_ms))
-            }
+            // Those of a shared row go together, with the last of them.
+            keys::MESSAGES => messages_of(entry.clone())
+                .map(|messages| messages.iter().all(|message| message.is_expired(now_ms))),
             keys::PRODUCERS => Record::decode(&entry.value).map(|record| record.is_stale(now_ms)),
             _ => Kept::expiry(&entry.value).map(|expires_ms| now_ms >= expires_ms),
         });

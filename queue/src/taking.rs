@@ -176,24 +176,26 @@ impl Taking {
         Err(DequeueError::Contended { tries: COMMITS_MAX })
     }
 
-    /// Drops those of the messages that somebody else has used up.
+    /// Drops those of the messages that somebody else has used up, and reads the others anew: what
+    /// shares a row with them may have changed it.
     async fn keep_those_there(
         &self,
         name: &QueueName,
         left: &mut Vec<Message>,
     ) -> Result<(), ReadError> {
-        let mut there = std::collections::HashSet::new();
+        let mut there = std::collections::HashMap::new();
         let last = left.last().map(Message::position);
         let mut after = None;
         loop {
             let page = Inbox::read(&*self.common.store, name, after, MESSAGES_MAX).await?;
-            there.extend(page.messages.iter().map(Message::position));
             after = page.messages.last().map(Message::position);
+            there.extend(page.messages.into_iter().map(|message| (message.position(), message)));
             if !page.more || after >= last {
                 break;
             }
         }
-        left.retain(|message| there.contains(&message.position()));
+        let anew = left.iter().filter_map(|message| there.remove(&message.position()));
+        *left = anew.collect();
         Ok(())
     }
 

@@ -4,9 +4,9 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::{Arc, atomic::Ordering};
 
-use futures_util::{FutureExt as _, future};
+use futures_util::FutureExt as _;
 use throughline_canary::canary;
-use throughline_cluster::{Header, RecordId, Snapshot, defaults};
+use throughline_cluster::{Header, Snapshot, defaults};
 use throughline_link::{Answer, CloseCode, Frame, Instant, NodeLink, Resume, SessionId, wire};
 
 use crate::{
@@ -122,16 +122,6 @@ async fn come_here(
     // Read without an error before.
     let body = resuming.body.clone();
     let Ok(resume) = read_resume(&body) else { return Ok(()) };
-    let record = RecordId::session(resume.session_id);
-    let rests = node.cluster.failing().rests(&record, node.clock.now());
-    if let Some(retry_after) = rests {
-        // It stays where it is, and as it is.
-        let text = "the session could not be loaded, time and again";
-        return Err(reject(
-            resuming,
-            Refusal { retry_after, ..refusal(CloseCode::LoadFailed, text) },
-        ));
-    }
     let permit = match node.admission.session(resuming.peer.ip()) {
         Ok(permit) => permit,
         Err(full) => return Err(reject(resuming, overloaded(&full.to_string()))),
@@ -190,9 +180,6 @@ struct Loaded<S: Session> {
     snapshot: (bytes::Bytes, u32),
 }
 
-/// The connection of a client that was let in.
-type Connected = (Transport, std::net::SocketAddr, ConnectionPermit);
-
 /// Starts a session from its snapshot.
 pub(crate) async fn arrive<S: Session>(
     worker: Rc<Worker>,
@@ -206,7 +193,7 @@ pub(crate) async fn arrive<S: Session>(
         Some((resuming, _)) => Err(reject(resuming, refusal)),
         None => Ok(()),
     };
-    let mut loaded = match load::<S>(&worker, kind, &coming, peer).await {
+    let loaded = match load::<S>(&worker, kind, &coming, peer).await {
         Ok(loaded) => loaded,
         Err(why) => {
             note_load_failure(&node, &coming.header, &why);
@@ -214,56 +201,39 @@ pub(crate) async fn arrive<S: Session>(
             return no(client, later(CloseCode::LoadFailed, "the session could not be loaded"));
         }
     };
-    let (owner, attempt) = (coming.header.owner, coming.header.attempt);
     let mut holding = Holding::new(&node.cluster.store, coming.header);
-    let resume = client.as_ref().and_then(|(resuming, _)| read_resume(&resuming.body).ok());
-    // A session that was on its way here for an earlier one of its client has that one's attempt.
-    let is_in_header = resume.as_ref().is_none_or(|resume| resume.attempt == attempt);
-    if let Some(resume) = resume {
+    if let Some((resuming, _)) = &client
+        && let Ok(resume) = read_resume(&resuming.body)
+    {
         // Refused only for the attempt that the header has already.
         let _ = holding.held.handle_resume(resume.attempt);
     }
-    let acts = || {
-        let cluster = &node.cluster;
-        cluster.may_act(node.clock.lease_now()) && cluster.is_mine(owner)
-    };
-    if !acts() {
+    let cluster = &node.cluster;
+    if !cluster.may_act(node.clock.lease_now()) || !cluster.is_mine(holding.held.header().owner) {
         // Declared dead meanwhile, perhaps: as it stands, others can take it whole.
         return no(client, later(CloseCode::NotYet, "this node may not act"));
     }
     let snapshot = S::DURABILITY.is_every_turn().then(|| loaded.snapshot.clone());
-    let running =
-        async { if canary!(EffectsBeforeRunning) { Ok(()) } else { holding.run(snapshot).await } };
-    let (ran, let_in) = if is_in_header {
-        // The client is told at once: its attempt and all that the Welcome says are in the store.
-        // Whatever else leaves waits for the commit, which is on its way first.
-        future::join(running, let_in(&node, &mut loaded.link, client, acts)).await
-    } else {
-        if let Err(why) = running.await {
-            log::debug!("{}: not started here: {why}", holding.held.header().id);
-            return no(client, later(CloseCode::NotYet, "the session went elsewhere"));
-        }
-        (Ok(()), let_in(&node, &mut loaded.link, client, acts).await)
-    };
-    if let Err(why) = ran {
-        // A client that was let in sees its connection close, and comes again.
+    if !canary!(EffectsBeforeRunning)
+        && let Err(why) = holding.run(snapshot).await
+    {
         log::debug!("{}: not started here: {why}", holding.held.header().id);
-        return Ok(());
+        return no(client, later(CloseCode::NotYet, "the session went elsewhere"));
     }
     node.cluster.failing().handle_loaded(&holding.held.header().id);
     node.cluster.counts.taken.fetch_add(1, Ordering::Relaxed);
-    start(worker, kind, loaded, holding, let_in);
+    start(worker, kind, loaded, holding, client).await;
     node.cluster.counts.add_pause(node.clock.now().since(began));
     drop(reserved);
     Ok(())
 }
 
-fn start<S: Session>(
+async fn start<S: Session>(
     worker: Rc<Worker>,
     kind: usize,
     loaded: Loaded<S>,
     holding: Box<Holding>,
-    (connection, permit): (Option<Connected>, Option<SessionPermit>),
+    client: Option<(Resuming<Transport>, SessionPermit)>,
 ) {
     let node = Arc::clone(&worker.node);
     let Loaded { turns, shared, mut link, timers, enqueued_ms, committed, care, .. } = loaded;
@@ -273,6 +243,13 @@ fn start<S: Session>(
         node.directory.register_key(&key, id);
         shared.key.replace(Some(key));
     }
+    let (connection, permit) = match client {
+        None => {
+            link.end(CloseCode::Expired);
+            (None, None)
+        }
+        Some((resuming, permit)) => (connect(&node, &mut link, resuming).await, Some(permit)),
+    };
     link.raise_end();
     let inputs = connection.as_ref().map(|_| Input::Repaired);
     let beginning = Beginning {
@@ -293,40 +270,12 @@ fn start<S: Session>(
     SessionActor::begin(worker, beginning);
 }
 
-/// Lets the client in, and tells it so; without one the session came since it has expired.
-async fn let_in(
-    node: &Arc<Shared>,
-    link: &mut NodeLink,
-    client: Option<(Resuming<Transport>, SessionPermit)>,
-    acts: impl Fn() -> bool,
-) -> (Option<Connected>, Option<SessionPermit>) {
-    let Some((resuming, permit)) = client else {
-        link.end(CloseCode::Expired);
-        return (None, None);
-    };
-    let Some((mut transport, peer, connection)) = connect(node, link, resuming).await else {
-        return (None, Some(permit));
-    };
-    // The end is told by the actor, once it is written.
-    if !acts() || link.is_ended() {
-        return (Some((transport, peer, connection)), Some(permit));
-    }
-    let mut welcome = Vec::new();
-    link.poll_transmit(node.clock.now(), wall_ms(), &mut welcome, 0);
-    let written = tokio::time::timeout(MOVE_TIME, transport.write_all(&welcome)).await;
-    if matches!(written, Ok(Ok(()))) {
-        return (Some((transport, peer, connection)), Some(permit));
-    }
-    link.handle_disconnected(node.clock.now());
-    (None, Some(permit))
-}
-
-/// Takes the Resume of a client; `None` if it was refused, and told so.
+/// Lets the client in; `None` if it was refused, and told so.
 async fn connect(
     node: &Arc<Shared>,
     link: &mut NodeLink,
     resuming: Resuming<Transport>,
-) -> Option<Connected> {
+) -> Option<(Transport, std::net::SocketAddr, ConnectionPermit)> {
     let Resuming { transport, peer, body, permit } = resuming;
     let resume = read_resume(&body).ok()?;
     link.set_config(Arc::clone(node.link_over(&transport)));
@@ -389,7 +338,7 @@ async fn load<S: Session>(
         Err(_) => return Err("its hook `restored` overran session.turn-deadline".to_owned()),
     }
     let crashes = if S::DURABILITY.is_every_turn() { header.crashes } else { 0 };
-    let care = Care::new(crashes, read.trying, actor::CAREFUL_TURNS);
+    let care = Care::new(crashes, read.care, actor::CAREFUL_TURNS);
     let timers = Timers::import(read.timers, now);
     let (enqueued_ms, committed) = (read.enqueued_ms, (read.state, version));
     let snapshot = (snapshot.body.clone(), version);

@@ -33,9 +33,26 @@ impl From<Position> for Which {
 
 /// An input, and how often its turn began after a death.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Trying {
+struct Trying {
     which: Which,
     deaths: u32,
+    /// Written down by the owner that wrote this: if that has not died, it counts for nothing.
+    is_begun: bool,
+}
+
+/// What of the care of an actor travels with it: a node that it comes to without a death minds what
+/// the one before did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Noted {
+    trying: Vec<Trying>,
+    turns_left: u32,
+}
+
+impl Noted {
+    /// Nothing is to be minded.
+    pub(crate) const fn is_none(&self) -> bool {
+        self.turns_left == 0
+    }
 }
 
 /// What becomes of an input.
@@ -58,14 +75,26 @@ pub(crate) struct Care {
 }
 
 impl Care {
-    /// Of an actor whose header counts so many crashes, for so many turns; `None` without one.
-    pub(crate) fn new(crashes: u8, trying: Vec<Trying>, turns: u32) -> Option<Box<Self>> {
-        (crashes > 0).then(|| Box::new(Self { turns_left: turns, trying, running: None }))
+    /// Of an actor whose header counts so many crashes, for so many turns; without one, as long as
+    /// the owner before would have been careful. `None`: no care is due.
+    pub(crate) fn new(crashes: u8, noted: Noted, turns: u32) -> Option<Box<Self>> {
+        let Noted { mut trying, turns_left } = noted;
+        for trying in &mut trying {
+            // Its turn was cut off by a handover, and ended nobody.
+            trying.deaths -= u32::from(trying.is_begun && crashes == 0).min(trying.deaths);
+            trying.is_begun = false;
+        }
+        trying.retain(|trying| trying.deaths > 0);
+        let turns_left = if crashes > 0 { turns } else { turns_left };
+        (turns_left > 0).then(|| Box::new(Self { turns_left, trying, running: None }))
     }
 
     /// What stands in the snapshot.
-    pub(crate) fn noted(care: Option<&Self>) -> Vec<Trying> {
-        care.map(|care| care.trying.clone()).unwrap_or_default()
+    pub(crate) fn noted(care: Option<&Self>) -> Noted {
+        care.map_or_else(Noted::default, |care| Noted {
+            trying: care.trying.clone(),
+            turns_left: care.turns_left,
+        })
     }
 
     /// This input is next.
@@ -78,7 +107,7 @@ impl Care {
         if self.trying.len() >= TRYING_MAX {
             self.trying.remove(0);
         }
-        self.trying.push(Trying { which: which.clone(), deaths: deaths + 1 });
+        self.trying.push(Trying { which: which.clone(), deaths: deaths + 1, is_begun: true });
         Weighed::Note
     }
 
@@ -118,19 +147,19 @@ mod tests {
     #[test]
     fn p7_an_input_that_ends_two_nodes_after_the_first_is_set_aside() {
         let which = Which::Message(7);
-        let mut care = *Care::new(1, Vec::new(), 8).unwrap();
+        let mut care = *Care::new(1, Noted::default(), 8).unwrap();
         assert_eq!(care.weigh(&which, TRIES), Weighed::Note);
         let mut care = dies(&care);
         assert_eq!(care.weigh(&which, TRIES), Weighed::Note);
         let mut care = dies(&care);
         assert_eq!(care.weigh(&which, TRIES), Weighed::SetAside(3));
-        assert_eq!(Care::noted(Some(&care)), []);
+        assert_eq!(Care::noted(Some(&care)).trying, []);
     }
 
     #[test]
     fn p7_inputs_that_come_before_it_do_not_make_its_deaths_forgotten() {
         let (killer, timer) = (Which::Message(7), Which::Timer("tick".to_owned()));
-        let mut care = *Care::new(1, Vec::new(), 8).unwrap();
+        let mut care = *Care::new(1, Noted::default(), 8).unwrap();
         for expected in [Weighed::Note, Weighed::Note, Weighed::SetAside(3)] {
             assert_eq!(care.weigh(&timer, TRIES), Weighed::Note);
             care.begins(timer.clone());
@@ -143,32 +172,50 @@ mod tests {
     #[test]
     fn p7_what_is_committed_while_the_turn_is_under_way_keeps_its_note() {
         let (first, killer) = (Which::Message(6), Which::Message(7));
-        let mut care = *Care::new(1, Vec::new(), 8).unwrap();
+        let mut care = *Care::new(1, Noted::default(), 8).unwrap();
         care.weigh(&killer, TRIES);
         care.begins(killer.clone());
         // Its client comes back meanwhile, and that is committed.
-        assert_eq!(Care::noted(Some(&care)).len(), 1);
+        assert_eq!(Care::noted(Some(&care)).trying.len(), 1);
         let mut care = dies(&care);
         care.weigh(&first, TRIES);
         care.begins(first);
         assert!(care.ends());
-        assert_eq!(Care::noted(Some(&care)).len(), 1, "only what has ended is forgotten");
+        assert_eq!(Care::noted(Some(&care)).trying.len(), 1, "only what has ended is forgotten");
         assert_eq!(care.weigh(&killer, TRIES), Weighed::Note);
         let mut care = dies(&care);
         assert_eq!(care.weigh(&killer, TRIES), Weighed::SetAside(3));
     }
 
     #[test]
+    fn p7_a_handover_in_between_ends_no_care_and_counts_as_no_death() {
+        let killer = Which::Message(7);
+        let handed = |care: &Care| *Care::new(0, Care::noted(Some(care)), 8).unwrap();
+        let mut care = *Care::new(1, Noted::default(), 8).unwrap();
+        for _ in 0..5 {
+            // Each time its turn is cut off.
+            assert_eq!(care.weigh(&killer, TRIES), Weighed::Note);
+            care = handed(&care);
+            assert_eq!(care.trying, []);
+        }
+        assert_eq!(care.weigh(&killer, TRIES), Weighed::Note);
+        let mut care = handed(&dies(&care));
+        assert_eq!(care.weigh(&killer, TRIES), Weighed::Note);
+        let mut care = handed(&dies(&care));
+        assert_eq!(care.weigh(&killer, TRIES), Weighed::SetAside(3));
+    }
+
+    #[test]
     fn what_is_written_down_is_bounded_and_care_ends() {
-        let mut care = *Care::new(1, Vec::new(), 2).unwrap();
+        let mut care = *Care::new(1, Noted::default(), 2).unwrap();
         for number in 0..100 {
             care.weigh(&Which::Message(number), TRIES);
         }
-        assert_eq!(Care::noted(Some(&care)).len(), TRYING_MAX);
+        assert_eq!(Care::noted(Some(&care)).trying.len(), TRYING_MAX);
         care.begins(Which::Message(99));
         assert!(care.ends());
         care.begins(Which::Message(98));
         assert!(!care.ends());
-        assert!(Care::new(0, Vec::new(), 2).is_none());
+        assert!(Care::new(0, Noted::default(), 2).is_none());
     }
 }

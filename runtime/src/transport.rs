@@ -181,19 +181,13 @@ impl Transport {
         poll_fn(|cx| self.poll_read(cx, buffer)).await
     }
 
-    /// Writes all of `bytes`, and what the transport itself holds.
-    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Writes all of `bytes` and closes with a code: the end of a refused handshake.
+    pub(crate) async fn write_last(&mut self, bytes: &[u8], code: CloseCode) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let count = poll_fn(|cx| self.poll_write(cx, rest)).await?;
             rest = &rest[count..];
         }
-        poll_fn(|cx| self.poll_flush(cx)).await
-    }
-
-    /// Writes all of `bytes` and closes with a code: the end of a refused handshake.
-    pub(crate) async fn write_last(&mut self, bytes: &[u8], code: CloseCode) -> io::Result<()> {
-        self.write_all(bytes).await?;
         poll_fn(|cx| self.poll_close(cx, code)).await
     }
 }

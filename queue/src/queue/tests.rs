@@ -6,7 +6,7 @@ use throughline_store::{Faults, FaultyStore, MemoryStore};
 
 use super::*;
 use crate::defaults::{MESSAGES_MAX, PAYLOAD_BYTES_MAX};
-use crate::{Full, Limits, NameError};
+use crate::{Full, Limits, NameError, Size};
 
 #[derive(Debug, Clone)]
 struct World {
@@ -149,6 +149,24 @@ async fn an_ack_removes_exactly_what_was_peeked() {
     assert_eq!(queue.ack(&batch).await.unwrap(), 3);
     assert_eq!(other.ack(&same).await.unwrap(), 0);
     assert_eq!(texts(&queue.peek_all(&mail()).await.unwrap()), ["d"]);
+}
+
+/// Messages that were enqueued together share a row; who uses up one of them writes it anew.
+#[tokio::test]
+async fn an_ack_removes_what_is_left_of_a_row_that_others_have_changed() {
+    let world = World::new();
+    let queue = world.open("p").await;
+    let named = QueueName::named("orders").unwrap();
+    let calls = (0..10).map(|number| queue.enqueue(&named, number.to_string(), LONG));
+    for enqueued in futures_util::future::join_all(calls).await {
+        enqueued.unwrap();
+    }
+    let all = queue.peek_all(&named).await.unwrap();
+    assert_eq!(all.len(), 10);
+    let used_up = all.as_slice()[4].used_up();
+    world.store.commit(used_up.into_batch()).await.unwrap();
+    assert_eq!(queue.ack(&all).await, Ok(9), "the others are there still");
+    assert_eq!(queue.length(&named).await.unwrap().size, Size::default());
 }
 
 #[tokio::test]

@@ -40,6 +40,25 @@ async fn what_has_expired_is_removed_in_bounded_pages_and_the_rest_is_counted() 
 }
 
 #[tokio::test]
+async fn a_shared_row_is_counted_and_goes_when_all_of_it_has_expired() {
+    let store = MemoryStore::new();
+    let name = QueueName::named("q").unwrap();
+    let mut rows = crate::rows::Rows::default();
+    for number in 0..10 {
+        let position = crate::Position { time_ms: 7, source: Source::of(b"p", 1), number };
+        let expires_ms = if number == 4 { 80 } else { 50 };
+        rows.push(name.clone(), position, expires_ms, Bytes::from_static(b"abc"));
+    }
+    let pieces = Pieces { writes: rows.into_writes(), ..Pieces::default() };
+    store.commit(pieces.into_batch()).await.unwrap();
+    assert_eq!(whole(&store, 49, 7).await, (2, 0), "one row of messages, and that of the queue");
+    assert_eq!(Totals::read(&store).await.unwrap().messages, 10);
+    assert_eq!(whole(&store, 60, 7).await, (2, 0), "one of them may still be delivered");
+    assert_eq!(whole(&store, 80, 7).await, (2, 10));
+    assert_eq!(store.scan(Scan::all()).await.unwrap().entries().len(), 1, "the totals alone");
+}
+
+#[tokio::test]
 async fn a_row_of_a_newer_form_is_left_as_it_is() {
     let store = MemoryStore::new();
     let name = QueueName::named("q").unwrap();

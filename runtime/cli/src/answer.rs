@@ -62,6 +62,7 @@ pub(crate) struct Drain {
     pub(crate) moved: u64,
     pub(crate) parked: u64,
     pub(crate) ended: u64,
+    pub(crate) vactors: u64,
     /// An operator stopped it.
     pub(crate) stopped: bool,
     pub(crate) report: Option<DrainReport>,
@@ -69,7 +70,7 @@ pub(crate) struct Drain {
 
 impl Drain {
     pub(crate) const fn gone(&self) -> u64 {
-        self.moved + self.parked + self.ended
+        self.moved + self.parked + self.ended + self.vactors
     }
 
     pub(crate) const fn to_go(&self) -> u64 {
@@ -96,6 +97,13 @@ pub(crate) struct DrainReport {
     pub(crate) pause_max_ms: f64,
     pub(crate) vactors: u64,
     pub(crate) lost: u64,
+}
+
+impl DrainReport {
+    /// As the node's own exit status has it.
+    pub(crate) const fn is_clean(&self) -> bool {
+        self.left == 0 && self.lost == 0 && self.has_left
+    }
 }
 
 /// `GET /sessions`.

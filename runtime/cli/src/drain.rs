@@ -43,10 +43,11 @@ fn said(address: &str, drain: &Drain) -> String {
 /// A drain in a line.
 pub(crate) fn describe(drain: &Drain) -> String {
     let counts = format!(
-        "{} moved, {} parked, {} ended, {} to go",
+        "{} moved, {} parked, {} ended, {} VActors gone, {} to go",
         drain.moved,
         drain.parked,
         drain.ended,
+        drain.vactors,
         drain.to_go()
     );
     match drain.state.as_str() {
@@ -154,8 +155,7 @@ fn finish(address: &str, drain: &Drain, value: Value, is_json: bool) -> Result<E
         output::line(&said(address, drain))?;
     }
     // As the node's own exit status has it.
-    let is_clean = drain.report.as_ref().is_some_and(|report| report.left == 0 && report.has_left);
-    Ok(Ending::of(is_clean))
+    Ok(Ending::of(drain.report.as_ref().is_some_and(DrainReport::is_clean)))
 }
 
 /// The node no longer answers. One that is empty exits; what it held then tells whether it was.
@@ -201,6 +201,14 @@ mod tests {
         assert_eq!(lines.len(), 1 + LEFT_SHOWN_MAX + 1);
         assert_eq!(lines[1], "  left: session 0: its turn hangs");
         assert!(lines.last().is_some_and(|line| line.starts_with("  and 25 more")));
+    }
+
+    #[test]
+    fn a_drain_that_lost_something_is_not_clean_as_its_node_says() {
+        let mut report = DrainReport { has_left: true, moved: 3, ..DrainReport::default() };
+        assert!(report.is_clean());
+        report.lost = 1;
+        assert!(!report.is_clean());
     }
 
     #[test]

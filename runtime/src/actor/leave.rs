@@ -13,7 +13,7 @@ use throughline_link::{CloseCode, Instant, NodeLink};
 use super::{Ending, Input, Resuming, SessionActor, turn};
 use crate::{
     arrive,
-    care::{Care, Trying},
+    care::{Care, Noted},
     cluster::{self, Asked, Sending, drainer::Release},
     codec::{self, Codec, EncodeError},
     node::suits,
@@ -43,8 +43,8 @@ pub(crate) struct SessionSnapshot {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) peers: Vec<TravellingPeer>,
     /// Inputs whose turns began when this was written, after a node of this session had died.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) trying: Vec<Trying>,
+    #[serde(default, skip_serializing_if = "Noted::is_none")]
+    pub(crate) care: Noted,
     /// The session key that a turn has asked for, and that is not taken yet: of kinds that commit
     /// every turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,9 +55,10 @@ impl SessionSnapshot {
     /// That of a session before its first turn.
     pub(crate) fn first(link: &NodeLink, state: Bytes) -> Result<Bytes, EncodeError> {
         let (link, enqueued_ms) = (link.export().into(), 0);
-        let (timers, groups, peers, trying) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (timers, groups, peers) = (Vec::new(), Vec::new(), Vec::new());
+        let care = Noted::default();
         let wanted_key = None;
-        let first = Self { link, state, timers, groups, enqueued_ms, peers, trying, wanted_key };
+        let first = Self { link, state, timers, groups, enqueued_ms, peers, care, wanted_key };
         let mut body = Vec::new();
         codec::encode(Codec::Cbor, &first, &mut body)?;
         Ok(body.into())
@@ -243,7 +244,7 @@ impl<S: Session> SessionActor<S> {
             groups: self.group_names(),
             enqueued_ms: self.enqueued_ms,
             peers: self.shared.effects.borrow().peers.export(),
-            trying: Care::noted(self.care.as_deref()),
+            care: Care::noted(self.care.as_deref()),
             wanted_key: self.wanted_key.clone(),
         };
         snapshot::encode(&self.worker.node, &self.record(), &snapshot)

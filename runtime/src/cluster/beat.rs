@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     Cluster, Stage, View, adrift, look, message, message::Tell, random_number, rows, serve, sweep,
-    versions,
+    versions, versions::FinalError,
 };
 use crate::{
     actor::ToSession,
@@ -37,7 +37,7 @@ pub(crate) enum Order {
 /// What the store answered.
 enum Answer {
     Commit(StepName, Outcome),
-    Entries(Option<(Entries, FinalVersions)>),
+    Entries(Option<(Entries, Option<FinalVersions>)>),
     /// If this node is without the store and not every other one: those.
     Adrift(Option<Vec<Member>>),
 }
@@ -181,7 +181,13 @@ impl Beats {
                         if let Err(error) = &finals {
                             log::warn!("cluster: cannot read the final versions: {error}");
                         }
-                        Answer::Entries(finals.ok().map(|finals| (entries, finals)))
+                        let finals = match finals {
+                            Ok(finals) => Some(finals),
+                            // Damaged, or of a newer build: no reason not to see who lives.
+                            Err(FinalError::Form(_)) => None,
+                            Err(_) => return Answer::Entries(None),
+                        };
+                        Answer::Entries(Some((entries, finals)))
                     }));
                 }
                 MemberAction::Joined => {
@@ -260,7 +266,7 @@ impl Beats {
         }
     }
 
-    fn publish(&self, read: Option<(Entries, FinalVersions)>, now: Instant) {
+    fn publish(&self, read: Option<(Entries, Option<FinalVersions>)>, now: Instant) {
         let cluster: &Cluster = &self.node.cluster;
         let old = cluster.view();
         let until = self.membership.lease_until();
@@ -277,6 +283,7 @@ impl Beats {
         }
         let (nodes, finals) = match read {
             Some((entries, finals)) => {
+                let finals = finals.unwrap_or_else(|| old.finals.clone());
                 (entries.nodes.into_iter().map(|(entry, _)| entry).collect(), finals)
             }
             None => (old.nodes.clone(), old.finals.clone()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use throughline_canary::canary;
 use throughline_cluster::{Drain, DrainAction, DrainConfig, Gone, RecordId, Went, defaults};
-use throughline_link::Instant;
+use throughline_link::{CloseCode, Instant};
 use tokio::sync::mpsc;
 
 use super::{DrainOrder, Order, Stage, drain::News, rows, unheld};
@@ -107,6 +107,11 @@ impl<'a> Drainer<'a> {
                     return;
                 }
                 self.act(action).await;
+                // What sessions say comes before what is found about them: a node that was fenced
+                // would take them for moved.
+                while let Ok(news) = self.news.try_recv() {
+                    self.take(news).await;
+                }
                 self.drain.handle_timeout(self.node.clock.now());
             }
             control.set_progress(self.drain.progress());
@@ -199,7 +204,7 @@ impl<'a> Drainer<'a> {
             News::Draining => {
                 let owned = self.owned().await;
                 let owned = owned.unwrap_or_else(|| self.in_memory());
-                log::info!("drain: {} sessions are to go", owned.len());
+                log::info!("drain: {} sessions and VActors are to go", owned.len());
                 let count = u32::try_from(owned.len()).unwrap_or(u32::MAX);
                 let needed = Duration::from_secs(1) * count / SPREAD_RATE;
                 self.spread = needed.min(self.node.config.drain.spread);
@@ -237,8 +242,10 @@ impl<'a> Drainer<'a> {
         };
         let now = self.node.clock.now();
         match gone {
-            Some(Gone::Ended(_)) => {
-                self.drain.handle_gone(&id, Went::Ended, Duration::ZERO, now);
+            Some(Gone::Ended(code)) => {
+                let is_lost = code == CloseCode::Lost.number();
+                let went = if is_lost { Went::Lost } else { Went::Ended };
+                self.drain.handle_gone(&id, went, Duration::ZERO, now);
             }
             Some(Gone::Moved(..)) => {
                 self.drain.handle_gone(&id, Went::Moved, now.since(began), now);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use throughline_cluster::{
     Header, Host as PlacementHost, Outcome, Placed, Placement, PlacementAction, Proof, RecordId,
-    Refusal as No, Reply, Snapshot,
+    Refusal as No, Reply, Snapshot, StepName,
 };
 use throughline_link::{CloseCode, Resume};
 
@@ -159,6 +159,9 @@ impl Driver<'_> {
                 placement.handle_proof(proof, self.node.clock.now());
             }
             PlacementAction::Commit(step) => {
+                if step.name == StepName::Claim && self.rests() {
+                    return Err(later(CloseCode::LoadFailed, "its loads here failed, all of them"));
+                }
                 let outcome = rows::commit(&cluster.store, &step.commit).await;
                 self.refused |= outcome != Outcome::Done;
                 placement.handle_commit(outcome, self.node.clock.now());
@@ -169,6 +172,12 @@ impl Driver<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether it is parked and could not be loaded here, time and again: a claim would come to
+    /// nothing, too.
+    fn rests(&self) -> bool {
+        self.node.cluster.failing().rests(&self.id, self.node.clock.now()).is_some()
     }
 
     /// Asks the game's ban hook: its own words go to the client.

@@ -117,7 +117,7 @@ impl RunningNode {
         let node = Arc::clone(&self.shared);
         move || {
             let progress = node.cluster.drain.progress()?;
-            let gone = progress.moved + progress.parked + progress.ended;
+            let gone = progress.moved + progress.parked + progress.ended + progress.vactors;
             Some((progress.waiting + progress.leaving, gone))
         }
     }

@@ -79,8 +79,8 @@ pub(crate) enum DrainNo {
     #[error("the node has not joined its cluster: it is {0}; ask again when it serves")]
     NotServing(Stage),
     #[error(
-        "the drain is over, and GET /drain has its report; what it left ends with the node, at \
-         SIGTERM"
+        "the drain is over, and GET /drain has its report; SIGTERM drains what it left once more, \
+         and ends the process"
     )]
     Over,
     #[error("no drain is under way")]

@@ -83,9 +83,6 @@ enum NotReady {
 async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, mut first: First) {
     let node = Arc::clone(&worker.node);
     let id = reserved.id().clone();
-    if node.cluster.failing().rests(&id, node.clock.now()).is_some() {
-        return refuse(first.0.take(), Some(Rejection::LoadFailed));
-    }
     let ready = match own(&node, kind, &id, first.0.is_some()).await {
         Ok(ready) => ready,
         Err(NotReady::Away) => return,
@@ -102,7 +99,6 @@ async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, mut first: F
             return refuse(first.0.take(), Some(Rejection::LoadFailed));
         }
     };
-    node.cluster.failing().handle_loaded(&id);
     node.vactors.counts.activated.fetch_add(1, Ordering::Relaxed);
     if why == Activation::Lost {
         node.vactors.counts.lost.fetch_add(1, Ordering::Relaxed);
@@ -150,7 +146,7 @@ fn load(
     }
 }
 
-fn note_load_failure(node: &Shared, header: &Header, why: &str) {
+pub(super) fn note_load_failure(node: &Shared, header: &Header, why: &str) {
     let count = node.cluster.counts.load_failures.fetch_add(1, Ordering::Relaxed) + 1;
     let tries = node.cluster.failing().handle_failed(&header.id, node.clock.now());
     if tries == defaults::LOAD_TRIES || is_worth_a_line(count) {
@@ -194,7 +190,12 @@ async fn own(
                 cluster.dismiss(&header).await;
                 continue;
             }
-            (State::Parked, _) => Law::default().claim(&header, &me, None),
+            (State::Parked, _) => {
+                if cluster.failing().rests(id, node.clock.now()).is_some() {
+                    return Err(NotReady::For(Rejection::LoadFailed));
+                }
+                Law::default().claim(&header, &me, None)
+            }
             (state, Some(owner)) if owner == me.member => {
                 let fits = read.snapshot.as_ref().is_some_and(|s| s.belongs_to(&header));
                 match state {

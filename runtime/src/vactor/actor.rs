@@ -42,7 +42,7 @@ use super::{
 };
 use crate::{
     batch,
-    care::{Care, Trying},
+    care::{Care, Noted},
     cluster::Holding,
     queues::{Inboxes, News, Peers, TravellingPeer},
     worker::Worker,
@@ -80,8 +80,8 @@ pub(super) struct VActorSnapshot {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) peers: Vec<TravellingPeer>,
     /// Messages whose turns began when this was written, after a node of this VActor had died.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) trying: Vec<Trying>,
+    #[serde(default, skip_serializing_if = "Noted::is_none")]
+    pub(super) care: Noted,
 }
 
 /// A VActor that begins on this worker.
@@ -177,7 +177,7 @@ impl VActorActor {
             copy: (Vec::new(), 0),
             reminders: read.reminders,
             enqueued_ms: read.enqueued_ms,
-            care: Care::new(crashes, read.trying, careful::TURNS),
+            care: Care::new(crashes, read.care, careful::TURNS),
             loaded: snapshot,
             leaving: Leaving::default(),
             used: now,

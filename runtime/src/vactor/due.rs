@@ -14,6 +14,10 @@ use crate::{cluster::rows, node::Shared};
 /// Rows of the due index that are looked at with one beat, at most.
 const ROWS_MAX: usize = 1024;
 
+/// What was parked here with a reminder that is due already is woken no sooner: it may park itself
+/// again each time.
+const PARKED_MIN: Duration = Duration::from_millis(50);
+
 /// How far ahead is looked, beyond a beat: a scan takes its time, too.
 const AHEAD: Duration = Duration::from_millis(300);
 
@@ -42,7 +46,8 @@ impl DueSoon {
 pub(in crate::vactor) fn parked(node: &Arc<Shared>, id: &RecordId, due: Option<u64>) {
     let (Some(now), Some(due)) = (node.cluster.trusted_ms(), due) else { return };
     if due <= until(node, now) {
-        wake_in(node, id.clone(), Duration::from_millis(due.saturating_sub(now)));
+        let wait = Duration::from_millis(due.saturating_sub(now));
+        wake_in(node, id.clone(), wait.max(PARKED_MIN));
     }
 }
 

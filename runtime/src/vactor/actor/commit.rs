@@ -125,6 +125,9 @@ impl VActorActor {
 
     /// The effects of a turn leave.
     pub(super) fn release(&mut self, finished: Finished) {
+        if matches!(finished.what, What::Activated) {
+            self.worker.node.cluster.failing().handle_loaded(&self.id);
+        }
         let Finished { replier, reply, what, forgets, deactivates, pokes, .. } = finished;
         let node = Arc::clone(&self.worker.node);
         let pokes = self.stage.effects().borrow().peers.pokes(&self.id, pokes);

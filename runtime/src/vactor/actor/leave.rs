@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cluster::tell_start,
-    vactor::{AskError, Deactivation, Durability, Payload, Rejection, due, route},
+    vactor::{AskError, Deactivation, Durability, Payload, Rejection, activate, due, route},
 };
 
 /// How far a VActor is from leaving.
@@ -305,6 +305,7 @@ impl VActorActor {
         }
         let Some(holding) = self.holding.take() else { return };
         let header = holding.held.header().clone();
+        activate::note_load_failure(&self.worker.node, &header, "its hook `activated` failed");
         let (node, loaded) = (Arc::clone(&self.worker.node), self.loaded.take());
         // Until that is done nobody else begins it here.
         let reserved = {

@@ -100,7 +100,7 @@ impl VActorActor {
             reminders: self.reminders.clone(),
             enqueued_ms: self.enqueued_ms,
             peers: self.stage.effects().borrow().peers.export(),
-            trying: Care::noted(self.care.as_deref()),
+            care: Care::noted(self.care.as_deref()),
         };
         Ok((snapshot::encode(node, &self.id, &snapshot)?, version))
     }

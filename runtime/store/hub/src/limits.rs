@@ -53,6 +53,9 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a client may take no byte of its answers before the hub closes the connection: they
 /// take memory that the others need. A process that was suspended connects again.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a store that is closed waits for the connections of threads: one that is stuck in
+/// a game's hook does not drive its own any more, and must not hold up the end of its process.
+pub const ATTACHED_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a hub that stops waits for the calls under way.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// At most one line of log per this time about refused connections, with their number.

@@ -19,7 +19,9 @@ use tokio::time::Instant;
 use crate::client::calls::{Answer, Request};
 use crate::client::driver::{Asked, Caller, Driver};
 use crate::client::prefixes::Prefixes;
-use crate::limits::{AWAY_RETRY_AFTER, CLIENT_UNITS_MAX, GET_UNITS, SCAN_UNITS, units};
+use crate::limits::{
+    ATTACHED_CLOSE_TIMEOUT, AWAY_RETRY_AFTER, CLIENT_UNITS_MAX, GET_UNITS, SCAN_UNITS, units,
+};
 use crate::{ConnectError, Options};
 
 /// The store that a hub of this machine lends.
@@ -49,10 +51,16 @@ struct Handle {
 }
 
 impl Handle {
-    fn end_all(&self) -> Vec<watch::Receiver<()>> {
+    /// What is wrong with the connection of a thread, whose calls go over the first one meanwhile.
+    fn attached_trouble(&self) -> Option<String> {
         let attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
-        let attached = attached.iter().filter_map(|handle| Some(handle.upgrade()?.end()));
-        std::iter::once(self.end()).chain(attached).collect()
+        attached.iter().find_map(|handle| handle.upgrade()?.shared.trouble().clone())
+    }
+
+    /// The same for the connections of single threads.
+    fn end_attached(&self) -> Vec<watch::Receiver<()>> {
+        let attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        attached.iter().filter_map(|handle| Some(handle.upgrade()?.end())).collect()
     }
 
     /// Takes no more calls; what fails once those under way are answered.
@@ -155,15 +163,18 @@ impl HubStore {
     /// Outside a tokio runtime with I/O and time.
     pub fn attach(&self) -> Attached {
         let of = Arc::downgrade(&self.handle);
-        if self.here().is_none() {
+        let is_attached =
+            ATTACHED.with_borrow(|attached| attached.iter().any(|(store, _)| store.ptr_eq(&of)));
+        let mut known = self.handle.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_attached && !self.handle.shared.is_closed() {
             let (store, driving) = Self::new(self.handle.options.clone());
+            *store.handle.shared.trouble() = Some("not connected yet".to_owned());
             tokio::spawn(driving.run_attached());
-            let mut known = self.handle.attached.lock().unwrap_or_else(PoisonError::into_inner);
             known.retain(|handle| handle.strong_count() > 0);
             known.push(Arc::downgrade(&store.handle));
-            drop(known);
             ATTACHED.with_borrow_mut(|attached| attached.push((of.clone(), store)));
         }
+        drop(known);
         Attached { of, _here: PhantomData }
     }
 
@@ -174,7 +185,8 @@ impl HubStore {
             let attached = attached.borrow();
             attached.iter().find(|(store, _)| store.as_ptr() == of).map(|(_, here)| here.clone())
         });
-        found.ok().flatten()
+        // One that the hub has no place for, or that broke: the first connection may do.
+        found.ok().flatten().filter(|here| here.handle.shared.trouble().is_none())
     }
 
     /// Connects to the hub; if it is away, tries again for [`Options::call_wait`].
@@ -258,7 +270,8 @@ impl HubStore {
 
 impl Store for HubStore {
     fn about(&self) -> About {
-        About { scope: Scope::Machine, trouble: self.handle.shared.trouble().clone() }
+        let first = self.handle.shared.trouble().clone();
+        About { scope: Scope::Machine, trouble: first.or_else(|| self.handle.attached_trouble()) }
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
@@ -310,10 +323,16 @@ impl Store for HubStore {
     fn close(&self) -> StoreFuture<Result<(), CloseError>> {
         let store = self.clone();
         Box::pin(async move {
-            for mut ended in store.handle.end_all() {
-                // The driver has answered what was under way when this fails.
-                while ended.changed().await.is_ok() {}
-            }
+            let mut ended = store.handle.end();
+            // The driver has answered what was under way when this fails.
+            while ended.changed().await.is_ok() {}
+            let attached = async {
+                for mut ended in store.handle.end_attached() {
+                    while ended.changed().await.is_ok() {}
+                }
+            };
+            // A thread that does not go on any more holds nobody up.
+            let _ = tokio::time::timeout(ATTACHED_CLOSE_TIMEOUT, attached).await;
             Ok(())
         })
     }

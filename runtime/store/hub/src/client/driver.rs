@@ -101,6 +101,7 @@ impl Driver {
     /// Connects, however long that takes, and goes on until the store is closed or given up.
     pub(crate) async fn run_attached(mut self) {
         if let Some(dialed) = self.dial_again().await {
+            *self.shared.trouble() = None;
             self.go_on(dialed).await;
         }
     }
