@@ -174,9 +174,10 @@ impl<S: Session> SessionActor<S> {
             return;
         }
         let cluster = &self.worker.node.cluster;
-        if self.park_at().is_some() && cluster.has_others(None) {
+        let header = self.holding.as_ref().map(|holding| holding.held.header());
+        if self.park_at().is_some() && cluster.has_others(header) {
             // It was told to go elsewhere, and a balancer has not heard of that yet.
-            let all = cluster.others(self.holding.as_ref().map(|holding| holding.held.header()));
+            let all = cluster.others(header);
             let suiting = suits(&all, transport.is_websocket()).cloned().collect();
             return self.refuse(transport, peer, permit, &elsewhere(suiting, true));
         }

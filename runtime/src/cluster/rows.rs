@@ -232,8 +232,23 @@ pub(super) async fn due(
     Ok(found.into_iter().map(|(_, id)| id).collect())
 }
 
+/// VActors that are due at `from` or later, and at `until` or before, each with its time; oldest
+/// first. However many sessions are due beside them.
+pub(crate) async fn vactors_due(
+    store: &Arc<dyn Store>,
+    from: u64,
+    until: u64,
+    most: usize,
+) -> Result<Vec<(u64, RecordId)>, Unread> {
+    let read = |row, _| match row {
+        Row::Due(at, id) if id.session_id().is_none() => Some((at, id)),
+        _ => None,
+    };
+    rows(store, keys::due_between(from, until), most, read).await
+}
+
 /// What is due at `from` or later, and at `until` or before, with its time; oldest first.
-pub(crate) async fn due_between(
+async fn due_between(
     store: &Arc<dyn Store>,
     from: u64,
     until: u64,

@@ -7,8 +7,8 @@ use throughline_cluster::{Entry, Member};
 use super::{Deactivation, Placement, actor::ToVActor, place};
 use crate::node::Shared;
 
-/// VActors that one node sends away for balance with one beat, at most: 64 a second with the
-/// default beat, each without an owner for milliseconds.
+/// VActors that one node sends away for balance with one beat, at most: 32 a second with the
+/// default beat, since it looks with every second one, each without an owner for milliseconds.
 const MOVES_MAX: usize = 32;
 
 /// A node sends VActors away only if it has so many more than another: fewer are not worth it.

@@ -70,9 +70,9 @@ async fn look(node: &Arc<Shared>) {
     let view = cluster.view();
     let Some(now) = cluster.trusted_ms().filter(|_| view.me.is_alive()) else { return };
     let until = until(node, now);
-    let Ok(due) = rows::due_between(&cluster.store, now, until, ROWS_MAX).await else { return };
+    let Ok(due) = rows::vactors_due(&cluster.store, now, until, ROWS_MAX).await else { return };
     for (at, id) in due {
-        if id.session_id().is_some() || !view.is_mine_of_kind(&id) {
+        if !view.is_mine_of_kind(&id) {
             continue;
         }
         wake_in(node, id, Duration::from_millis(at.saturating_sub(now)));

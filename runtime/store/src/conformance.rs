@@ -4,6 +4,9 @@
 //! It uses no executor of its own, so a store may need any; the calls of a case that run at the
 //! same time are polled in one task.
 //!
+//! Two rules have no case, since the suite cannot bring them about from outside: 10 (the first
+//! write error) and 16 (what waits is bounded). A store has tests of its own for those.
+//!
 //! ```
 //! use std::sync::Arc;
 //! use throughline_store::conformance::{self, SubjectFuture, Subject};

@@ -113,8 +113,13 @@ impl FaultyStore {
         Box::pin(async move {
             let mut unsynced = store.shared.unsynced.write().await;
             store.shared.crashed.store(true, Ordering::Release);
-            while let Some(mut undo) = unsynced.pop_back() {
-                if store.faults.torn && unsynced.is_empty() {
+            // The last ones, at least one: how many the seed says.
+            let most = unsynced.len() as u64;
+            let synced = store.draw(|random| random.below(most.max(1)));
+            while unsynced.len() as u64 > synced
+                && let Some(mut undo) = unsynced.pop_back()
+            {
+                if store.faults.torn && unsynced.len() as u64 == synced {
                     undo.truncate(undo.len().div_ceil(2));
                 }
                 let mut batch = Batch::new();

@@ -24,7 +24,7 @@
 //!
 //! # Layout
 //!
-//! - `store`: the trait and its law; `scope`: who may open a store
+//! - `store`: the trait and its law; `scope`: what a store says of itself
 //! - `batch`, `scan`, `watch`: what goes in and comes out; `limits`: every bound, with its reason
 //! - `error`: one enum per operation
 //! - `memory`: the store in memory; `faulty`: faults by seed, round any store; `random`: the seed

@@ -58,6 +58,31 @@ fn of_many_that_ask_a_new_vactor_at_once_all_reach_the_same() {
     assert_eq!(replies, (1..=30).collect::<Vec<_>>());
 }
 
+#[test]
+fn a_node_that_joins_gets_no_more_vactors_in_a_second_than_the_limit_and_its_share_in_the_end() {
+    let cluster = cluster(2);
+    cluster.advance(Duration::from_secs(1));
+    assert!(cluster.drain(1).is_clean());
+    let node = cluster.node(0);
+    cluster.run(async move {
+        let asks = (0..300).map(|number| {
+            let (node, key) = (node.clone(), format!("k{number}"));
+            async move { node.ask(&Spread::at(key.as_str()), Where {}).await.unwrap() }
+        });
+        futures_util::future::join_all(asks).await
+    });
+    assert_eq!(cluster.node(0).vactor_count(), 300);
+    cluster.start(1);
+    let mut before = 0;
+    for second in 0..15 {
+        cluster.advance(Duration::from_secs(1));
+        let now = cluster.node(1).vactor_count();
+        assert!(now <= before + 2 * 32, "second {second}: {before}, then {now}");
+        before = now;
+    }
+    assert!(before > 100, "{before} of 300");
+}
+
 /// Whenever between two looks at the store it leaves.
 #[test]
 fn a_reminder_of_one_that_left_just_before_it_comes_within_100_ms_of_its_time() {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::EngineError;
 
-/// Why a store on disk could not be opened. Nothing was overwritten.
+/// Why a store on disk could not be opened. Only a database that is damaged, and that could not be
+/// copied first, may have been changed by the try: [`Corrupt`](Self::Corrupt) says so.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -44,14 +45,19 @@ pub enum OpenError {
     /// What is on disk is not what was written: a fault of the disk, or of who changed or copied
     /// the files. Retrying does not help.
     #[error(
-        "the store at {path} is damaged ({detail}); nothing was replaced: move it away and put the \
-         last backup in its place; what can still be read comes out with a dump"
+        "the store at {path} is damaged ({detail}); {}: move it away and put the last backup in \
+         its place; what can still be read comes out with a dump",
+        touched(*untouched)
     )]
     Corrupt {
         /// The directory.
         path: PathBuf,
         /// What is wrong.
         detail: String,
+        /// Its files are as they were: a copy was put back, or none was opened. Not so if it has
+        /// more than 256 MiB, or there was no space for the copy: sled changes a damaged log while
+        /// it reads it.
+        untouched: bool,
     },
     /// No space: nothing was lost. Retrying helps once there is.
     #[error("no space on the disk of {path}: free some, and try again")]
@@ -69,6 +75,13 @@ pub enum OpenError {
     },
 }
 
+const fn touched(untouched: bool) -> &'static str {
+    match untouched {
+        true => "its files are as they were",
+        false => "it could not be copied first, so the try may have changed its files",
+    }
+}
+
 impl OpenError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         if is_full(&source) {
@@ -78,7 +91,7 @@ impl OpenError {
     }
 
     pub(crate) fn corrupt(path: &Path, detail: impl Into<String>) -> Self {
-        Self::Corrupt { path: path.to_owned(), detail: detail.into() }
+        Self::Corrupt { path: path.to_owned(), detail: detail.into(), untouched: false }
     }
 
     pub(crate) fn engine(path: &Path, error: EngineError) -> Self {

@@ -48,11 +48,14 @@ impl Opened {
     /// rewrites a damaged log while it reads it, so a copy is kept until the comparison is done,
     /// and put back if it fails.
     pub(crate) fn open(layout: &Layout, cache_bytes: u64) -> Result<Self, OpenError> {
-        let is_kept = layout.keep();
-        let opened = Self::open_as_it_is(layout, cache_bytes);
+        let (is_kept, is_there) = (layout.keep(), layout.sled().exists());
+        let mut opened = Self::open_as_it_is(layout, cache_bytes);
         match &opened {
             Err(OpenError::Corrupt { .. }) if is_kept => layout.put_back()?,
             _ => layout.forget_kept(),
+        }
+        if let Err(OpenError::Corrupt { untouched, .. }) = &mut opened {
+            *untouched = is_kept || !is_there;
         }
         opened
     }

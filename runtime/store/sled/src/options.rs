@@ -34,7 +34,7 @@ impl SledOptions {
     /// Opens the store. Blocks: it reads every record's head and compares them with the seal.
     ///
     /// # Errors
-    /// [`OpenError`], which says the way out. Nothing was overwritten.
+    /// [`OpenError`], which says the way out.
     pub fn open(&self) -> Result<SledStore, OpenError> {
         SledStore::open_with(self)
     }

@@ -37,7 +37,7 @@ impl SledStore {
     /// Opens or creates a store with default options. Blocks, see [`SledOptions::open`].
     ///
     /// # Errors
-    /// [`OpenError`], which says the way out. Nothing was overwritten.
+    /// [`OpenError`], which says the way out.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         SledOptions::new(path).open()
     }

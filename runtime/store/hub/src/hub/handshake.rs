@@ -25,7 +25,7 @@ enum Refusal {
     WrongSecret,
     #[error("no version in common: the hub speaks {VERSION_MIN} to {VERSION_MAX}")]
     Version,
-    #[error("{CONNECTIONS_MAX} processes are connected, which is the limit")]
+    #[error("{CONNECTIONS_MAX} clients are connected, which is the limit")]
     Full,
     #[error("not the frame that belongs here")]
     Misplaced,
