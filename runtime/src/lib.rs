@@ -99,7 +99,7 @@ pub use listen::Page;
 pub use node::{
     BuildError, DeliverError, Node, NodeBuilder, NodeHere, RunningNode, StartError, StopReport,
 };
-pub use queues::{Address, PeerLost, QueuedMessage, SendReliableError};
+pub use queues::{Address, Backend, PeerLost, QueuedMessage, SendReliableError};
 pub use session::{
     Arrival, Context, EndReason, HandlerError, Login, NotAllowed, Outcome, Recipient, Refusal,
     ServerMessage, Session, Undelivered,

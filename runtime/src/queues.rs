@@ -11,11 +11,13 @@
 //! - `dead`: what nobody could handle
 //! - `groups`: who of this node is in which group
 //! - `peers`: whom an actor has met; `meetings`: whom those of this node ask after
-//! - `outside`: the producer of those who are no actors; `counts`: for operators
+//! - `outside`: the producer of those who are no actors; `backend`: the same without a node;
+//!   `counts`: for operators
 //!
 //! Pokes, looks and sweeps are `cluster`'s, since they speak to other nodes.
 
 mod address;
+mod backend;
 mod beside;
 mod counts;
 mod dead;
@@ -31,6 +33,7 @@ mod send;
 mod staged;
 
 pub use address::Address;
+pub use backend::Backend;
 pub use error::SendReliableError;
 pub use peers::PeerLost;
 pub use queued::QueuedMessage;

@@ -107,6 +107,7 @@ fn of_sessions() -> Vec<Listed> {
         TakeHere, "taker", usual, s::take::by_a_resume;
         TakePark, "sweeper", usual, s::take::by_a_sweep;
         TakeLost, "sweeper", usual, s::take::of_the_lost;
+        TakeLost, "node that its client comes to", usual, s::take::of_the_lost_by_a_resume;
         Seize, "seizer of what was handed", usual, s::seize::what_was_handed;
         Request, "asker", mute, s::hop::request;
         Answered, "owner", mute, s::hop::answer_to_a_request;

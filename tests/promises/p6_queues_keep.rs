@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use throughline::{Address, CloseCode};
+use throughline::{Address, Backend, CloseCode};
 use throughline_client::{Client, Event, TestClient};
 use throughline_queue::{Queue, QueueName, QueueOptions};
 use throughline_store::Batch;
@@ -129,6 +129,11 @@ async fn a_backend_that_has_only_the_store_reaches_sessions_without_a_poke() {
         queue.enqueue(&name, body, Duration::from_secs(600)).await.unwrap();
         assert_eq!(got(&mut ann).await, (None, number));
     }
+    let backend = Backend::open(Arc::clone(cluster.wall(1).store()), "website").await.unwrap();
+    backend.send_reliable("ann", &(3_u64, "sold"), Duration::from_secs(600)).await.unwrap();
+    assert_eq!(got(&mut ann).await, (None, 3));
+    backend.send_reliable(to, &(4_u64, "sold"), Duration::from_secs(600)).await.unwrap();
+    assert_eq!(got(&mut ann).await, (None, 4));
     let all = cluster.wall(1);
     watch::until("the rows of empty queues are gone", || all.rows(b"q") == 0).await;
 }

@@ -228,8 +228,8 @@ impl RunningNode {
     }
 
     /// Sends a durable message from outside any session or VActor; it comes as `queued`. When this
-    /// returns, it is durable. A backend that has only the store does the same with a
-    /// `throughline_queue::Queue`, and its receivers find the message within a second, about.
+    /// returns, it is durable. A process that has only the store does the same with a
+    /// [`Backend`](crate::Backend).
     ///
     /// # Errors
     /// [`SendReliableError`]: not sent, but for `Enqueue(Unknown)`.

@@ -74,3 +74,14 @@ pub(crate) async fn of_the_lost(scene: &mut Scene) {
     scene.dies(&[1, 2]).await;
     scene.expect(player, scene.orphaned());
 }
+
+/// Its client comes to node 1, whose sweep may be as fast as the resume.
+pub(crate) async fn of_the_lost_by_a_resume(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    scene.deny(&[2], Step::TakeLost).await;
+    scene.arm(&[1]).await;
+    player.reaches(&[1]);
+    scene.cluster.kill(0).await;
+    scene.dies(&[1]).await;
+    scene.expect(player, scene.orphaned());
+}

@@ -27,6 +27,8 @@ async fn is_handed(scene: &mut Scene, player: &Player) {
 pub(crate) async fn passed_on(scene: &mut Scene) {
     let player = scene.login(0).await;
     scene.deny(&[1], Step::Park).await;
+    // What was handed and not begun may be seized from an owner that takes its time.
+    scene.deny(&[2], Step::Seize).await;
     is_handed(scene, &player).await;
     scene.arm(&[1]).await;
     player.reaches(&[2]);
@@ -82,6 +84,7 @@ pub(crate) async fn taker_of_a_holder(scene: &mut Scene) {
 pub(crate) async fn asker_of_the_unstarted(scene: &mut Scene) {
     let player = scene.login(0).await;
     scene.deny(&[1], Step::Park).await;
+    scene.deny(&[2], Step::Seize).await;
     is_handed(scene, &player).await;
     scene.hold(1).await;
     player.reaches(&[2]);

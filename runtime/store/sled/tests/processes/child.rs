@@ -22,6 +22,7 @@ pub(crate) fn run(role: &str, path: &Path, rest: &[String]) -> ExitCode {
         "write" => runtime.block_on(write(path)),
         "compact" => compact(path),
         "fill" => runtime.block_on(full::fill(path)),
+        "open-full" => runtime.block_on(full::open_without_space(path)),
         "hold" => hold(path),
         other => panic!("no role {other} {rest:?}"),
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use throughline_store::{Batch, CommitError, GetError, Store};
-use throughline_store_sled::{SledStore, tools};
+use throughline_store_sled::{OpenError, SledStore, tools};
 
 use crate::child::{number, say};
 use crate::command;
@@ -17,9 +17,9 @@ const LEFT_BYTES: u64 = 3 * 1024 * 1024;
 /// More commits than fit.
 const COMMITS_MAX: u64 = 10_000;
 
-pub(crate) fn stops_answers_and_loses_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let child = command("fill", dir.path());
+/// Runs a role whose files may not grow beyond a limit.
+fn run(role: &str, path: &Path) {
+    let child = command(role, path);
     // The signal of the limit must be ignored to see the error of the write; a shell can do that
     // for its child.
     let mut shell = Command::new("sh");
@@ -28,6 +28,44 @@ pub(crate) fn stops_answers_and_loses_nothing() {
     let output = shell.output().expect("a shell");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+pub(crate) fn no_space_at_an_open() {
+    let dir = tempfile::tempdir().expect("a directory");
+    run("open-full", dir.path());
+    let report = tools::check(&dir.path().join("old")).expect("a store");
+    assert!(report.is_clean() && report.records == 1, "{report:?}");
+}
+
+/// A new store, and one that was there.
+pub(crate) async fn open_without_space(path: &Path) {
+    let (old, new) = (path.join("old"), path.join("new"));
+    let store = SledStore::open(&old).expect("a new store");
+    store.commit(Batch::new().put("key", "value")).await.expect("space");
+    store.close().await.expect("a clean close");
+    let before = getrlimit(Resource::Fsize);
+    let limit = Rlimit { current: Some(1024), maximum: before.maximum };
+    setrlimit(Resource::Fsize, limit).expect("a lower limit");
+    for at in [&old, &new] {
+        let refused = SledStore::open(at).map(drop);
+        say(&format!("{}: {refused:?}", at.display()));
+        let Err(OpenError::DiskFull { path }) = &refused else { panic!("{refused:?}") };
+        assert_eq!(path.starts_with(at), true, "{}", path.display());
+        let text = refused.as_ref().expect_err("refused").to_string();
+        assert!(text.contains("no space") && text.contains(&at.display().to_string()), "{text}");
+    }
+    setrlimit(Resource::Fsize, before).expect("the limit as it was");
+    for (at, found) in [(&old, Some(&b"value"[..])), (&new, None)] {
+        let store = SledStore::open(at).expect("there is space again");
+        let value = store.get("key".into()).await.expect("a read");
+        assert_eq!(value.as_deref(), found);
+        store.close().await.expect("a clean close");
+    }
+}
+
+pub(crate) fn stops_answers_and_loses_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    run("fill", dir.path());
     let report = tools::check(dir.path()).expect("a store");
     assert!(report.is_clean() && report.records > 0, "{report:?}");
 }

@@ -18,6 +18,7 @@ const TESTS: &[(&str, fn())] = &[
     ("no_answered_commit_is_lost_in_200_kills", kill::no_answered_commit_is_lost_in_200_kills),
     ("a_kill_while_compacting_loses_nothing", kill::a_kill_while_compacting_loses_nothing),
     ("a_full_disk_stops_answers_and_loses_nothing", full::stops_answers_and_loses_nothing),
+    ("no_space_at_an_open_is_told_with_the_path_and_harms_nothing", full::no_space_at_an_open),
     ("a_second_process_is_refused_by_name", second::a_second_process_is_refused_by_name),
 ];
 
