@@ -33,7 +33,7 @@ fn run(role: &str, path: &Path) {
 pub(crate) fn no_space_at_an_open() {
     let dir = tempfile::tempdir().expect("a directory");
     run("open-full", dir.path());
-    let report = tools::check(&dir.path().join("old")).expect("a store");
+    let report = tools::check(dir.path().join("old")).expect("a store");
     assert!(report.is_clean() && report.records == 1, "{report:?}");
 }
 
@@ -50,7 +50,7 @@ pub(crate) async fn open_without_space(path: &Path) {
         let refused = SledStore::open(at).map(drop);
         say(&format!("{}: {refused:?}", at.display()));
         let Err(OpenError::DiskFull { path }) = &refused else { panic!("{refused:?}") };
-        assert_eq!(path.starts_with(at), true, "{}", path.display());
+        assert!(path.starts_with(at), "{}", path.display());
         let text = refused.as_ref().expect_err("refused").to_string();
         assert!(text.contains("no space") && text.contains(&at.display().to_string()), "{text}");
     }
