@@ -228,7 +228,7 @@ pub(super) async fn due(
     wall_ms: u64,
     most: usize,
 ) -> Result<Vec<RecordId>, Unread> {
-    let found = due_between(store, 0, wall_ms, most).await?;
+    let found = due_between(store, 0, wall_ms, most, |_| true).await?;
     Ok(found.into_iter().map(|(_, id)| id).collect())
 }
 
@@ -240,22 +240,18 @@ pub(crate) async fn vactors_due(
     until: u64,
     most: usize,
 ) -> Result<Vec<(u64, RecordId)>, Unread> {
-    let read = |row, _| match row {
-        Row::Due(at, id) if id.session_id().is_none() => Some((at, id)),
-        _ => None,
-    };
-    rows(store, keys::due_between(from, until), most, read).await
+    due_between(store, from, until, most, |id| id.session_id().is_none()).await
 }
 
-/// What is due at `from` or later, and at `until` or before, with its time; oldest first.
 async fn due_between(
     store: &Arc<dyn Store>,
     from: u64,
     until: u64,
     most: usize,
+    is_wanted: fn(&RecordId) -> bool,
 ) -> Result<Vec<(u64, RecordId)>, Unread> {
     let read = |row, _| match row {
-        Row::Due(at, id) => Some((at, id)),
+        Row::Due(at, id) if is_wanted(&id) => Some((at, id)),
         _ => None,
     };
     rows(store, keys::due_between(from, until), most, read).await

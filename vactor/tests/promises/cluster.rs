@@ -7,9 +7,9 @@ use throughline_vactor::{Move, prelude::*};
 
 use crate::kinds::*;
 
-const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
-fn cluster(nodes: usize) -> TestCluster {
+pub(crate) fn cluster(nodes: usize) -> TestCluster {
     TestCluster::builder(nodes).start(|node| {
         let node =
             node.sessions::<Nobody>().sessions::<Prober>().vactors::<Counter>().vactors::<Vault>();
@@ -17,17 +17,17 @@ fn cluster(nodes: usize) -> TestCluster {
     })
 }
 
-fn add(cluster: &TestCluster, n: usize, key: &str, by: i64) -> Result<i64, AskError> {
+pub(crate) fn add(cluster: &TestCluster, n: usize, key: &str, by: i64) -> Result<i64, AskError> {
     let node = cluster.node(n);
     cluster.run(async move { node.ask(&Counter::at(key), Add { by }).await })
 }
 
-fn vault(cluster: &TestCluster, n: usize, by: i64) -> Result<i64, AskError> {
+pub(crate) fn vault(cluster: &TestCluster, n: usize, by: i64) -> Result<i64, AskError> {
     let node = cluster.node(n);
     cluster.run(async move { node.ask(&Vault::at("v"), Add { by }).await })
 }
 
-fn begun(cluster: &TestCluster, n: usize, key: &str) -> Vec<String> {
+pub(crate) fn begun(cluster: &TestCluster, n: usize, key: &str) -> Vec<String> {
     let node = cluster.node(n);
     cluster.run(async move { node.ask(&Counter::at(key), Begun {}).await }).unwrap()
 }
@@ -81,29 +81,6 @@ fn a_node_that_joins_gets_no_more_vactors_in_a_second_than_the_limit_and_its_sha
         before = now;
     }
     assert!(before > 100, "{before} of 300");
-}
-
-/// Whenever between two looks at the store it leaves.
-#[test]
-fn a_reminder_of_one_that_left_just_before_it_comes_within_100_ms_of_its_time() {
-    let cluster = cluster(2);
-    for (round, after_ms) in (0..10).map(|round| (round, 120 + 70 * round)) {
-        let node = cluster.node(0);
-        let key = format!("a{round}");
-        let active = cluster.node(0).vactor_count() + cluster.node(1).vactor_count();
-        cluster.run(async move {
-            let counter = Counter::at(key.as_str());
-            node.ask(&counter, Remind { after_ms }).await.unwrap();
-            node.ask(&counter, Leave {}).await.unwrap();
-        });
-        let count = || cluster.node(0).vactor_count() + cluster.node(1).vactor_count();
-        cluster.advance(Duration::from_millis(60));
-        assert_eq!(count(), active, "it has left");
-        cluster.advance(Duration::from_millis(after_ms - 60 + 100));
-        assert_eq!(count(), active + 1, "it was woken, {after_ms} ms after it was asked");
-        // Another part of a beat for the next one.
-        cluster.advance(Duration::from_millis(37));
-    }
 }
 
 #[test]
@@ -232,28 +209,6 @@ fn a_frozen_node_whose_vactor_was_taken_does_nothing_with_it_when_it_wakes() {
     cluster.advance(Duration::from_secs(2));
     assert_eq!(vault(&cluster, 0, 1), Ok(5));
     assert_eq!(vault(&cluster, 1, 1), Ok(6));
-}
-
-#[test]
-fn a_reminder_comes_to_a_vactor_that_is_swapped_out_also_after_every_node_was_restarted() {
-    let cluster = cluster(2);
-    let node = cluster.node(0);
-    let set = async move { node.ask(&Counter::at("a"), Remind { after_ms: 600_000 }).await };
-    cluster.run(set).unwrap();
-    // Idle: it is swapped out.
-    cluster.advance(Duration::from_secs(120));
-    for n in 0..2 {
-        assert!(cluster.drain(n).is_clean());
-        cluster.start(n);
-    }
-    cluster.advance(Duration::from_secs(470));
-    let node = cluster.node(1);
-    let asked = node.clone();
-    let before = cluster.run(async move { asked.ask(&Counter::at("a"), Reminded {}).await });
-    assert_eq!(before.unwrap(), Vec::<String>::new());
-    cluster.advance(Duration::from_secs(15));
-    let after = cluster.run(async move { node.ask(&Counter::at("a"), Reminded {}).await });
-    assert_eq!(after.unwrap(), ["turn"]);
 }
 
 #[test]
@@ -440,67 +395,6 @@ fn p9_beyond_the_active_ones_of_a_kind_the_least_recently_used_are_swapped_out()
     };
     assert_eq!((begun(100), begun(103), begun(107)), (1, 1, 1), "used later than those that went");
     assert_eq!((begun(101), begun(102)), (2, 2), "used least recently: they begin again");
-}
-
-#[test]
-fn what_becomes_of_ticks_that_nobody_was_there_for_is_as_was_said() {
-    let cluster = cluster(1);
-    let node = cluster.node(0);
-    let set = async move {
-        for missed in ["one", "all", "skip"] {
-            let every = Every { after_ms: 10_000, missed: missed.to_owned() };
-            node.ask(&Counter::at(missed), every).await.unwrap();
-        }
-    };
-    cluster.run(set);
-    cluster.advance(Duration::from_secs(4));
-    assert!(cluster.drain(0).is_clean());
-    // Six ticks come and go.
-    cluster.advance(Duration::from_secs(60));
-    cluster.start(0);
-    let ticks = |key: &'static str| {
-        let node = cluster.node(0);
-        cluster.run(async move { node.ask(&Counter::at(key), Reminded {}).await }).unwrap().len()
-    };
-    cluster.advance(Duration::from_secs(2));
-    assert_eq!((ticks("one"), ticks("all"), ticks("skip")), (1, 6, 0));
-    cluster.advance(Duration::from_secs(10));
-    assert_eq!((ticks("one"), ticks("all"), ticks("skip")), (2, 7, 1));
-}
-
-fn reminded(cluster: &TestCluster, n: usize, key: &'static str) -> Vec<String> {
-    let node = cluster.node(n);
-    cluster.run(async move { node.ask(&Vault::at(key), Reminded {}).await }).unwrap()
-}
-
-fn remind(cluster: &TestCluster, n: usize, key: &'static str, after_ms: u64) {
-    let node = cluster.node(n);
-    cluster.run(async move { node.ask(&Vault::at(key), Remind { after_ms }).await }).unwrap();
-}
-
-#[test]
-fn a_reminder_outlives_the_node_that_began_its_vactor_for_it() {
-    let cluster = cluster(3);
-    remind(&cluster, 0, "slow", 200_000);
-    // Swapped out, then begun for its reminder, which takes it five seconds.
-    cluster.advance(Duration::from_secs(202));
-    let begins = (0..3).find(|n| cluster.node(*n).vactor_count() > 0).expect("it begins");
-    cluster.kill(begins);
-    cluster.advance(Duration::from_secs(30));
-    let n = (begins + 1) % 3;
-    assert_eq!(reminded(&cluster, n, "slow"), ["turn"]);
-}
-
-#[test]
-fn a_reminder_whose_turn_could_not_be_committed_comes_again() {
-    let cluster = cluster(1);
-    remind(&cluster, 0, "v", 5_000);
-    cluster.advance(Duration::from_millis(4_900));
-    cluster.cut_store(0);
-    cluster.advance(Duration::from_millis(800));
-    cluster.heal_store(0);
-    cluster.advance(Duration::from_secs(5));
-    assert_eq!(reminded(&cluster, 0, "v"), ["turn"]);
 }
 
 #[test]

@@ -7,3 +7,4 @@ mod killer;
 mod kinds;
 mod one_node;
 mod peers;
+mod reminders;
