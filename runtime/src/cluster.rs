@@ -46,7 +46,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use throughline_canary::canary;
-use throughline_cluster::{Ending, Entry, Failing, Header, Law, Member, NodeInfo, defaults};
+use throughline_cluster::{
+    Ending, Entry, Failing, FinalVersions, Header, Law, Member, NodeInfo, defaults,
+};
 use throughline_link::{CloseCode, Instant};
 use throughline_store::Store;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -177,12 +179,15 @@ impl Cluster {
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }
 
-    /// One node as it stands now.
-    fn see(&self, entry: Entry) {
+    /// One node as it stands now, and what was final after that; `None`: that could not be read.
+    fn see(&self, entry: Entry, finals: Option<FinalVersions>) {
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
         let mut seen = View::clone(&view);
         seen.nodes.retain(|other| other.member != entry.member);
         seen.nodes.push(entry);
+        if let Some(finals) = finals {
+            seen.finals = finals;
+        }
         *view = Arc::new(seen);
     }
 

@@ -49,12 +49,17 @@ pub(crate) async fn run(command: VersionsCommand, nodes: &Nodes) -> Result<Endin
 fn row(kind: &Kind) -> [String; 4] {
     let Kind { kind, version, read_by_all } = kind;
     let read = read_by_all.map_or_else(|| "-".to_owned(), |version| version.to_string());
+    // A final version is not written either while a node lives that cannot read it.
+    let written = read_by_all.map_or(*version, |read| read.min(*version));
     let says = match read_by_all {
-        Some(read) if read > version => "throughline versions final, once the update stays",
-        Some(_) => "",
-        None => "no live node serves it",
+        Some(read) if read > version => {
+            "throughline versions final, once the update stays".to_owned()
+        }
+        Some(read) if read < version => format!("{version} is final; an older node lives"),
+        Some(_) => String::new(),
+        None => "no live node serves it".to_owned(),
     };
-    [kind.clone(), version.to_string(), read, says.to_owned()]
+    [kind.clone(), written.to_string(), read, says]
 }
 
 #[cfg(test)]
@@ -67,6 +72,7 @@ mod tests {
         assert_eq!(row(&kind(2, Some(2))), ["hero", "2", "2", ""]);
         let [.., says] = row(&kind(1, Some(2)));
         assert!(says.contains("versions final"), "{says}");
+        assert_eq!(row(&kind(2, Some(1))), ["hero", "1", "1", "2 is final; an older node lives"]);
         assert_eq!(row(&kind(1, None))[2..], ["-", "no live node serves it"]);
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     Cluster, Stage, View, adrift, look, message, message::Tell, random_number, rows, serve, sweep,
-    versions, versions::FinalError,
+    versions,
 };
 use crate::{
     actor::ToSession,
@@ -177,15 +177,9 @@ impl Beats {
                             log::warn!("cluster: cannot read the nodes' entries: {error}");
                         }
                         let Ok(entries) = entries else { return Answer::Entries(None) };
-                        let finals = versions::read(&*store).await;
-                        if let Err(error) = &finals {
-                            log::warn!("cluster: cannot read the final versions: {error}");
-                        }
-                        let finals = match finals {
-                            Ok(finals) => Some(finals),
-                            // Damaged, or of a newer build: no reason not to see who lives.
-                            Err(FinalError::Form(_)) => None,
-                            Err(_) => return Answer::Entries(None),
+                        // After the entries: who is not among them has noted its kinds before.
+                        let Ok(finals) = versions::read(&*store).await else {
+                            return Answer::Entries(None);
                         };
                         Answer::Entries(Some((entries, finals)))
                     }));

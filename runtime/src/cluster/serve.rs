@@ -9,7 +9,9 @@ use bytes::Bytes;
 use throughline_cluster::{Ask, Entry, Law, Member, RecordId, Refusal, Reply, Request};
 use throughline_link::Instant;
 
-use super::{group, message, message::Answer, message::Call, message::Tell, poke, rows, unheld};
+use super::{
+    group, message, message::Answer, message::Call, message::Tell, poke, rows, unheld, versions,
+};
 use crate::{
     actor::ToSession,
     node::Shared,
@@ -159,8 +161,12 @@ async fn asked(node: Arc<Shared>, ask: Ask, answer: Option<Answerer>) {
 fn look_again(node: &Arc<Shared>, from: Member) {
     let node = Arc::clone(node);
     node.cluster.handle().clone().spawn(async move {
-        if let Ok(entry) = rows::entry(&node.cluster.store, from).await {
-            node.cluster.see(entry);
+        let store = &node.cluster.store;
+        let Ok(entry) = rows::entry(store, from).await else { return };
+        // With the node that left, what it could read would go from this one's view: what is
+        // final must be known by then. It is read afterwards, as with a beat.
+        if let Ok(finals) = versions::read(&**store).await {
+            node.cluster.see(entry, finals);
         }
     });
 }

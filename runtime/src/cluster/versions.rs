@@ -51,27 +51,34 @@ async fn found(store: &dyn Store) -> Result<(FinalVersions, Option<Bytes>), Fina
     Ok((versions.unwrap_or_default(), bytes))
 }
 
-pub(super) async fn read(store: &dyn Store) -> Result<FinalVersions, FinalError> {
-    Ok(found(store).await?.0)
+/// `None`: the row is damaged, or of a newer build. That is no reason not to see who lives.
+pub(super) async fn read(store: &dyn Store) -> Result<Option<FinalVersions>, FinalError> {
+    match found(store).await {
+        Ok((versions, _)) => Ok(Some(versions)),
+        Err(error) => {
+            log::warn!("cluster: cannot read the final versions: {error}");
+            if matches!(error, FinalError::Form(_)) { Ok(None) } else { Err(error) }
+        }
+    }
 }
 
-/// Changes the row, if there is something to change. The versions as they are then.
+/// Changes the row, if there is something to change. The versions as they were and as they are then.
 async fn change(
     store: &dyn Store,
     change: impl Fn(&FinalVersions) -> FinalVersions,
-) -> Result<FinalVersions, FinalError> {
+) -> Result<[FinalVersions; 2], FinalError> {
     for _ in 0..TRIES_MAX {
         let (old, bytes) = found(store).await?;
         let new = change(&old);
         if new == old {
-            return Ok(old);
+            return Ok([old, new]);
         }
         let batch = match bytes {
             Some(bytes) => Batch::new().check_equals(row(), bytes),
             None => Batch::new().check_absent(row()),
         };
         match store.commit(batch.put(row(), new.encode())).await {
-            Ok(()) => return Ok(new),
+            Ok(()) => return Ok([old, new]),
             Err(CommitError::Refused(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -104,9 +111,9 @@ impl Shared {
     /// The operator says that the update stays: what all live nodes read may be written.
     pub(crate) async fn make_final(&self) -> Result<Vec<KindVersion>, FinalError> {
         let view = self.cluster.view();
-        let made = change(&*self.cluster.store, |old| old.made_final(infos(&view))).await?;
+        let [old, made] = change(&*self.cluster.store, |old| old.made_final(infos(&view))).await?;
         for (kind, version) in made.iter() {
-            if view.finals.of(kind) != Some(version) {
+            if old.of(kind) != Some(version) {
                 log::info!("cluster: version {version} of the state of {kind} is final");
             }
         }
@@ -115,7 +122,8 @@ impl Shared {
 
     /// What is final, and what could be.
     pub(crate) async fn final_versions(&self) -> Result<Vec<KindVersion>, FinalError> {
-        Ok(told(&read(&*self.cluster.store).await?, &self.cluster.view()))
+        let (versions, _) = found(&*self.cluster.store).await?;
+        Ok(told(&versions, &self.cluster.view()))
     }
 }
 
