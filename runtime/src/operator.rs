@@ -5,14 +5,16 @@ mod dead_letters;
 mod drain;
 mod sessions;
 mod status;
+mod vactors;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use throughline_link::{CloseCode, Instant, SessionId};
 
 pub(crate) use drain::{DrainNo, DrainStatus};
+pub(crate) use vactors::MoveNo;
 
 use crate::{
     actor::ToSession,
@@ -31,8 +33,6 @@ const TOLD_AT_ONCE: usize = 256;
 pub(crate) struct Operator {
     /// The `retry_after` of maintenance in milliseconds, plus 1; 0: no maintenance.
     maintenance: AtomicU64,
-    /// An operator has ordered a drain, which may not have begun yet.
-    drain_ordered: AtomicBool,
     pulses: OnceLock<Vec<Arc<Pulse>>>,
 }
 

@@ -40,6 +40,8 @@ pub use stage::Stage;
 
 pub(crate) use balance::Balancer;
 pub(crate) use due::DueSoon;
-pub(crate) use serve::{handle_call, push_gathered, release, send_to_node, start, wake};
+pub(crate) use serve::{
+    handle_call, is_served_at, move_to, push_gathered, release, send_to_node, start, wake,
+};
 pub(crate) use table::VActors;
 pub(crate) use wire::is_invocation;

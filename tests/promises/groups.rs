@@ -1,12 +1,15 @@
 //! Groups: a message to a name reaches its members, on whichever nodes they are; and where a player
 //! is.
 
-use throughline::Location;
+use throughline::{Location, SendReliableError, SessionId};
 use throughline_client::CloseCode;
+use throughline_cluster::RecordId;
+use throughline_store::Batch;
 
 use crate::{
     cluster::{Cluster, Plan},
     journal,
+    operators::http::get,
     pigeon::{self, Do, Fact, answer, done, got, heard},
     player, watch,
 };
@@ -152,4 +155,50 @@ async fn p9_a_session_is_in_no_more_groups_than_its_limit() {
     done(&mut ann, Do::Join("c".into())).await;
     ann.send(&Do::Join("d".into())).await.unwrap();
     assert_eq!(player::end_of(&mut ann).await, CloseCode::HandlerFailed);
+}
+
+#[tokio::test]
+async fn a_message_to_a_group_is_one_word_to_each_other_node_however_many_members_are_there() {
+    let any = ([127, 0, 0, 1], 0).into();
+    let plan = Plan::new(2).with(move |config| config.admin.listen = vec![any]);
+    let cluster = plan.start().await;
+    let admin = cluster.node(1).admin_addresses()[0];
+    let tells = async || get(admin, "/status").await.json()["peers"]["tells"].as_u64().unwrap();
+    let mut members = Vec::new();
+    for node in [1, 2, 2, 2, 2] {
+        let mut member = pigeon::join(&cluster, node, "member").await;
+        done(&mut member, Do::Join("chat".into())).await;
+        members.push(member);
+    }
+    let before = tells().await;
+    for number in 1..=3 {
+        done(&mut members[0], Do::Say("chat".into(), number)).await;
+        for member in &mut members[1..] {
+            assert_eq!(heard(member).await, number);
+        }
+    }
+    assert_eq!(tells().await - before, 3);
+}
+
+#[tokio::test]
+async fn a_reliable_message_to_a_group_of_more_than_1_024_is_refused_and_reaches_nobody() {
+    let cluster = Plan::new(1).walled().start().await;
+    let mut ann = pigeon::join(&cluster, 1, "ann").await;
+    done(&mut ann, Do::Join("guild".into())).await;
+    // As docs/messages.md has their rows. Sweeps find that nobody is there, 256 a second.
+    let rows = (0..3_000_u32).fold(Batch::new(), |batch, number| {
+        let mut id = [0xff; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        let id = RecordId::session(SessionId(id));
+        batch.put([b"xg\x05guild", id.as_bytes()].concat(), [1].to_vec())
+    });
+    cluster.wall(1).store().commit(rows).await.unwrap();
+    let ttl = std::time::Duration::from_secs(600);
+    let refused = cluster.node(1).send_reliable_to_group("guild", &(7, ""), ttl).await;
+    let Err(SendReliableError::TooMuch { messages, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(messages, 1_024);
+    // In a turn it fails, and nobody is sent anything.
+    ann.send(&Do::Tell("guild".into(), 8)).await.unwrap();
+    assert_eq!(player::end_of(&mut ann).await, CloseCode::HandlerFailed);
+    assert_eq!(cluster.wall(1).rows(b"xm"), 0);
 }

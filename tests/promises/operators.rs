@@ -4,6 +4,7 @@ mod drains;
 pub(crate) mod http;
 mod orders;
 mod rubbish;
+mod vactors;
 
 use std::net::SocketAddr;
 

@@ -1,12 +1,16 @@
 //! P3: at most one node acts for a session.
 
+use std::time::Duration;
+
 use throughline_client::CloseCode;
 use throughline_cluster::State;
 
 use crate::{
     cluster::{Cluster, Gate, Plan, is_in},
     game::{Answer, Ask},
-    journal, player,
+    journal,
+    operators::{http::get, until},
+    player,
     raw::{Seen, Wire, hello},
     watch,
 };
@@ -232,4 +236,49 @@ async fn a_hung_node_does_not_keep_its_players_from_logging_in() {
     assert_eq!(cluster.node(1).session_of_key("ann"), None);
     assert!(journal::of(id).iter().any(|note| note.starts_with("destroyed ")));
     player::is_served(&mut new).await;
+}
+
+#[tokio::test]
+async fn a_node_whose_worker_is_stuck_is_given_up_and_serves_again_as_another_incarnation() {
+    let any = ([127, 0, 0, 1], 0).into();
+    let plan = Plan::new(2).walled().quick().with(move |config| {
+        (config.node.workers, config.admin.listen) = (1, vec![any]);
+        if config.cluster.node == 1 {
+            config.session.turn_deadline = Duration::from_millis(500);
+        }
+    });
+    let cluster = plan.start().await;
+    let admin = cluster.node(1).admin_addresses()[0];
+    let mut ann = cluster.join(1, "ann").await;
+    let (mut wire, bob) = Wire::session(cluster.node(1).link_addresses()[0], "parrot", "bob").await;
+    assert_eq!(wire.answer::<Answer>().await, Answer::Started("bob".into()));
+    let id = ann.client().session_id();
+    let before = get(admin, "/status").await.json();
+    assert_eq!((&before["state"], &before["fenced"]), (&"serving".into(), &0.into()));
+
+    ann.send(&Ask::Stall).await.unwrap();
+    cluster.wall(2).sees_dead(1).await;
+    // Who did not stall is lost with it, and hears so where he comes.
+    let code = watch::soon("the reason", async {
+        for attempt in 1.. {
+            let mut late = Wire::tcp(cluster.node(2).link_addresses()[0]).await;
+            late.write(&bob.resume(attempt, 1, 0)).await;
+            let code = late.code().await;
+            if code != CloseCode::NotYet.number() {
+                return code;
+            }
+        }
+        unreachable!("attempts do not end")
+    });
+    assert_eq!(code.await, CloseCode::Lost.number());
+    journal::gate(id).add_permits(1);
+    cluster.wall(2).sees_alive(1).await;
+    assert_eq!(player::end_of(&mut ann).await, CloseCode::Lost);
+    journal::noted(bob.id, "destroyed Lost").await;
+    watch::until("nobody at node 1", || cluster.sessions() == [0, 0]).await;
+    let after = until(admin, "/status", |answer| answer.json()["state"] == "serving").await.json();
+    assert_eq!(after["fenced"], 1, "{after}");
+    assert_ne!(after["incarnation"], before["incarnation"]);
+    let mut cyd = cluster.join(1, "cyd").await;
+    player::is_served(&mut cyd).await;
 }

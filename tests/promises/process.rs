@@ -128,6 +128,45 @@ async fn a_second_signal_does_not_wait_for_a_client_that_hangs() {
     assert!(stopped.starts_with("stopped at once"), "{stopped}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn p4_who_is_left_at_the_deadline_is_named_and_the_status_is_1() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = format!("sled:{}", dir.path().join("data").display());
+    // The second one's turn to go comes with the deadline. Who is told goodbye is not waited for.
+    let quick = ["--drain.rate", "1", "--drain.deadline", "1s", "--node.shutdown-time", "0s"];
+    let serving = Serving::start(&[&["--store.at", &at], &quick[..]].concat()).await;
+    let place = serving.place("tcp://").parse().unwrap();
+    let (_ann, ann) = Wire::session(place, "omok", r#"{"name":"ann"}"#).await;
+    let (_bob, bob) = Wire::session(place, "omok", r#"{"name":"bob"}"#).await;
+    let Serving { mut child, mut lines, .. } = serving;
+    let mut errors = child.stderr.take().unwrap();
+    let (mut rest, mut error) = (Vec::new(), String::new());
+    signal(&child, &["TERM"]).await;
+    assert_eq!(status(child).await, Some(1));
+    while let Some(line) = lines.next_line().await.unwrap() {
+        rest.push(line);
+    }
+    errors.read_to_string(&mut error).await.unwrap();
+
+    let json = rest.iter().find_map(|line| line.strip_prefix("drain report: "));
+    let json = json.unwrap_or_else(|| panic!("no report: {rest:?}"));
+    let report: serde_json::Value = serde_json::from_str(json).unwrap();
+    let left = report["left_sessions"].as_array().unwrap();
+    assert_eq!((&report["left"], &report["has_left"]), (&left.len().into(), &false.into()));
+    let named = left.iter().map(|one| (one[0].as_str().unwrap(), one[1].as_str().unwrap()));
+    let named: Vec<_> = named.collect();
+    let players = [ann, bob].map(|seat| format!("session {}", seat.id));
+    let is_player = |name: &str| players.iter().any(|player| player == name);
+    let why = "its turn to go did not come";
+    assert!(named.iter().any(|(name, w)| is_player(name) && *w == why), "{json}");
+    for (name, why) in named {
+        assert!(error.contains(&format!("left behind: {name}: {why}\n")), "{error}");
+    }
+    let words = rest.last().unwrap();
+    assert!(words.starts_with("stopped: ") && words.contains(&format!("{} left", left.len())));
+}
+
 #[tokio::test]
 async fn a_taken_port_is_refused_with_its_address_and_the_flag() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

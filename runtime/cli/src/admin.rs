@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Method, Request, StatusCode, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
@@ -83,6 +84,14 @@ impl AskError {
     pub(crate) const fn is_gone(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Broken { .. })
     }
+}
+
+/// What stays as it is in a part of a path: with it, ids and most names can be read.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
+/// Text of the command line as a part of a path.
+pub(crate) fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, PART)
 }
 
 /// Asks the node at `address`; its answer is a JSON object.

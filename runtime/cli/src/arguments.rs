@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// The sessions of the nodes.
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Where a VActor is, and the order that it go to another node.
+    #[command(subcommand)]
+    Vactors(VActorsCommand),
     /// Messages that nobody could handle: looks at them, tries them again, drops them. Asks a node,
     /// which does so for its cluster, or, with --store, a store on disk that nobody has open.
     #[command(subcommand)]
@@ -57,8 +60,8 @@ pub(crate) enum Command {
     /// A store: on disk, where nobody has it open, or in PostgreSQL.
     #[command(subcommand)]
     Store(StoreCommand),
-    /// The queues in a store: on disk, where nobody has it open, or in PostgreSQL, also while nodes
-    /// use it. Nothing is taken out.
+    /// The queues in a store: on disk, where nobody has it open, or, also while nodes use it, in
+    /// PostgreSQL or behind a hub. Nothing is taken out.
     #[command(subcommand)]
     Queue(QueueCommand),
 }
@@ -83,6 +86,32 @@ pub(crate) enum SessionsCommand {
         #[arg(value_name = "REASON", default_value = "kicked", value_parser = ["kicked", "ended"])]
         reason: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VActorsCommand {
+    /// Where it is: at a node, or parked in the store. Asks one node, which knows it of its cluster.
+    Locate {
+        /// The VActor, as its kind and its key: KIND/KEY.
+        #[arg(value_name = "KIND/KEY", value_parser = vactor)]
+        name: VActorName,
+    },
+    /// Has it go to a node, with its state; asks to it wait meanwhile. Ends when it is there. One
+    /// that is placed by hash goes back by itself.
+    Move {
+        /// The VActor, as its kind and its key: KIND/KEY.
+        #[arg(value_name = "KIND/KEY", value_parser = vactor)]
+        name: VActorName,
+        /// The number of the node.
+        node: u32,
+    },
+}
+
+/// A VActor, as it is typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VActorName {
+    pub(crate) kind: String,
+    pub(crate) key: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -214,7 +243,8 @@ pub(crate) enum StoreCommand {
         #[command(flatten)]
         store: StoreArgument,
     },
-    /// Counts the records by what they are: sessions, snapshots, nodes, indexes, queues.
+    /// Counts the records by what they are: sessions, snapshots, nodes, indexes, queues. Also of
+    /// the store that a hub lends (hub:unix:SOCKET or hub:tcp:ADDRESS).
     Stats {
         #[command(flatten)]
         store: StoreArgument,
@@ -291,8 +321,9 @@ pub(crate) struct QueueArgument {
 // Where queues are. No text of the documentation: clap would show it as the command's.
 #[derive(Debug, Args)]
 pub(crate) struct QueueStore {
-    /// The store's directory (PATH or sled:PATH), or a database of PostgreSQL
-    /// ("postgres:host=a,b dbname=game user=game", or a URL, postgres://..).
+    /// The store's directory (PATH or sled:PATH), the hub that lends it (hub:unix:SOCKET or
+    /// hub:tcp:ADDRESS), or a database of PostgreSQL ("postgres:host=a,b dbname=game user=game", or
+    /// a URL, postgres://..).
     #[arg(long = "store", value_name = "STORE")]
     pub(crate) address: Address,
     #[command(flatten)]
@@ -306,6 +337,12 @@ fn address(text: &str) -> Result<String, String> {
         !host.is_empty() && host.chars().all(is_word) && port.parse::<u16>().is_ok()
     });
     if fits { Ok(text.to_owned()) } else { Err(format!("HOST:PORT was expected, as {ADMIN}")) }
+}
+
+fn vactor(text: &str) -> Result<VActorName, String> {
+    let name = text.split_once('/').filter(|(kind, _)| !kind.is_empty());
+    let name = name.map(|(kind, key)| VActorName { kind: kind.to_owned(), key: key.to_owned() });
+    name.ok_or_else(|| "KIND/KEY was expected, as match/17".to_owned())
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -351,6 +388,9 @@ mod tests {
             &["dead-letters", "drop", "17.0badcafe.1", "--all"],
             &["dead-letters", "list", "--limit", "0"],
             &["queue", "list"],
+            &["vactors", "locate", "match"],
+            &["vactors", "move", "match/17"],
+            &["vactors", "move", "match/17", "n2"],
             &["queue", "length", "ann", "--store", "data"],
             &["queue", "peek", "session:1234", "--store", "data"],
             &["queue", "peek", "vactor:match", "--store", "data"],

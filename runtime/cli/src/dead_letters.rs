@@ -10,7 +10,7 @@ use throughline_store::Store;
 
 use crate::{
     Ending,
-    admin::{AskError, Question},
+    admin::{AskError, Question, encoded},
     arguments::{DeadLettersCommand, Which},
     error::Error,
     nodes::{self, Nodes},
@@ -281,14 +281,4 @@ fn print_done(deed: Deed, count: usize, is_json: bool) -> Result<(), Error> {
         Deed::Retry => json!({ "retried": count }),
         Deed::Drop => json!({ "dropped": count }),
     })
-}
-
-/// Text of the command line as a part of a path; ids have digits and points.
-fn encoded(text: &str) -> String {
-    let part = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
-        b'.' if text != "." && text != ".." => ".".to_owned(),
-        byte => format!("%{byte:02x}"),
-    };
-    text.bytes().map(part).collect()
 }

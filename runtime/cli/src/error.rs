@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use throughline_queue::{DeadLetterError, ReadError};
 use throughline_store::{CloseError, CommitError, GetError, ScanError};
+use throughline_store_hub::{AddressError, ConnectError};
 use throughline_store_postgres::{OpenError as DatabaseError, OptionsError};
 use throughline_store_sled::{OpenError, tools::ToolError};
 
@@ -31,9 +32,25 @@ pub(crate) enum Error {
     /// The file with the password is none.
     #[error("cannot take the password from {path}: {source}")]
     PasswordFile { path: PathBuf, source: io::Error },
-    /// A hub has the files, and lends them to nodes alone.
-    #[error("a hub lends its store to nodes: stop it, and name the directory that it has open")]
-    Hub,
+    /// The file with the secret is none.
+    #[error("cannot take the secret from {path}: {source}")]
+    SecretFile { path: PathBuf, source: io::Error },
+    /// A hub lends its store to nobody without the secret.
+    #[error(
+        "a hub lends its store to who knows the cluster's secret: --secret-file names its file"
+    )]
+    NoSecret,
+    /// The address of a hub is none.
+    #[error(transparent)]
+    HubAddress(#[from] AddressError),
+    /// A hub does not lend its store to this program.
+    #[error(transparent)]
+    HubAway(#[from] ConnectError),
+    /// What needs the whole store, or its files, while a hub lends it to nodes.
+    #[error(
+        "this is for a store that nobody uses: a hub has this one, so stop it, and name its directory"
+    )]
+    HubHasIt,
     /// What is done to files was asked for in a database.
     #[error("this is for a store on disk; for a database there is {instead}")]
     NoDirectory { instead: &'static str },
@@ -109,7 +126,12 @@ impl Error {
     pub(crate) const fn is_of_command_line(&self) -> bool {
         matches!(
             self,
-            Self::Options(_) | Self::PasswordInAddress | Self::Hub | Self::NoDirectory { .. }
+            Self::Options(_)
+                | Self::PasswordInAddress
+                | Self::NoSecret
+                | Self::HubAddress(_)
+                | Self::HubHasIt
+                | Self::NoDirectory { .. }
         )
     }
 

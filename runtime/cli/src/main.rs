@@ -16,7 +16,7 @@
 //!   cluster moves to another store
 //! - `dead_letters`: what nobody could handle, at a node or in a store
 //! - `admin`: the HTTP client; `answer`: what nodes answer; `nodes`: asking several
-//! - `status`, `sessions`, `orders`, `drain`: the commands for nodes
+//! - `status`, `sessions`, `vactors`, `orders`, `versions`, `drain`: the commands for nodes
 //! - `output`: lines, tables and JSON; `error`: what goes wrong
 
 #![forbid(unsafe_code)]
@@ -40,6 +40,7 @@ mod sessions;
 mod spinner;
 mod status;
 mod store;
+mod vactors;
 mod versions;
 
 use std::process::ExitCode;
@@ -101,6 +102,7 @@ fn run(arguments: Arguments) -> Result<Ending, Error> {
             Command::DeadLetters(command) => dead_letters::at_node(command, &nodes).await,
             Command::Announce { text } => orders::announce(&nodes, &text).await,
             Command::Maintenance(command) => orders::maintenance(command, &nodes).await,
+            Command::Vactors(command) => vactors::run(command, &nodes).await,
             Command::Versions(command) => versions::run(command, &nodes).await,
             Command::Drain(command) => drain::run(command, &nodes).await,
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use throughline_store::Store;
+use throughline_store_hub::{HubStore, Options as HubOptions, Secret};
 use throughline_store_postgres::{Options, PostgresStore};
 use throughline_store_sled::SledOptions;
 
@@ -18,8 +19,12 @@ use crate::error::Error;
 /// The default of the nodes' `cluster.name`.
 pub(crate) const CLUSTER: &str = "throughline";
 
-/// Longest password: longer ones no server takes, and a file of another kind is a mistake.
+/// Longest password, and longest secret: longer ones no server takes, and a file of another kind is
+/// a mistake.
 const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// A hub that is being started again is waited for so long; a hub that is away is said soon.
+const HUB_WAIT: Duration = Duration::from_secs(2);
 
 /// The address of a store, as it is typed. It may have a password in it, by mistake, so it is not
 /// shown before it was read.
@@ -29,8 +34,8 @@ pub(crate) enum Address {
     Sled(PathBuf),
     /// What begins as an address of PostgreSQL does.
     Postgres(String),
-    /// What a hub lends.
-    Hub,
+    /// What the hub at this address lends.
+    Hub(String),
 }
 
 impl From<OsString> for Address {
@@ -39,13 +44,20 @@ impl From<OsString> for Address {
         match text.split_once(':') {
             Some(("sled", path)) => Self::Sled(path.into()),
             Some(("postgres" | "postgresql", _)) => Self::Postgres(text.to_owned()),
-            Some(("hub", _)) => Self::Hub,
+            Some(("hub", _)) => Self::Hub(text.to_owned()),
             _ => Self::Sled(text.into()),
         }
     }
 }
 
-// What opens a database. No text of the documentation: clap would show it as the command's.
+impl Address {
+    /// Refuses what a hub lends: for what needs the whole store.
+    pub(crate) fn is_at_rest(&self) -> Result<(), Error> {
+        if matches!(self, Self::Hub(_)) { Err(Error::HubHasIt) } else { Ok(()) }
+    }
+}
+
+// What opens a database, or a hub's store. No text of the documentation: clap would show it as the command's.
 #[derive(Debug, Args)]
 pub(crate) struct Access {
     /// The cluster's name (its `cluster.name`), which a database of PostgreSQL is checked against.
@@ -54,6 +66,9 @@ pub(crate) struct Access {
     /// A file with the password for PostgreSQL.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// A file with the cluster's secret (its `cluster.secret-file`), for the store of a hub.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
     /// A file of certificates (PEM) by which PostgreSQL is judged. Default: the system's.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -66,6 +81,8 @@ pub(crate) enum Place {
     Sled(PathBuf),
     /// A database. Its name has no password.
     Postgres { name: String, options: Box<Options> },
+    /// What a hub lends, while nodes use it.
+    Hub { name: String, options: HubOptions },
 }
 
 impl Place {
@@ -73,13 +90,15 @@ impl Place {
     pub(crate) fn find(address: Address, access: &Access) -> Result<Self, Error> {
         match address {
             Address::Sled(path) => Ok(Self::Sled(path)),
-            Address::Hub => Err(Error::Hub),
+            Address::Hub(name) => Ok(Self::Hub { options: lent(&name, access)?, name }),
             Address::Postgres(name) => {
                 let mut options = Options::of_address(&name, &access.cluster)?;
                 // Somebody waits for the answer.
                 options.open_wait(Duration::ZERO);
                 if let Some(file) = &access.password_file {
-                    options.password(password(file)?);
+                    let line = line_of(file);
+                    let failed = |source| Error::PasswordFile { path: file.clone(), source };
+                    options.password(line.map_err(failed)?);
                 }
                 if let Some(file) = &access.ca_file {
                     options.ca_file(file);
@@ -93,7 +112,7 @@ impl Place {
     pub(crate) fn directory(address: Address, instead: &'static str) -> Result<PathBuf, Error> {
         match address {
             Address::Sled(path) => Ok(path),
-            Address::Hub => Err(Error::Hub),
+            Address::Hub(_) => Err(Error::HubHasIt),
             Address::Postgres(_) => Err(Error::NoDirectory { instead }),
         }
     }
@@ -107,6 +126,9 @@ impl Place {
                 options.existing();
                 Ok(Arc::new(PostgresStore::open(*options).await?))
             }
+            Self::Hub { options, .. } => {
+                Ok(Arc::new(HubStore::connect_here(options.clone()).await?))
+            }
         }
     }
 
@@ -117,6 +139,7 @@ impl Place {
             Self::Postgres { options, .. } => {
                 Ok(Arc::new(PostgresStore::open((**options).clone()).await?))
             }
+            Self::Hub { .. } => Err(Error::HubHasIt),
         }
     }
 
@@ -134,7 +157,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sled(path) => path.display().fmt(f),
-            Self::Postgres { name, .. } => f.write_str(name),
+            Self::Postgres { name, .. } | Self::Hub { name, .. } => f.write_str(name),
         }
     }
 }
@@ -144,16 +167,30 @@ fn whole(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// How the hub of this address is reached.
+fn lent(name: &str, access: &Access) -> Result<HubOptions, Error> {
+    let address = name.strip_prefix("hub:").unwrap_or(name).parse()?;
+    let path = access.secret_file.clone().ok_or(Error::NoSecret)?;
+    let secret = line_of(&path).and_then(|line| {
+        let wrong = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        Secret::new(line.trim_ascii()).map_err(wrong)
+    });
+    let secret = secret.map_err(|source| Error::SecretFile { path, source })?;
+    let mut options = HubOptions::new(address, secret);
+    // Somebody waits for the answer.
+    options.call_wait(HUB_WAIT);
+    Ok(options)
+}
+
 /// What the file has, without the end of its line.
-fn password(path: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |source| Error::PasswordFile { path: path.to_owned(), source };
+fn line_of(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
+    let file = File::open(path)?;
     // Two more for the end of the line, one more to see that it is longer.
-    file.take(PASSWORD_BYTES_MAX as u64 + 3).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(PASSWORD_BYTES_MAX as u64 + 3).read_to_end(&mut bytes)?;
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let wrong = |text: String| Err(failed(io::Error::new(io::ErrorKind::InvalidData, text)));
+    let wrong = |text: String| Err(io::Error::new(io::ErrorKind::InvalidData, text));
     match line.len() {
         0 => wrong("it is empty, and one line was expected".to_owned()),
         1..=PASSWORD_BYTES_MAX if !line.contains(&b'\n') => Ok(line.to_vec()),
@@ -183,7 +220,8 @@ mod tests {
         for text in ["postgres:host=db", "postgres://db/game", "postgresql://db/game"] {
             assert_eq!(address(text), Address::Postgres(text.to_owned()));
         }
-        assert_eq!(address("hub:unix:/tmp/hub"), Address::Hub);
+        let hub = "hub:unix:/tmp/hub";
+        assert_eq!(address(hub), Address::Hub(hub.to_owned()));
     }
 
     #[test]
@@ -199,13 +237,29 @@ mod tests {
             [("secret\n", "secret"), ("secret", "secret"), ("se cret\r\n", "se cret")]
         {
             fs::write(&path, written).unwrap();
-            assert_eq!(password(&path).unwrap(), expected.as_bytes());
+            assert_eq!(line_of(&path).unwrap(), expected.as_bytes());
         }
         for wrong in [String::new(), "\n".into(), "two\nlines\n".into(), "x".repeat(1025)] {
             fs::write(&path, &wrong).unwrap();
-            let error = password(&path).unwrap_err().to_string();
-            assert!(error.contains("password") && error.contains("expected"), "{error}");
+            let error = line_of(&path).unwrap_err().to_string();
+            assert!(error.contains("expected"), "{error}");
         }
-        assert!(password(&dir.path().join("gone")).is_err());
+        assert!(line_of(&dir.path().join("gone")).is_err());
+    }
+
+    #[test]
+    fn a_hub_is_reached_with_a_secret_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        let found = |secret_file| {
+            let access =
+                Access { cluster: CLUSTER.into(), password_file: None, ca_file: None, secret_file };
+            Place::find(address("hub:unix:/tmp/hub"), &access)
+        };
+        assert!(matches!(found(None), Err(Error::NoSecret)));
+        fs::write(&path, "short\n").unwrap();
+        assert!(matches!(found(Some(path.clone())), Err(Error::SecretFile { .. })));
+        fs::write(&path, "sixteen bytes or more\n").unwrap();
+        assert!(matches!(found(Some(path)), Ok(Place::Hub { .. })));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanDuration};
 use serde_json::{Value, json};
+use throughline_queue::defaults::{LENGTH_BYTES_MAX, LENGTH_MESSAGES_MAX};
 use throughline_queue::{Clock, Inbox, Length, Message, QueueName};
 use throughline_store::Store;
 
@@ -21,12 +22,15 @@ pub(crate) fn run(command: QueueCommand, is_json: bool) -> Result<Ending, Error>
     match command {
         QueueCommand::List { store, limit } => {
             let place = find(store)?;
-            let found = with_store(place, async move |store| list(store, limit as usize).await)?;
+            let most = Most::of(&place);
+            let found =
+                with_store(place, async move |store| list(store, limit as usize, most).await)?;
             print_list(&found, is_json)
         }
         QueueCommand::Length { queue: QueueArgument { name, store } } => {
             let (place, named) = (find(store)?, name.clone());
-            let length = with_store(place, async move |store| measure(store, &named).await)?;
+            let most = Most::of(&place);
+            let length = with_store(place, async move |store| most.measure(store, &named).await)?;
             print_length(&name, &length, is_json)
         }
         QueueCommand::Peek { queue: QueueArgument { name, store }, limit } => {
@@ -65,7 +69,7 @@ struct Listed {
     more: bool,
 }
 
-async fn list(store: &dyn Store, limit: usize) -> Result<Listed, Error> {
+async fn list(store: &dyn Store, limit: usize, most: Most) -> Result<Listed, Error> {
     let (mut listed, mut from) = (Listed::default(), None);
     loop {
         let page = Inbox::nonempty(store, from, PAGE).await?;
@@ -74,7 +78,7 @@ async fn list(store: &dyn Store, limit: usize) -> Result<Listed, Error> {
                 listed.more = true;
                 return Ok(listed);
             }
-            let length = measure(store, row.name()).await?;
+            let length = most.measure(store, row.name()).await?;
             // A row may stay for a while after the last message.
             if length != Length::default() {
                 listed.queues.push((row.name().clone(), length));
@@ -87,10 +91,27 @@ async fn list(store: &dyn Store, limit: usize) -> Result<Listed, Error> {
     }
 }
 
-/// All of a queue: nobody waits for this process.
-async fn measure(store: &dyn Store, name: &QueueName) -> Result<Length, Error> {
-    let now_ms = Clock::system().now_ms();
-    Ok(Inbox::measure(store, name, now_ms, u64::MAX, u64::MAX).await?)
+/// How much of a queue is counted, at most.
+#[derive(Debug, Clone, Copy)]
+struct Most {
+    messages: u64,
+    bytes: u64,
+}
+
+impl Most {
+    /// All of it, of a store that nobody else has open. Where nodes read and write meanwhile, no
+    /// more than they themselves read at once.
+    const fn of(place: &Place) -> Self {
+        match place {
+            Place::Sled(_) => Self { messages: u64::MAX, bytes: u64::MAX },
+            _ => Self { messages: LENGTH_MESSAGES_MAX, bytes: LENGTH_BYTES_MAX },
+        }
+    }
+
+    async fn measure(self, store: &dyn Store, name: &QueueName) -> Result<Length, Error> {
+        let now_ms = Clock::system().now_ms();
+        Ok(Inbox::measure(store, name, now_ms, self.messages, self.bytes).await?)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -134,7 +155,7 @@ fn print_list(listed: &Listed, is_json: bool) -> Result<(), Error> {
     for (name, length) in &listed.queues {
         table.row([
             shown(name),
-            length.size.messages.to_string(),
+            counted(length),
             HumanBytes(length.size.bytes).to_string(),
             length.expired.messages.to_string(),
             length.oldest_ms.map_or_else(|| "-".to_owned(), age),
@@ -155,7 +176,7 @@ fn print_length(name: &QueueName, length: &Length, is_json: bool) -> Result<(), 
         0 => String::new(),
         count => format!("; {count} have expired and are not removed yet"),
     };
-    output::line(&format!("{name}: {} messages, {bytes}{oldest}{expired}", length.size.messages))
+    output::line(&format!("{name}: {} messages, {bytes}{oldest}{expired}", counted(length)))
 }
 
 fn print_messages(peeked: &Peeked, is_json: bool) -> Result<(), Error> {
@@ -192,6 +213,11 @@ fn print_messages(peeked: &Peeked, is_json: bool) -> Result<(), Error> {
     if peeked.more { output::line("and more: --limit shows them") } else { Ok(()) }
 }
 
+/// The messages, with a sign that there are more.
+fn counted(length: &Length) -> String {
+    format!("{}{}", if length.more { "over " } else { "" }, length.size.messages)
+}
+
 fn document(name: &QueueName, length: &Length) -> Value {
     json!({
         "queue": shown(name),
@@ -199,6 +225,7 @@ fn document(name: &QueueName, length: &Length) -> Value {
         "bytes": length.size.bytes,
         "expired": length.expired.messages,
         "oldest_ms": length.oldest_ms,
+        "more": length.more,
     })
 }
 

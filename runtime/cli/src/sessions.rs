@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     Ending,
-    admin::{AskError, Question},
+    admin::{AskError, Question, encoded},
     answer::{SessionRow, Sessions},
     arguments::SessionsCommand,
     error::Error,
@@ -112,24 +112,4 @@ async fn kick(id: &str, reason: &str, nodes: &Nodes) -> Result<Ending, Error> {
     }
     let (id, asked) = (id.to_owned(), nodes.addresses().join(", "));
     Err(Error::NoSuchSession { id, asked })
-}
-
-/// Text of the command line as a part of a path.
-fn encoded(text: &str) -> String {
-    let part = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
-        byte => format!("%{byte:02x}"),
-    };
-    text.bytes().map(part).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_text_of_the_command_line_changes_the_path() {
-        assert_eq!(encoded("00ffAB"), "00ffAB");
-        assert_eq!(encoded("../x?a=b c"), "%2e%2e%2fx%3fa%3db%20c");
-    }
 }

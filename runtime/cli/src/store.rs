@@ -29,15 +29,19 @@ const BASEBACKUP: &str = "pg_basebackup, or throughline store copy while no node
 pub(crate) fn run(command: StoreCommand, is_json: bool) -> Result<Ending, Error> {
     match command {
         StoreCommand::Check { store: StoreArgument { address, access } } => {
+            address.is_at_rest()?;
             match Place::find(address, &access)? {
                 Place::Sled(path) => check(path, is_json),
                 Place::Postgres { name, options } => database::check(&name, *options, is_json),
+                Place::Hub { .. } => Err(Error::HubHasIt),
             }
         }
         StoreCommand::Stats { store: StoreArgument { address, access } } => {
             stats::run(&Place::find(address, &access)?, is_json)
         }
         StoreCommand::Copy { from, to, access } => {
+            from.is_at_rest()?;
+            to.is_at_rest()?;
             let (from, to) = (Place::find(from, &access)?, Place::find(to, &access)?);
             copy::run(&from, &to, is_json)
         }

@@ -48,12 +48,12 @@ pub const LOAD_TRIES: u32 = 5;
 pub const LOAD_REST: Duration = Duration::from_secs(30);
 /// Records whose failed loads a node remembers; beyond, it forgets what failed longest ago.
 pub const FAILING_MAX: usize = 4096;
-/// A session that came here and whose client did not is parked after so long.
-pub const UNCLAIMED_TIMEOUT: Duration = Duration::from_secs(10);
+/// Dead incarnations whose messages are refused after their entries are gone: each restart of a
+/// node makes one, and one that stood still for longer than so many restarts knows by its own clock
+/// that its lease is over.
+pub const FORGOTTEN_MAX: usize = 256;
 /// An ended session is remembered so long: a late resume learns why it ended.
 pub const ENDED_KEPT: Duration = Duration::from_secs(600);
-/// Above so many take-overs without a turn in between, inputs are run alone.
-pub const CRASHES_MAX: u8 = 2;
 /// Sessions that a drain tells to come back elsewhere, in a second.
 pub const DRAIN_RATE: u32 = 500;
 /// What could not go is tried again after so long: mostly it waits for a node or a turn.

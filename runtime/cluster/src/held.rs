@@ -48,7 +48,7 @@ pub enum HeldAction {
 /// Why it is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gone {
-    /// It went to this node, with this epoch: messages for it are answered `Moved`.
+    /// It went to this node, with this epoch: who sends to it here is told to read the store again.
     Moved(Member, u64),
     /// It was parked.
     Parked,

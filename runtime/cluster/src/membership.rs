@@ -361,6 +361,14 @@ impl Membership {
         self.lease_from.filter(|_| self.phase == Phase::In).map(|from| from + lease)
     }
 
+    /// Incarnations that were dead when their entries were removed, [`FORGOTTEN_MAX`] at most:
+    /// their messages are refused, too.
+    ///
+    /// [`FORGOTTEN_MAX`]: crate::defaults::FORGOTTEN_MAX
+    pub fn forgotten(&self) -> impl Iterator<Item = Member> {
+        self.observer.forgotten()
+    }
+
     /// Whether messages of this incarnation are refused: it is dead, or its beat did not change
     /// for a term less the margin.
     #[must_use]

@@ -16,9 +16,9 @@ use super::{
     route::{self, Order},
 };
 use crate::{
-    cluster::{DrainOrder, FinalError, KindVersion},
+    cluster::{DrainOrder, FinalError, KindVersion, Whereabouts},
     node::Shared,
-    operator::{DrainNo, DrainStatus},
+    operator::{DrainNo, DrainStatus, MoveNo},
 };
 
 /// The longest announcement: a screen of text, which fits into a frame of any sensible size.
@@ -79,6 +79,11 @@ async fn act(node: &Arc<Shared>, order: Order, body: Incoming) -> Answer {
         Order::PauseDrain => drained(node.change_drain(DrainOrder::Pause)),
         Order::ResumeDrain => drained(node.change_drain(DrainOrder::Resume)),
         Order::StopDrain => drained(node.change_drain(DrainOrder::Stop)),
+        Order::LocateVActor { id } => match node.locate_vactor(&id).await {
+            Ok(at) => answer::ok(&at),
+            Err(error) => answer::failure(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        },
+        Order::MoveVActor { id, node: to } => moved(node.move_vactor(&id, to).await),
         Order::Versions => versions(node.final_versions().await),
         Order::MakeFinal => versions(node.make_final().await),
     }
@@ -110,6 +115,20 @@ fn versions(found: Result<Vec<KindVersion>, FinalError>) -> Answer {
     match found {
         Ok(kinds) => answer::ok(&json!({ "kinds": kinds })),
         Err(error) => answer::failure(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    }
+}
+
+fn moved(done: Result<Whereabouts, MoveNo>) -> Answer {
+    match done {
+        Ok(at) => answer::ok(&at),
+        Err(no) => {
+            let status = match no {
+                MoveNo::Unknown => StatusCode::NOT_FOUND,
+                MoveNo::Parked | MoveNo::NoSuchNode(_) => StatusCode::CONFLICT,
+                MoveNo::NotArrived { .. } | MoveNo::Unread(_) => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            answer::failure(status, &no.to_string())
+        }
     }
 }
 

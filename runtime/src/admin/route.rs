@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use hyper::Method;
+use percent_encoding::percent_decode_str;
+use throughline_cluster::RecordId;
 use throughline_link::SessionId;
 
 use crate::operator::KickReason;
@@ -26,6 +28,8 @@ pub(super) const PLACES: &[(&str, &str)] = &[
     ("POST", "/drain/pause"),
     ("POST", "/drain/resume"),
     ("POST", "/drain/stop"),
+    ("GET", "/vactors/KIND/KEY"),
+    ("POST", "/vactors/KIND/KEY/move?node=N"),
     ("GET", "/versions"),
     ("POST", "/versions/final"),
 ];
@@ -95,6 +99,13 @@ pub(super) enum Order {
     PauseDrain,
     ResumeDrain,
     StopDrain,
+    LocateVActor {
+        id: RecordId,
+    },
+    MoveVActor {
+        id: RecordId,
+        node: u32,
+    },
     Versions,
     /// The update stays.
     MakeFinal,
@@ -139,6 +150,14 @@ pub(super) fn read(method: &Method, path: &str, query: Option<&str>) -> Result<O
         ["announce"] => post(method, Query::read(query, &[]), |_| Ok(Order::Announce)),
         ["maintenance"] => maintenance(method, query),
         ["drain"] => drain(method, query),
+        ["vactors", kind, key] => get(method, Query::read(query, &[]), |_| {
+            Ok(Order::LocateVActor { id: vactor(kind, key)? })
+        }),
+        ["vactors", kind, key, "move"] => post(method, Query::read(query, &["node"]), |query| {
+            let node = query.number("node", 0, u32::MAX)?;
+            let node = node.ok_or_else(|| No::Bad("node=N says where it is to go".to_owned()))?;
+            Ok(Order::MoveVActor { id: vactor(kind, key)?, node })
+        }),
         ["versions"] => get(method, Query::read(query, &[]), |_| Ok(Order::Versions)),
         ["versions", "final"] => post(method, Query::read(query, &[]), |_| Ok(Order::MakeFinal)),
         ["drain", what @ ("pause" | "resume" | "stop")] => {
@@ -160,6 +179,16 @@ fn dead_letter(method: &Method, query: Option<&str>, id: String) -> Result<Order
         Method::DELETE => Query::read(query, &[]).map(|_| Order::DropDeadLetter { id }),
         _ => Err(No::Method("GET, DELETE")),
     }
+}
+
+/// The VActor of this kind and key, which may have escapes.
+fn vactor(kind: &str, key: &str) -> Result<RecordId, No> {
+    let read = |text| percent_decode_str(text).decode_utf8();
+    let (Ok(kind), Ok(key)) = (read(kind), read(key)) else {
+        return Err(No::Bad("kind and key of a VActor are UTF-8, with %XX for bytes".to_owned()));
+    };
+    let id = RecordId::vactor(&kind, key.as_bytes());
+    id.map_err(|error| No::Bad(error.to_string()))
 }
 
 /// The id of a dead letter.

@@ -286,7 +286,7 @@ impl Beats {
         let refused = nodes.iter().map(|e: &throughline_cluster::Entry| e.member).filter(refused);
         cluster.set_view(View {
             me: self.membership.me().clone(),
-            refused: refused.collect(),
+            refused: refused.chain(self.membership.forgotten()).collect(),
             wall_clock: self.membership.wall_clock(),
             nodes,
             finals,

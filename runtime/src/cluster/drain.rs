@@ -1,5 +1,6 @@
 //! What others may ask of a drain; the drain itself is `throughline-cluster`'s.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(super) enum News {
 #[derive(Debug)]
 pub(crate) struct DrainControl {
     orders: watch::Sender<Vec<DrainOrder>>,
+    /// Whether one is to begin, or has begun.
+    is_ordered: AtomicBool,
     state: Mutex<State>,
     over: watch::Sender<bool>,
 }
@@ -59,11 +62,14 @@ const ORDERS_MAX: usize = 64;
 impl DrainControl {
     pub(crate) fn new() -> Self {
         let (orders, over) = (watch::Sender::new(Vec::new()), watch::Sender::new(false));
-        Self { orders, state: Mutex::default(), over }
+        Self { orders, is_ordered: AtomicBool::new(false), state: Mutex::default(), over }
     }
 
     /// Gives an order. A drain that runs is not begun again; without one, the others do nothing.
     pub(crate) fn order(&self, order: DrainOrder) {
+        if matches!(order, DrainOrder::Start { .. }) {
+            self.is_ordered.store(true, Ordering::Relaxed);
+        }
         self.orders.send_if_modified(|orders| {
             let fits = orders.len() < ORDERS_MAX;
             if fits {
@@ -71,6 +77,11 @@ impl DrainControl {
             }
             fits
         });
+    }
+
+    /// Whether one was ordered, whoever did it: from then on no balancer is to send anybody here.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.is_ordered.load(Ordering::Relaxed)
     }
 
     /// How far it is; `None` before it was begun.

@@ -1,8 +1,9 @@
-//! Where the session of a key is.
+//! Where the session of a key is, and where a VActor.
 
 use std::fmt;
 
-use throughline_cluster::SessionKey;
+use serde::Serialize;
+use throughline_cluster::{Header, RecordId, SessionKey, State};
 use throughline_link::SessionId;
 
 use super::rows;
@@ -60,11 +61,57 @@ pub(crate) async fn locate(node: &Shared, key: &str) -> Result<Location, LocateE
     let (Some(header), Some(session)) = (live, holder.id.session_id()) else {
         return Ok(Location::Unknown);
     };
-    let owner = rows::owner(&cluster.store, Some(&cluster.view()), &header).await;
-    Ok(match owner.map_err(silent)? {
-        Some(owner) if !owner.is_gone() => Location::Online { node: owner.member.node.0, session },
+    Ok(match whereabouts(node, &header).await.map_err(silent)? {
+        Whereabouts::Active { node, .. } => Location::Online { node, session },
+        Whereabouts::Parked => Location::Parked { session },
+        Whereabouts::Lost | Whereabouts::Unknown => Location::Unknown,
+    })
+}
+
+/// Where a record is, at the moment of asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub(crate) enum Whereabouts {
+    /// On the node of this number.
+    Active {
+        /// The number.
+        node: u32,
+        /// It has been given to that node, and does not act there yet.
+        arriving: bool,
+    },
+    /// In the store alone.
+    Parked,
+    /// Its node died with what was in its memory alone: it begins anew when it is asked.
+    Lost,
+    /// There is none, or it has ended.
+    Unknown,
+}
+
+/// Where this VActor is.
+pub(crate) async fn locate_record(
+    node: &Shared,
+    id: &RecordId,
+) -> Result<Whereabouts, LocateError> {
+    let silent = |error: rows::Unread| LocateError(error.to_string());
+    match rows::header(&node.cluster.store, id).await.map_err(silent)? {
+        Some(header) => whereabouts(node, &header).await.map_err(silent),
+        None => Ok(Whereabouts::Unknown),
+    }
+}
+
+async fn whereabouts(node: &Shared, header: &Header) -> Result<Whereabouts, rows::Unread> {
+    if header.state.is_ended() {
+        return Ok(Whereabouts::Unknown);
+    }
+    let cluster = &node.cluster;
+    Ok(match rows::owner(&cluster.store, Some(&cluster.view()), header).await? {
+        Some(owner) if !owner.is_gone() => Whereabouts::Active {
+            node: owner.member.node.0,
+            // Given to it, and not begun there yet.
+            arriving: header.state == State::Handed,
+        },
         // Its node is dead: what had no snapshot is lost, and only its record does not say so yet.
-        Some(_) if !header.state.has_snapshot() => Location::Unknown,
-        _ => Location::Parked { session },
+        Some(_) if !header.state.has_snapshot() => Whereabouts::Lost,
+        _ => Whereabouts::Parked,
     })
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use throughline_cluster::{
-    Header, Host as PlacementHost, Outcome, Placed, Placement, PlacementAction, Proof, RecordId,
-    Refusal as No, Reply, Snapshot, StepName,
+    Entry, Header, Host as PlacementHost, Outcome, Placed, Placement, PlacementAction, Proof,
+    RecordId, Refusal as No, Reply, Snapshot, StepName,
 };
 use throughline_link::{CloseCode, Resume};
 
@@ -210,9 +210,20 @@ impl Driver<'_> {
             let header = self.header.as_ref();
             let read = header.map(|header| cluster.others(Some(header)));
             // If no node that lives reads it, its client waits for one, and asks nobody in vain.
-            return Err(elsewhere(read.unwrap_or(addresses), cluster.has_others(header)));
+            let exists = cluster.has_others(header) || self.has_an_owner();
+            return Err(elsewhere(read.unwrap_or(addresses), exists));
         }
         Err(said(no))
+    }
+
+    /// Whether the record has an owner which may live, as far as this node knows: one that it has
+    /// not seen yet joined a moment ago, and reads what it owns.
+    fn has_an_owner(&self) -> bool {
+        let view = self.node.cluster.view();
+        let owner = self.header.as_ref().and_then(|header| header.owner);
+        owner.is_some_and(|owner| {
+            owner != view.me.member && view.entry(owner).is_none_or(Entry::is_alive)
+        })
     }
 }
 

@@ -78,3 +78,60 @@ fn read_lines(happenings: &mpsc::Sender<Happening>) -> io::Result<()> {
         happenings.blocking_send(happening).map_err(io::Error::other)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::KEYS;
+    use super::*;
+
+    /// What a key does while node 2 is selected.
+    fn of(key: KeyCode, modifiers: KeyModifiers) -> Option<String> {
+        let selected = Role::Node(2);
+        Some(match of_key(key, modifiers)? {
+            Happening::Do(command) => format!("{command:?}"),
+            Happening::DoSelected(command) => format!("{:?}", command(selected)),
+            Happening::Select(role) => format!("select {role}"),
+            Happening::SelectNext(true) => "next".to_owned(),
+            Happening::SelectNext(false) => "before".to_owned(),
+            other => format!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn every_key_does_what_the_line_below_the_table_says() {
+        let keys = [
+            ('q', "q quits", "Quit"),
+            ('d', "d drains", "Drain(Node(2))"),
+            ('k', "k kills", "Kill(Node(2))"),
+            ('x', "x stops", "Stop(Node(2))"),
+            ('s', "s starts", "Start(Node(2))"),
+            ('r', "r restarts all in turn", "Roll"),
+        ];
+        for (key, said, does) in keys {
+            assert!(KEYS.contains(said), "{said} is missing in {KEYS}");
+            let done = of(KeyCode::Char(key), KeyModifiers::NONE);
+            assert_eq!(done.as_deref(), Some(does), "{key}");
+        }
+        assert!(KEYS.contains("1-9 select"), "{KEYS}");
+        for digit in '1'..='9' {
+            let selected = of(KeyCode::Char(digit), KeyModifiers::NONE);
+            assert_eq!(selected, Some(format!("select n{digit}")));
+        }
+        // Nothing is said that no key does.
+        assert_eq!(KEYS.split(", ").count(), keys.len() + 1, "{KEYS}");
+    }
+
+    #[test]
+    fn ctrl_c_quits_arrows_select_and_other_keys_do_nothing() {
+        let none = KeyModifiers::NONE;
+        let quit = of(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(quit.as_deref(), Some("Quit"));
+        assert_eq!(of(KeyCode::Down, none).as_deref(), Some("next"));
+        assert_eq!(of(KeyCode::Up, none).as_deref(), Some("before"));
+        assert_eq!(of(KeyCode::Char('h'), none).as_deref(), Some("select hub"));
+        assert_eq!(of(KeyCode::Char('b'), none).as_deref(), Some("select balancer"));
+        for key in ['c', '0', 'n', 'Q', ' '].map(KeyCode::Char).into_iter().chain([KeyCode::Esc]) {
+            assert_eq!(of(key, none), None, "{key:?}");
+        }
+    }
+}

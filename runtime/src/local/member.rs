@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{
     process::{Ended, Process},
     role::Role,
-    status::Status,
+    status::{DrainStatus, Status},
 };
 
 /// Whether a process runs.
@@ -130,15 +130,10 @@ impl Member {
         if status.lost > before.lost {
             changes.push(format!("{} sessions lost with their node", status.lost - before.lost));
         }
-        if status.drain != before.drain {
-            changes.extend(
-                status.drain.as_ref().filter(|drain| drain.moved + drain.parked > 0).map(|drain| {
-                    let left = drain.waiting + drain.leaving;
-                    let (moved, parked) = (drain.moved, drain.parked);
-                    let paused = if drain.state == "paused" { " (paused)" } else { "" };
-                    format!("{moved} sessions moved, {parked} parked, {left} left{paused}")
-                }),
-            );
+        if let Some(drain) =
+            status.drain.as_ref().filter(|drain| before.drain.as_ref() != Some(drain))
+        {
+            changes.extend(progress(drain));
         }
         self.status = Some(status);
         changes
@@ -194,6 +189,22 @@ fn described(ended: &Ended) -> (String, bool) {
     (how, status.success())
 }
 
+/// How far a drain is; `None` before anything has gone.
+fn progress(drain: &DrainStatus) -> Option<String> {
+    let &DrainStatus { waiting, leaving, moved, parked, vactors, ref state } = drain;
+    if moved + parked + vactors == 0 {
+        return None;
+    }
+    let paused = if state == "paused" { " (paused)" } else { "" };
+    let left = waiting + leaving;
+    Some(match vactors {
+        0 => format!("{moved} sessions moved, {parked} parked, {left} left{paused}"),
+        _ => format!(
+            "{moved} sessions moved, {parked} parked, {vactors} VActors gone, {left} left{paused}"
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::ExitStatus;
@@ -239,6 +250,11 @@ mod tests {
         let draining = Status { state: "draining".to_owned(), sessions: 9, ..serving };
         assert_eq!(member.learn(draining), ["drain started, 27 sessions"]);
         assert_eq!((member.state(), member.drained_from), ("draining", Some(27)));
+        // VActors are gone while sessions still wait for their turn.
+        let drain = DrainStatus { waiting: 20, vactors: 3, ..DrainStatus::default() };
+        let status = member.status.clone().unwrap();
+        let gone = member.learn(Status { drain: Some(drain), ..status });
+        assert_eq!(gone, ["0 sessions moved, 0 parked, 3 VActors gone, 20 left"]);
         let (event, well) = member.end(&ended(0, ""));
         assert_eq!((event.as_str(), well), ("drained", true));
     }

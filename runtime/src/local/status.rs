@@ -26,6 +26,8 @@ pub(super) struct DrainStatus {
     pub(super) leaving: u64,
     pub(super) moved: u64,
     pub(super) parked: u64,
+    /// Gone, to another node or into the store.
+    pub(super) vactors: u64,
     /// `running`, `paused`, `over`.
     pub(super) state: String,
 }

@@ -72,6 +72,7 @@ pub(super) fn put_together(
     network: Joined,
 ) -> Result<Prepared, StartError> {
     let Opened { store, hub, secret, name } = opened;
+    fits(&config, store.about().scope, &name)?;
     if store.about().scope > Scope::Process && secret.is_none() {
         let at = &config.store.at;
         let text = format!("store.at ({at}) needs cluster.secret-file, a file of 16 bytes or more");
@@ -81,6 +82,25 @@ pub(super) fn put_together(
     let (cluster, ordered) = Cluster::new(store, name, me, spawner);
     let shared = Shared::new(config, parts, cluster, hub);
     Ok(Prepared { shared, ordered, secret, network })
+}
+
+/// A node that is told how others reach it is not silently alone. What a hub lends is of one
+/// machine, and so are those who reach it: there is nothing to refuse.
+fn fits(config: &Config, scope: Scope, store: &str) -> Result<(), StartError> {
+    let settings = &config.cluster;
+    let advertise = Some(("advertise", settings.advertise.clone()));
+    let advertise = advertise.filter(|(_, address)| !address.is_empty());
+    let listen = settings.listen.first().filter(|address| !address.ip().is_loopback());
+    let set = advertise.or_else(|| Some(("listen", listen?.to_string())));
+    match set.filter(|_| scope == Scope::Process) {
+        None => Ok(()),
+        Some((name, address)) => Err(StartError::Store {
+            text: format!(
+                "cluster.{name} is {address}, for other nodes, and store.at ({store}) is of {scope} \
+                 alone: a hub or PostgreSQL is shared; a node alone needs no cluster.{name}"
+            ),
+        }),
+    }
 }
 
 /// Opens the store, on a thread that may block: whoever starts a node may be a task itself.
@@ -167,4 +187,32 @@ pub(super) fn join(
     let _ = thread.join();
     let number = config.cluster.node;
     Err(StartError::Join { number })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_others_are_to_reach_is_refused_on_a_store_of_its_own() {
+        let told = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            [Scope::Process, Scope::Machine, Scope::Cluster]
+                .map(|scope| fits(&config, scope, "sled:data").map_err(|error| error.to_string()))
+        };
+        assert_eq!(told(|_| {}), [Ok(()), Ok(()), Ok(())]);
+        let changes: [(&str, fn(&mut Config)); 2] = [
+            ("advertise", |config| config.cluster.advertise = "n1.example:7".into()),
+            ("listen", |config| config.cluster.listen = vec![([10, 0, 0, 1], 7).into()]),
+        ];
+        for (name, change) in changes {
+            let [alone, machine, cluster] = told(change);
+            assert_eq!((machine, cluster), (Ok(()), Ok(())));
+            let text = alone.unwrap_err();
+            let (key, store) =
+                (format!("cluster.{name} is "), "store.at (sled:data) is of this process");
+            assert!(text.contains(&key) && text.contains(store), "{text}");
+        }
+    }
 }

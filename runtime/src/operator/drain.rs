@@ -1,6 +1,5 @@
 //! Ordering a drain, and how far it is.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -90,15 +89,13 @@ pub(crate) enum DrainNo {
 impl Shared {
     /// Whether a drain is ordered that is not over.
     pub(super) fn has_drain_ahead(&self) -> bool {
-        let is_ordered = self.operator.drain_ordered.load(Ordering::Relaxed);
-        is_ordered && self.cluster.drain.report().is_none()
+        self.cluster.drain.is_ordered() && self.cluster.drain.report().is_none()
     }
 
     /// How far the drain is; `None` if none was begun.
     pub(crate) fn drain_status(&self) -> Option<DrainStatus> {
         let drain = &self.cluster.drain;
-        let is_ordered = self.operator.drain_ordered.load(Ordering::Relaxed)
-            || self.cluster.stage() == Stage::Draining;
+        let is_ordered = drain.is_ordered() || self.cluster.stage() == Stage::Draining;
         Some(match (drain.report(), drain.progress()) {
             (Some(report), _) => {
                 let mut status = DrainStatus::empty(DrainState::Over);
@@ -150,7 +147,6 @@ impl Shared {
         if let Some(status) = self.drain_status() {
             return Ok(status);
         }
-        self.operator.drain_ordered.store(true, Ordering::Relaxed);
         log::info!("operator: drain");
         self.cluster.drain.order(DrainOrder::Start { rate, deadline });
         Ok(DrainStatus::empty(DrainState::Ordered))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Buf as _;
-use throughline_cluster::{Entry, Header, RecordId, State};
+use throughline_cluster::{Entry, Header, NodeInfo, RecordId, State};
 use throughline_link::Instant;
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     wire::Invoked,
 };
 use crate::{
-    cluster::{rows, tell_move, tell_start},
+    cluster::{View, rows, tell_move, tell_start},
     node::Shared,
     peers::Answerer,
 };
@@ -122,24 +122,47 @@ pub(crate) fn release(node: &Arc<Shared>, id: &RecordId) -> bool {
 fn another(node: &Shared, id: &RecordId, kind: &str) -> Option<Entry> {
     let view = node.cluster.view();
     let me = view.me.member;
-    let own = node.vactors.kind(node.vactors.kind_named(kind)?).settings();
-    let written = view.common_version(kind, own.state_version, own.oldest_version);
+    let written = written(node, &view, kind)?;
     let serves = |entry: &&Entry| entry.member != me && entry.reads(kind, written);
     let others: Vec<_> = view.alive().filter(serves).collect();
     let home = place::home(id, others.iter().map(|entry| entry.member))?;
     others.into_iter().find(|entry| entry.member == home).cloned()
 }
 
+/// The version in which this node writes states of the kind now; `None`: it does not serve it.
+fn written(node: &Shared, view: &View, kind: &str) -> Option<u32> {
+    let own = node.vactors.kind(node.vactors.kind_named(kind)?).settings();
+    Some(view.common_version(kind, own.state_version, own.oldest_version))
+}
+
+/// The live node of this number, if it serves the VActor's kind, and reads what is written of it
+/// here.
+fn serving<'a>(node: &Shared, view: &'a View, id: &RecordId, number: u32) -> Option<&'a Entry> {
+    let (kind, _) = id.vactor_name()?;
+    let written = written(node, view, kind);
+    // What this node has read may be older than itself.
+    let others = view.alive().filter(|entry| entry.member != view.me.member);
+    std::iter::once(&view.me).chain(others).find(|entry| {
+        let info = entry.standing.as_ref().map(|standing| &standing.info);
+        let reads = |info: &NodeInfo| match written {
+            Some(version) => info.reads(kind, version),
+            None => info.readable(kind).is_some(),
+        };
+        entry.is_alive() && entry.member.node.0 == number && info.is_some_and(|info| reads(info))
+    })
+}
+
+/// Whether a live node of this number serves the VActor's kind, as far as this node can tell.
+pub(crate) fn is_served_at(node: &Shared, id: &RecordId, number: u32) -> bool {
+    serving(node, &node.cluster.view(), id, number).is_some()
+}
+
 /// Sends a VActor of this node to that one, if that one serves its kind. Whether it is here.
 pub(crate) fn send_to_node(node: &Arc<Shared>, id: &RecordId, to: u32) -> bool {
     let Some(actor) = node.vactors.find(id) else { return false };
-    let view = node.cluster.view();
-    let Some((kind, _)) = id.vactor_name() else { return false };
-    let to = view.alive().find(|entry| {
-        let info = entry.standing.as_ref().map(|standing| &standing.info);
-        entry.member.node.0 == to && info.is_some_and(|info| info.readable(kind).is_some())
-    });
-    if let Some(to) = to.filter(|to| to.member != view.me.member) {
+    if let Some(to) = serving(node, &node.cluster.view(), id, to)
+        && to.member != node.cluster.member()
+    {
         let leave = ToVActor::Leave(Deactivation::Moves, Some(Box::new(to.clone())));
         // One that has just ended is in no memory any more.
         let _ = actor.send(leave);
@@ -148,7 +171,7 @@ pub(crate) fn send_to_node(node: &Arc<Shared>, id: &RecordId, to: u32) -> bool {
 }
 
 /// Moves a VActor, wherever it is; one that is in no memory stays where it is.
-pub(super) async fn move_to(node: &Arc<Shared>, id: &RecordId, to: u32) {
+pub(crate) async fn move_to(node: &Arc<Shared>, id: &RecordId, to: u32) {
     if send_to_node(node, id, to) {
         return;
     }

@@ -8,7 +8,9 @@ use throughline_cluster::{State, defaults};
 use crate::{
     cluster::Plan,
     game::{Answer, Ask, Mood},
-    journal, logs, player,
+    journal, logs,
+    operators::http::get,
+    player,
     raw::Wire,
     watch,
 };
@@ -94,8 +96,13 @@ async fn a_client_waits_out_a_load_that_fails() {
 #[tokio::test]
 async fn a_snapshot_beyond_its_limit_does_not_leave_and_half_of_it_is_warned_of() {
     logs::keep();
-    let plan = Plan::new(2).with(|config| config.session.snapshot_max = 9_999);
+    let any = ([127, 0, 0, 1], 0).into();
+    let plan = Plan::new(2).with(move |config| {
+        (config.session.snapshot_max, config.admin.listen) = (9_999, vec![any]);
+    });
     let cluster = plan.start().await;
+    let admin = |node| cluster.node(node).admin_addresses()[0];
+    let large = async |node| get(admin(node), "/status").await.json()["large_snapshots"].clone();
     let address = cluster.node(1).link_addresses()[0];
     let (mut wire, seat) = Wire::session(address, "parrot", "ann").await;
     assert_eq!(wire.answer::<Answer>().await, Answer::Started("ann".into()));
@@ -106,6 +113,8 @@ async fn a_snapshot_beyond_its_limit_does_not_leave_and_half_of_it_is_warned_of(
     wire.welcome().await;
     let warned = || logs::with("at most 9999 (session.snapshot-max)");
     watch::until("a warning", || warned().iter().any(|line| line.starts_with("WARN"))).await;
+    // Each by the node that wrote it.
+    assert_eq!((large(1).await, large(2).await), (1.into(), 0.into()));
 
     wire.ask(2, 2, &Ask::Carry(12_000)).await;
     assert_eq!(wire.answer::<Answer>().await, Answer::Said(0));
@@ -116,6 +125,7 @@ async fn a_snapshot_beyond_its_limit_does_not_leave_and_half_of_it_is_warned_of(
     wire.ask(3, 3, &Ask::Carry(1)).await;
     assert_eq!(wire.answer::<Answer>().await, Answer::Said(0));
     journal::noted(seat.id, "swap out").await;
+    assert_eq!((large(1).await, large(2).await), (1.into(), 1.into()));
     let mut other = Wire::tcp(cluster.node(1).link_addresses()[0]).await;
     other.write(&seat.resume(3, 4, 3)).await;
     assert!(other.welcome().await.resumed);

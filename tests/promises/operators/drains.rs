@@ -9,7 +9,10 @@ use throughline_client::TestClient;
 
 use super::http::{Answer, get, post};
 use super::{node, ready, until};
-use crate::player;
+use crate::{
+    cluster::{Gate, Plan},
+    player,
+};
 
 /// A directory that is removed with its test.
 struct Folder(PathBuf);
@@ -87,4 +90,46 @@ async fn a_paused_drain_begins_nothing_and_a_stopped_one_says_what_is_left() {
     let answer = post(admin, "/drain", "").await;
     assert_eq!(answer.status, 409);
     assert!(answer.error().contains("SIGTERM"), "{answer:?}");
+}
+
+/// As SIGTERM does it: before anything of it is committed, and so also while the store is away.
+#[tokio::test]
+async fn a_node_that_stops_is_unready_at_once_though_its_store_does_not_answer() {
+    let any = ([127, 0, 0, 1], 0).into();
+    let plan = Plan::new(1).walled().with(move |config| config.admin.listen = vec![any]);
+    let cluster = plan.start().await;
+    let admin = cluster.node(1).admin_addresses()[0];
+    ready(admin).await;
+    cluster.wall(1).set(Gate::shut());
+    assert_eq!(get(admin, "/readyz").await.status, 200, "its lease is not over yet");
+    let drained = cluster.drain(1);
+    let unready = until(admin, "/readyz", |answer| answer.status == 503).await;
+    assert!(unready.error().contains("the node is draining"), "{unready:?}");
+    cluster.wall(1).open();
+    assert!(drained.await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn a_paused_drain_stands_still_while_time_passes_and_ends_after_it_was_resumed() {
+    let (_folder, _node, admin, _players) = played("paused-drain").await;
+    assert_eq!(post(admin, "/drain?rate=1", "").await.status, 200);
+    let is_begun = |answer: &Answer| state(answer) == "running" && answer.json()["waiting"] != 0;
+    until(admin, "/drain", is_begun).await;
+    assert_eq!(post(admin, "/drain/pause", "").await.status, 200);
+    // Who was told before is still parked.
+    let is_still = |answer: &Answer| state(answer) == "paused" && answer.json()["leaving"] == 0;
+    let before = until(admin, "/drain", is_still).await.json();
+    assert!(before["waiting"].as_u64().unwrap() >= 1, "{before}");
+    let uptime = |answer: &Answer| answer.json()["uptime_s"].as_u64().unwrap();
+    let since = uptime(&get(admin, "/status").await);
+    // More than the second in which a drain that runs begins the next one.
+    until(admin, "/status", |answer| uptime(answer) >= since + 2).await;
+    assert_eq!(get(admin, "/drain").await.json(), before);
+
+    assert_eq!(post(admin, "/drain/resume", "").await.status, 200);
+    until(admin, "/drain", |answer| state(answer) != "paused").await;
+    let drain = until(admin, "/drain?wait=5s", is_over).await.json();
+    assert_eq!((&drain["parked"], &drain["stopped"]), (&3.into(), &false.into()), "{drain}");
+    let report = &drain["report"];
+    assert_eq!((&report["left"], &report["has_left"]), (&0.into(), &true.into()), "{drain}");
 }

@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod cluster;
+mod deactivating;
 mod dead_letters;
+mod deadlines;
 mod killer;
 mod kinds;
 mod one_node;
 mod peers;
+mod reads;
 mod reminders;
+mod tells;

@@ -7,6 +7,30 @@ use throughline_vactor::prelude::*;
 
 use crate::kinds::*;
 
+/// Called as a kind of sessions is.
+struct Namesake;
+
+messages! { Namesake { "where" => read Where } }
+
+impl VActor for Namesake {
+    const KIND: &'static str = <Nobody as throughline::Session>::KIND;
+    type State = ();
+
+    fn new(_: &str, (): ()) -> Self {
+        Self
+    }
+
+    fn state(&self) -> &() {
+        &()
+    }
+}
+
+impl Read<Where> for Namesake {
+    async fn read(&self, _: Where, ctx: &ReadContext) -> Result<u32, HandlerError> {
+        Ok(ctx.node())
+    }
+}
+
 fn node_with(change: impl FnOnce(&mut Config)) -> RunningNode {
     let mut config = Config::default();
     config.node.workers = 2;
@@ -127,6 +151,9 @@ async fn a_kind_or_a_message_that_is_there_twice_is_refused_at_start() {
     let build = || Node::builder(Config::default()).sessions::<Nobody>();
     let error = build().vactors::<Counter>().vactors::<Counter>().start().unwrap_err();
     assert_eq!(error.to_string(), "kind `counter` is registered twice");
+    // Nodes tell each other which kinds they read by name alone.
+    let error = build().vactors::<Namesake>().start().unwrap_err();
+    assert_eq!(error.to_string(), "kind `nobody` is registered twice");
     let error = build().vactors::<Twofold>().start().unwrap_err();
     assert_eq!(error.to_string(), "message `where` of VActor kind `twofold` is there twice");
 }

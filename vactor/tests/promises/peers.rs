@@ -27,7 +27,12 @@ fn cluster_of(seed: u64) -> TestCluster {
     })
 }
 
-fn asked<V, M>(cluster: &TestCluster, n: usize, key: &str, message: M) -> Result<M::Reply, AskError>
+pub(crate) fn asked<V, M>(
+    cluster: &TestCluster,
+    n: usize,
+    key: &str,
+    message: M,
+) -> Result<M::Reply, AskError>
 where
     V: throughline_vactor::Accepts<M>,
     M: Message,
@@ -53,7 +58,7 @@ fn heard(cluster: &TestCluster, n: usize) -> Losses {
     asked::<Writer, _>(cluster, n, "w", Heard {}).unwrap()
 }
 
-fn moves<V: VActor>(cluster: &TestCluster, key: &str, to: usize) {
+pub(crate) fn moves<V: VActor>(cluster: &TestCluster, key: &str, to: usize) {
     let (node, to) = (cluster.node(to), u32::try_from(to).unwrap() + 1);
     let address = V::at(key);
     cluster.run(async move { node.move_vactor(&address, to).await });

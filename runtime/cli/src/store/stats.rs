@@ -25,6 +25,8 @@ use crate::{
 enum Space {
     Directory(u64),
     Database(Sizes),
+    /// Only the hub sees it.
+    Lent,
 }
 
 pub(super) fn run(place: &Place, is_json: bool) -> Result<Ending, Error> {
@@ -47,6 +49,7 @@ async fn read_all(place: Place) -> Result<(Census, Space), Error> {
     let space = match place {
         Place::Sled(path) => Space::Directory(disk_bytes(path)?),
         Place::Postgres { options, .. } => Space::Database(database::look(*options).await?.sizes),
+        Place::Hub { .. } => Space::Lent,
     };
     Ok((census?, space))
 }
@@ -88,6 +91,7 @@ fn document(name: &str, census: &Census, space: &Space) -> Value {
                 "outcome_bytes": sizes.outcome_bytes,
             });
         }
+        Space::Lent => {}
     }
     document
 }
@@ -112,6 +116,7 @@ fn print(name: &str, census: &Census, space: &Space) -> Result<(), Error> {
     output::line(&match space {
         Space::Directory(bytes) => format!("{name} takes {} on disk", HumanBytes(*bytes)),
         Space::Database(sizes) => taken(name, sizes),
+        Space::Lent => format!("{name} was read while nodes may write: its hub has the files"),
     })
 }
 

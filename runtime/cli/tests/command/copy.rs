@@ -265,7 +265,7 @@ fn a_database_is_refused_with_what_to_change() {
         ("postgres://ann:hidden@db/game", "--password-file"),
         ("postgresql:host=db", "postgres://"),
         ("postgres:dbname=game", "names no host"),
-        ("hub:unix:socket", "stop it"),
+        ("hub:unix:socket", "so stop it"),
     ] {
         let output = throughline(&["store", "check", wrong]);
         let error = text(&output.stderr);

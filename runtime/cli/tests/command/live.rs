@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tempfile::TempDir;
 use throughline::prelude::*;
 use throughline::{Config, RunningNode};
 use throughline_client::{CloseCode, Event, Options, TestClient};
@@ -127,13 +128,31 @@ fn what_is_announced_reaches_players_and_maintenance_shows() {
     assert!(!status().contains("maintenance"), "{}", status());
 }
 
-#[test]
-fn a_drain_is_waited_for_and_ends_with_its_report() {
+/// A node whose store outlives it, in a directory that is removed with its test.
+fn durable_node() -> (TempDir, RunningNode, String, Runtime) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("data");
     let (node, admin, runtime) = node(|config| {
         config.store.at = format!("sled:{}", path.display());
     });
+    (dir, node, admin, runtime)
+}
+
+/// What the command says with `--json`, once that is as wanted.
+fn until(command: &[&str], admin: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    loop {
+        let said = succeeds(&[command, &["--json", "--admin", admin]].concat());
+        let said: Value = serde_json::from_str(&said).unwrap();
+        if is_so(&said) {
+            return said;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_drain_is_waited_for_and_ends_with_its_report() {
+    let (_dir, node, admin, runtime) = durable_node();
     let _players: Vec<_> = (0..5).map(|_| join(&node, &runtime)).collect();
     let none = succeeds(&["drain", "status", "--admin", &admin]);
     assert!(none.contains("no drain"), "{none}");
@@ -152,4 +171,54 @@ fn a_drain_with_nowhere_to_go_is_refused() {
     let (_node, admin, _runtime) = node(|_| {});
     let (_, error) = fails(&["drain", "start", "--wait", "--admin", &admin]);
     assert!(error.contains("memory") && error.contains("store.at"), "{error}");
+}
+
+#[test]
+fn a_drain_that_is_paused_stands_still_and_ends_after_it_was_resumed() {
+    let (_dir, node, admin, runtime) = durable_node();
+    let _players: Vec<_> = (0..4).map(|_| join(&node, &runtime)).collect();
+    let drain = |order: &[&str]| succeeds(&[&["drain"], order, &["--admin", &admin]].concat());
+    let until_drain = |is_so: &dyn Fn(&Value) -> bool| until(&["drain", "status"], &admin, is_so);
+    drain(&["start", "--rate", "1"]);
+    until_drain(&|said| said["state"] == "running");
+    assert!(drain(&["pause"]).contains(&admin));
+    // Who was told before is still parked.
+    let before = until_drain(&|said| said["state"] == "paused" && said["leaving"] == 0);
+    let to_go = before["waiting"].as_u64().unwrap();
+    assert!(to_go >= 1, "{before}");
+    let uptime = |said: &Value| said["uptime_s"].as_u64().unwrap();
+    let since = uptime(&until(&["status"], &admin, |_| true));
+    // More than the second in which a drain that runs begins the next one.
+    until(&["status"], &admin, |said| uptime(said) >= since + 2);
+    assert_eq!(until_drain(&|_| true), before);
+    let said = drain(&["status"]);
+    assert!(said.contains("is paused: ") && said.contains(&format!("{to_go} to go")), "{said}");
+
+    assert!(drain(&["resume"]).contains(&admin));
+    let over = until_drain(&|said| said["state"] == "over");
+    assert_eq!((&over["parked"], &over["report"]["left"]), (&4.into(), &0.into()), "{over}");
+    let said = drain(&["status"]);
+    assert!(said.contains("the drain is over") && said.contains(" 0 left, 0 lost"), "{said}");
+}
+
+#[test]
+fn a_drain_that_is_stopped_says_who_is_left() {
+    let (_dir, node, admin, runtime) = durable_node();
+    let _players: Vec<_> = (0..3).map(|_| join(&node, &runtime)).collect();
+    let drain = |order: &[&str]| succeeds(&[&["drain"], order, &["--admin", &admin]].concat());
+    drain(&["start", "--rate", "1"]);
+    until(&["drain", "status"], &admin, |said| said["state"] == "running");
+    assert!(drain(&["stop"]).contains(&admin));
+    let over = until(&["drain", "status"], &admin, |said| said["state"] == "over");
+    assert_eq!(over["stopped"], true, "{over}");
+    let said = drain(&["status"]);
+    assert!(said.contains("was stopped by an operator"), "{said}");
+    let left = over["report"]["left_sessions"].as_array().unwrap();
+    assert!(!left.is_empty(), "{over}");
+    for named in left {
+        let (session, why) = (named[0].as_str().unwrap(), named[1].as_str().unwrap());
+        assert!(said.contains(&format!("left: {session}: {why}")), "{said}");
+    }
+    let (_, error) = fails(&["drain", "resume", "--admin", &admin]);
+    assert!(error.contains("the drain is over"), "{error}");
 }

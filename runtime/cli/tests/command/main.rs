@@ -8,6 +8,7 @@ mod live;
 mod nodes;
 mod queue;
 mod store;
+mod vactors;
 
 use std::process::{Command, Output, Stdio};
 

@@ -1,4 +1,4 @@
-//! `throughline queue` on stores on disk, and on a database.
+//! `throughline queue` on stores on disk, behind a hub, and on a database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,11 +8,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 use throughline_queue::{Queue, QueueName, QueueOptions};
 use throughline_store::Store;
+use throughline_store_hub::{Hub, Secret};
 use throughline_store_postgres::testing::Server;
 use throughline_store_postgres::{Options, PostgresStore};
 use throughline_store_sled::SledStore;
 
-use crate::{fails, succeeds};
+use crate::{fails, succeeds, throughline};
 
 const SESSION: &str = "00112233445566778899aabbccddeeff";
 const LONG: Duration = Duration::from_secs(1_000_000);
@@ -97,6 +98,55 @@ fn the_queues_of_a_database_are_shown_while_nodes_use_it() {
     let length = succeeds(&["queue", "length", "key:ann", "--store", &address]);
     assert!(length.contains("1 messages, 5 B, the oldest"), "{length}");
     runtime.block_on(store.close()).unwrap();
+}
+
+#[test]
+fn the_queues_behind_a_hub_are_shown_while_nodes_use_it_and_to_nobody_without_the_secret() {
+    let (dir, path) = filled();
+    let socket = format!("unix:{}/hub", dir.path().display());
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (secret, wrong) =
+        (write("secret", "sixteen bytes, or more\n"), write("wrong", "no secret at all"));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store: Arc<dyn Store> = Arc::new(SledStore::open(&path).unwrap());
+    let listens = [socket.parse().unwrap()];
+    let proof = Secret::new("sixteen bytes, or more").unwrap();
+    let hub = runtime.block_on(Hub::serve(store.clone(), proof, &listens)).unwrap();
+
+    let address = format!("hub:{socket}");
+    let hub_says = |rest: &[&str]| {
+        let all = [rest, &["--store", &address, "--secret-file", &secret]].concat();
+        succeeds(&all)
+    };
+    let listed = hub_says(&["queue", "list"]);
+    assert!(listed.contains("key:ann") && listed.contains(SESSION), "{listed}");
+    let peeked = hub_says(&["queue", "peek", "key:ann"]);
+    assert!(peeked.contains("hello") && !peeked.contains("too late"), "{peeked}");
+    let length = hub_says(&["queue", "length", "key:ann"]);
+    assert!(length.contains("key:ann: 2 messages"), "{length}");
+    let stats = succeeds(&["store", "stats", &address, "--secret-file", &secret]);
+    assert!(stats.contains("queues"), "{stats}");
+    let (_, error) = fails(&["queue", "list", "--store", &address, "--secret-file", &wrong]);
+    assert!(error.contains("refuses this secret"), "{error}");
+    // What is done to files, or to a store that rests, is not done through it.
+    for refused in [
+        &["store", "check", &address][..],
+        &["store", "compact", &address],
+        &["store", "copy", &address, "elsewhere"],
+    ] {
+        let output = throughline(&[refused, &["--secret-file", &secret]].concat());
+        assert!(!output.status.success(), "{refused:?}");
+    }
+    runtime.block_on(async {
+        hub.stop().await;
+        store.close().await.unwrap();
+    });
+    let (_, error) = fails(&["queue", "list", "--store", &address, "--secret-file", &secret]);
+    assert!(error.contains("is away"), "{error}");
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! What this node has seen of the others' beats.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use throughline_canary::canary;
 use throughline_link::Instant;
 
 use super::{Entries, LeaseConfig};
 use crate::{
+    defaults::FORGOTTEN_MAX,
     entry::{Beat, Entry},
     id::Member,
 };
@@ -26,12 +27,14 @@ struct Seen {
 pub(super) struct Observer {
     config: LeaseConfig,
     seen: BTreeMap<Member, Seen>,
+    /// Whose entries were there and were forgotten, the last ones last.
+    forgotten: VecDeque<Member>,
     last_count: Option<Instant>,
 }
 
 impl Observer {
     pub(super) const fn new(config: LeaseConfig) -> Self {
-        Self { config, seen: BTreeMap::new(), last_count: None }
+        Self { config, seen: BTreeMap::new(), forgotten: VecDeque::new(), last_count: None }
     }
 
     /// A beat of this node failed: what it counted so far says nothing of the others.
@@ -84,11 +87,14 @@ impl Observer {
         let is_there = |member: &Member| entries.nodes.iter().any(|(e, _)| e.member == *member);
         self.seen.retain(|member, seen| {
             let stays = is_there(member);
-            if !stays && !seen.gone {
-                gone.push(*member);
+            if !stays {
+                self.forgotten.push_back(*member);
+                gone.extend((!seen.gone).then_some(*member));
             }
             stays
         });
+        let beyond = self.forgotten.len().saturating_sub(FORGOTTEN_MAX);
+        self.forgotten.drain(..beyond);
         gone
     }
 
@@ -102,6 +108,11 @@ impl Observer {
         };
         let with_beat = |(entry, beat): &(Entry, Option<Beat>)| Some((entry.clone(), (*beat)?));
         entries.nodes.iter().filter(is_silent).filter_map(with_beat).collect()
+    }
+
+    /// Those whose entries are not there any more: one that stood still all the time may speak yet.
+    pub(super) fn forgotten(&self) -> impl Iterator<Item = Member> {
+        self.forgotten.iter().copied()
     }
 
     pub(super) fn refuses(&self, member: Member, now: Instant) -> bool {

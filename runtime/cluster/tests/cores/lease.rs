@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use throughline_cluster::{
-    LeaseConfig, Member, MemberAction, Membership, NodeState, Outcome, Row, Value,
+    Law, LeaseConfig, Member, MemberAction, Membership, NodeState, Outcome, Row, Value,
 };
 use throughline_link::Instant;
 
@@ -133,6 +133,22 @@ fn a_node_that_wakes_up_dead_is_fenced_and_joins_as_a_new_incarnation() {
     assert!(cluster.acts(1));
     assert_eq!(cluster.state(member(2, 1)), Some(NodeState::Dead));
     assert_eq!(cluster.state(member(2, 2)), Some(NodeState::Alive));
+}
+
+/// It may have stood still all the time, and speak when it wakes.
+#[test]
+fn who_was_dead_is_refused_after_its_entry_is_gone_too() {
+    let mut cluster = joined(3);
+    cluster.nodes[1].frozen = true;
+    cluster.run(Duration::from_secs(10));
+    let gone = cluster.store.entry(member(2, 1));
+    let step = Law::default().forget(&gone, 0, &[]).expect("it is dead and owns nothing");
+    assert_eq!(cluster.store.commit(&step.commit), Outcome::Done);
+    cluster.run(Duration::from_secs(60));
+    for node in [0, 2] {
+        let forgotten: Vec<_> = cluster.nodes[node].core.forgotten().collect();
+        assert_eq!(forgotten, [member(2, 1)]);
+    }
 }
 
 #[test]

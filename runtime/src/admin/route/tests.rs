@@ -38,6 +38,20 @@ fn parameters_have_defaults() {
 }
 
 #[test]
+fn a_vactor_is_named_by_its_kind_and_its_key_whatever_is_in_them() {
+    let id = RecordId::vactor("match", b"a/b c").unwrap();
+    let path = "/vactors/match/a%2Fb%20c";
+    assert_eq!(ask("GET", path), Ok(Order::LocateVActor { id: id.clone() }));
+    assert_eq!(ask("POST", &format!("{path}/move?node=3")), Ok(Order::MoveVActor { id, node: 3 }));
+    for wrong in ["/vactors/match/%ff/move?node=1", "/vactors/m/k/move", "/vactors/m/k/move?node=x"]
+    {
+        assert!(matches!(ask("POST", wrong), Err(No::Bad(_))), "{wrong}");
+    }
+    let long = format!("/vactors/match/{}", "k".repeat(300));
+    assert!(matches!(ask("GET", &long), Err(No::Bad(_))));
+}
+
+#[test]
 fn unknown_paths_are_unknown() {
     for path in
         ["", "/", "/health", "/status/", "//status", "/sessions/x", "/drain/begin", "/STATUS"]
