@@ -7,7 +7,8 @@
 //! `drive` is the loop; `intake` takes bytes to turns, `outlet` what is due to the socket; `mail`
 //! takes what other parts of the node say; `inbox` holds what waits; `run` begins and ends turns;
 //! `commit` writes what must last before anything of a turn leaves, and takes messages out of
-//! queues; `dead` is for those of them that nobody handles; `life` ends connections and sessions;
+//! queues; `room` is whether that fits; `dead` is for those of them that nobody handles; `life`
+//! ends connections and sessions;
 //! `own` is the driver of the session's record, `leave` how it goes to another node; `peers` is
 //! whom it has met; `alive` is what one that stands still tells its client; `turn` owns the game's
 //! state; `timers`, `meter`, `delay` are small machines.
@@ -27,6 +28,7 @@ mod meter;
 mod outlet;
 mod own;
 mod peers;
+mod room;
 mod run;
 mod timers;
 mod turn;

@@ -90,7 +90,8 @@ pub(crate) enum SessionsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum VActorsCommand {
-    /// Where it is: at a node, or parked in the store. Asks one node, which knows it of its cluster.
+    /// Where it is: at a node, or parked in the store. Asks one node, which knows it of its
+    /// cluster.
     Locate {
         /// The VActor, as its kind and its key: KIND/KEY.
         #[arg(value_name = "KIND/KEY", value_parser = vactor)]

@@ -48,7 +48,7 @@ pub(crate) enum Error {
     HubAway(#[from] ConnectError),
     /// What needs the whole store, or its files, while a hub lends it to nodes.
     #[error(
-        "this is for a store that nobody uses: a hub has this one, so stop it, and name its directory"
+        "this is for a store that nobody uses: a hub has it, so stop it, and name its directory"
     )]
     HubHasIt,
     /// What is done to files was asked for in a database.

@@ -57,7 +57,8 @@ impl Address {
     }
 }
 
-// What opens a database, or a hub's store. No text of the documentation: clap would show it as the command's.
+// What opens a database, or a hub's store. No text of the documentation: clap would show it as the
+// command's.
 #[derive(Debug, Args)]
 pub(crate) struct Access {
     /// The cluster's name (its `cluster.name`), which a database of PostgreSQL is checked against.

@@ -236,6 +236,11 @@ impl<S: Session> Turns<S> {
         self.desk.version.set(version);
     }
 
+    /// How large the state is that the last turn wrote.
+    pub(super) fn written_bytes(&self) -> Option<usize> {
+        self.desk.written.borrow().as_ref().map(|(bytes, _)| bytes.len())
+    }
+
     /// The state as the last turn wrote it: a swap-out, or any of a kind that writes every turn.
     pub(super) fn take_written(&self) -> Option<(Vec<u8>, u32)> {
         self.desk.written.borrow_mut().take()

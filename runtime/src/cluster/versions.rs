@@ -62,7 +62,8 @@ pub(super) async fn read(store: &dyn Store) -> Result<Option<FinalVersions>, Fin
     }
 }
 
-/// Changes the row, if there is something to change. The versions as they were and as they are then.
+/// Changes the row, if there is something to change. The versions as they were, and as they are
+/// then.
 async fn change(
     store: &dyn Store,
     change: impl Fn(&FinalVersions) -> FinalVersions,

@@ -96,8 +96,8 @@ fn fits(config: &Config, scope: Scope, store: &str) -> Result<(), StartError> {
         None => Ok(()),
         Some((name, address)) => Err(StartError::Store {
             text: format!(
-                "cluster.{name} is {address}, for other nodes, and store.at ({store}) is of {scope} \
-                 alone: a hub or PostgreSQL is shared; a node alone needs no cluster.{name}"
+                "cluster.{name} is {address}, for other nodes, and store.at ({store}) is of \
+                 {scope} alone: a hub or PostgreSQL is shared; a node alone needs no cluster.{name}"
             ),
         }),
     }
@@ -202,12 +202,9 @@ mod tests {
                 .map(|scope| fits(&config, scope, "sled:data").map_err(|error| error.to_string()))
         };
         assert_eq!(told(|_| {}), [Ok(()), Ok(()), Ok(())]);
-        let changes: [(&str, fn(&mut Config)); 2] = [
-            ("advertise", |config| config.cluster.advertise = "n1.example:7".into()),
-            ("listen", |config| config.cluster.listen = vec![([10, 0, 0, 1], 7).into()]),
-        ];
-        for (name, change) in changes {
-            let [alone, machine, cluster] = told(change);
+        let advertise = told(|config| config.cluster.advertise = "n1.example:7".to_owned());
+        let listen = told(|config| config.cluster.listen = vec![([10, 0, 0, 1], 7).into()]);
+        for (name, [alone, machine, cluster]) in [("advertise", advertise), ("listen", listen)] {
             assert_eq!((machine, cluster), (Ok(()), Ok(())));
             let text = alone.unwrap_err();
             let (key, store) =

@@ -157,9 +157,16 @@ impl Shared {
         if self.cluster.drain.report().is_some() {
             return Err(DrainNo::Over);
         }
-        let status = self.drain_status().ok_or(DrainNo::NoDrain)?;
+        let mut status = self.drain_status().ok_or(DrainNo::NoDrain)?;
         log::info!("operator: drain: {order:?}");
         self.cluster.drain.order(order);
+        // Orders are obeyed in turn, before anything else of the drain is done.
+        match (order, status.state) {
+            (DrainOrder::Pause, DrainState::Running) => status.state = DrainState::Paused,
+            (DrainOrder::Resume, DrainState::Paused) => status.state = DrainState::Running,
+            (DrainOrder::Stop, _) => status.stopped = true,
+            _ => {}
+        }
         Ok(status)
     }
 }

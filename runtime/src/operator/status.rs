@@ -37,6 +37,8 @@ pub(crate) struct Status {
     /// Begun from nothing, since their state was lost.
     vactors_lost: u64,
     vactor_turns_failed: u64,
+    /// Best-effort messages to VActors that were given up: too many waited, or it was nowhere.
+    vactor_tells_lost: u64,
     large_snapshots: u64,
     /// `None` before the first.
     pause_p50_ms: Option<f64>,
@@ -88,6 +90,7 @@ impl Shared {
             vactors_parked: count(&self.vactors.counts.parked),
             vactors_lost: count(&self.vactors.counts.lost),
             vactor_turns_failed: count(&self.vactors.counts.failed_turns),
+            vactor_tells_lost: count(&self.vactors.counts.lost_tells),
             large_snapshots: count(&counts.large_snapshots),
             pause_p50_ms: counts.pause(50).map(milliseconds),
             pause_p99_ms: counts.pause(99).map(milliseconds),

@@ -31,7 +31,8 @@ pub(crate) enum MoveNo {
     /// No live node has that number, or it does not serve the kind. The asker's fault.
     #[error("no live node {0} serves its kind")]
     NoSuchNode(u32),
-    /// It is still where it was, or elsewhere: the word was lost, or it is busy. Trying again helps.
+    /// It is still where it was, or elsewhere: the word was lost, or it is busy. Trying again
+    /// helps.
     #[error(
         "it has not arrived at node {to} within {seconds} s, and may still go: it is {now}",
         seconds = MOVE_WAIT.as_secs()

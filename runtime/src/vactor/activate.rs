@@ -15,7 +15,8 @@ use throughline_queue::{Inbox, QueueName};
 
 use super::{
     Activation, Caller, Durability, Instance, Rejection, Stage,
-    actor::{Beginning, Failure, VActorActor, VActorSnapshot, Work},
+    actor::{Beginning, Failure, Replier, VActorActor, VActorSnapshot, Work},
+    route,
 };
 use crate::{
     cluster::{self, Holding, random_number, rows},
@@ -23,6 +24,7 @@ use crate::{
     counters::is_worth_a_line,
     directory::Reserved,
     node::Shared,
+    peers::Answerer,
     worker::Worker,
 };
 
@@ -30,11 +32,11 @@ use crate::{
 const LOOKS_MAX: u32 = 8;
 
 /// Brings a VActor here; `first` is its first work, or gets the reason why not.
-pub(super) fn begin(node: &Arc<Shared>, kind: usize, reserved: Reserved, first: Option<Work>) {
-    let Some(workers) = node.workers.get() else { return refuse(first, None) };
+pub(super) fn begin(node: &Arc<Shared>, kind: usize, reserved: Reserved, first: First) {
+    let Some(workers) = node.workers.get() else { return };
     // It may have begun between the look and the reservation.
     if node.vactors.has(reserved.id()) {
-        return refuse(first, None);
+        return;
     }
     let mut hasher = std::hash::DefaultHasher::new();
     reserved.id().hash(&mut hasher);
@@ -42,28 +44,52 @@ pub(super) fn begin(node: &Arc<Shared>, kind: usize, reserved: Reserved, first: 
     let worker = hasher.finish() % workers.len() as u64;
     let worker = &workers[usize::try_from(worker).unwrap_or(0)];
     // What does not fit into the worker's queue is dropped, and answers as it goes.
-    let first = First(first);
     worker.run(move |worker| {
         actix_rt::spawn(bring(worker, kind, reserved, first));
     });
 }
 
 /// The first work of one that is to begin: whatever becomes of that, its asker hears of it.
-struct First(Option<Work>);
+#[derive(Default)]
+pub(super) struct First {
+    work: Option<Work>,
+    /// Who told it, on another node.
+    tells: Option<Answerer>,
+}
 
-impl Drop for First {
-    fn drop(&mut self) {
-        refuse(self.0.take(), None);
+impl First {
+    pub(super) fn new(work: Work, tells: Option<Answerer>) -> Self {
+        Self { work: Some(work), tells }
+    }
+
+    /// It has begun: its work is taken, and whoever told it hears so.
+    fn take(mut self) -> Option<Work> {
+        if let Some(answer) = self.tells.take() {
+            Replier::There(answer).reply(Ok(route::nothing()));
+        }
+        self.work.take()
+    }
+
+    /// It cannot be run, for good, or since the VActor is elsewhere: then who told it looks for it
+    /// anew, as who asked does.
+    fn refuse(&mut self, why: Option<Rejection>) {
+        let failure = |payload| match why {
+            Some(why) => Failure::Ask(why.into()),
+            None => Failure::NotHere(payload),
+        };
+        if let Some(answer) = self.tells.take() {
+            Replier::There(answer).reply(Err(failure(route::nothing())));
+        }
+        if let Some(work) = self.work.take() {
+            work.replier.reply(Err(failure(work.payload)));
+        }
     }
 }
 
-/// Answers what cannot be run: for good, or since the VActor is elsewhere.
-fn refuse(first: Option<Work>, why: Option<Rejection>) {
-    let Some(work) = first else { return };
-    work.replier.reply(Err(match why {
-        Some(why) => Failure::Ask(why.into()),
-        None => Failure::NotHere(work.payload),
-    }));
+impl Drop for First {
+    fn drop(&mut self) {
+        self.refuse(None);
+    }
 }
 
 /// A record that is this node's.
@@ -83,10 +109,10 @@ enum NotReady {
 async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, mut first: First) {
     let node = Arc::clone(&worker.node);
     let id = reserved.id().clone();
-    let ready = match own(&node, kind, &id, first.0.is_some()).await {
+    let ready = match own(&node, kind, &id, first.work.is_some()).await {
         Ok(ready) => ready,
         Err(NotReady::Away) => return,
-        Err(NotReady::For(why)) => return refuse(first.0.take(), Some(why)),
+        Err(NotReady::For(why)) => return first.refuse(Some(why)),
     };
     let Ready { header, snapshot, why } = ready;
     let loaded = match load(&node, kind, &header, snapshot.as_ref()) {
@@ -96,7 +122,7 @@ async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, mut first: F
             if let Some(snapshot) = snapshot {
                 cluster::park_as_it_was(&node, header, snapshot.body).await;
             }
-            return refuse(first.0.take(), Some(Rejection::LoadFailed));
+            return first.refuse(Some(Rejection::LoadFailed));
         }
     };
     node.vactors.counts.activated.fetch_add(1, Ordering::Relaxed);
@@ -105,7 +131,7 @@ async fn bring(worker: Rc<Worker>, kind: usize, reserved: Reserved, mut first: F
     }
     let holding = Holding::new(&node.cluster.store, header);
     let (stage, instance, read) = loaded;
-    let first = first.0.take();
+    let first = first.take();
     VActorActor::begin(
         worker,
         Beginning { kind, id, stage, instance, holding, read, snapshot, why, first },

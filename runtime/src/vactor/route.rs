@@ -247,7 +247,7 @@ async fn here(node: &Arc<Shared>, mut errand: Box<Errand>) -> Found {
     let replier = Replier::Here(sender);
     let chain = errand.chain.clone();
     let work = Work { message, payload, replier, until: errand.until, chain };
-    activate::begin(node, kind, reserved, Some(work));
+    activate::begin(node, kind, reserved, activate::First::new(work, None));
     Found::Begun(Begun::Pushed(Some(answer), errand))
 }
 

@@ -8,6 +8,7 @@ use throughline_link::Instant;
 
 use super::{
     AskError, Deactivation, Payload, Rejection, activate,
+    activate::First,
     actor::{Failure, Replier, ToVActor, Work},
     gathered::Row,
     place,
@@ -92,8 +93,7 @@ fn push(node: &Arc<Shared>, id: RecordId, kind: usize, work: Work, tells: Option
         }
         Err(NotPushed::Absent(work)) => match node.directory.reserve_record(&id) {
             Some(reserved) => {
-                activate::begin(node, kind, reserved, Some(work));
-                taken(tells);
+                activate::begin(node, kind, reserved, First::new(work, tells));
             }
             // It is on its way here: who asks comes again.
             None => {
@@ -187,7 +187,7 @@ pub(crate) async fn move_to(node: &Arc<Shared>, id: &RecordId, to: u32) {
 pub(crate) fn start(node: &Arc<Shared>, id: &RecordId) {
     let kind = id.vactor_name().and_then(|(kind, _)| node.vactors.kind_named(kind));
     if let (Some(kind), Some(reserved)) = (kind, node.directory.reserve_record(id)) {
-        activate::begin(node, kind, reserved, None);
+        activate::begin(node, kind, reserved, First::default());
     }
 }
 

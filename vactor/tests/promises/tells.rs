@@ -7,7 +7,10 @@ use std::ops::Range;
 use throughline_testing::TestCluster;
 use throughline_vactor::{Accepts, Move as _, prelude::*};
 
-use crate::{kinds::Nobody, peers::asked};
+use crate::{
+    kinds::Nobody,
+    peers::{asked, moves},
+};
 use kinds::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -138,6 +141,20 @@ fn what_is_told_to_one_that_moves_meanwhile_comes_once_at_most() {
     tells::<Talker>(&cluster, "t", 300..320);
     cluster.advance(SECOND);
     assert_eq!(heard(&cluster, 0).numbers[came.len()..], all(300..320));
+}
+
+#[test]
+fn what_is_told_to_one_that_has_moved_follows_it() {
+    let cluster = cluster(3);
+    heard(&cluster, 1);
+    // The teller's node remembers where it is.
+    tells::<Talker>(&cluster, "t", 0..1);
+    cluster.advance(SECOND);
+    moves::<Listener>(&cluster, "l", 2);
+    cluster.advance(SECOND);
+    tells::<Talker>(&cluster, "t", 1..10);
+    cluster.advance(SECOND);
+    assert_eq!(heard(&cluster, 2).numbers, all(0..10));
 }
 
 #[test]

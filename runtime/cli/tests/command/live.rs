@@ -181,7 +181,8 @@ fn a_drain_that_is_paused_stands_still_and_ends_after_it_was_resumed() {
     let until_drain = |is_so: &dyn Fn(&Value) -> bool| until(&["drain", "status"], &admin, is_so);
     drain(&["start", "--rate", "1"]);
     until_drain(&|said| said["state"] == "running");
-    assert!(drain(&["pause"]).contains(&admin));
+    let paused = drain(&["pause"]);
+    assert!(paused.contains(&admin) && paused.contains("is paused"), "{paused}");
     // Who was told before is still parked.
     let before = until_drain(&|said| said["state"] == "paused" && said["leaving"] == 0);
     let to_go = before["waiting"].as_u64().unwrap();

@@ -98,6 +98,12 @@ impl NodeLink {
             && !canary!(WindowIgnored)
     }
 
+    /// Bytes of payload that were sent and that the client has not acknowledged.
+    #[must_use]
+    pub const fn retained_bytes(&self) -> usize {
+        self.numbering.retained_bytes()
+    }
+
     /// All that another node needs to go on with the session: id, secret, attempt counter, numbers
     /// and retained messages. Messages received and not handled are left out: the client sends
     /// them again. The secret is among it: keep it like one.

@@ -25,18 +25,21 @@ enum Ask {
     Key(String),
     /// Its state grows to so many bytes.
     Grow(usize),
+    /// So many messages of so many bytes.
+    Say(usize, usize),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Told {
     number: u64,
     sum: u64,
+    weight: String,
 }
 
 impl Saver {
     fn tell(&mut self, ctx: &mut Context<Self>) {
         self.said += 1;
-        ctx.send(Told { number: self.said, sum: self.sum });
+        ctx.send(Told { number: self.said, sum: self.sum, weight: String::new() });
     }
 }
 
@@ -70,6 +73,14 @@ impl Session for Saver {
             }
             Ask::Key(key) => ctx.register_key(&key),
             Ask::Grow(bytes) => self.weight = "x".repeat(bytes),
+            Ask::Say(count, bytes) => {
+                for _ in 0..count {
+                    self.said += 1;
+                    let weight = "x".repeat(bytes);
+                    ctx.send(Told { number: self.said, sum: self.sum, weight });
+                }
+                return Ok(());
+            }
         }
         self.tell(ctx);
         Ok(())
@@ -95,7 +106,7 @@ struct Careful {
 
 impl Careful {
     fn new(cluster: &TestCluster, name: &str) -> Self {
-        let last = Told { number: 0, sum: 0 };
+        let last = Told { number: 0, sum: 0, weight: String::new() };
         Self { player: cluster.player_of(Saver::KIND, name), heard: 0, last }
     }
 
@@ -137,6 +148,26 @@ fn p7_a_session_plays_on_when_its_node_is_killed_and_no_turn_is_lost_or_runs_twi
         assert_ne!(ann.player.node(), Some(node));
         cluster.start(node);
     }
+}
+
+/// What is sent is part of a snapshot until the client has it.
+#[test]
+fn p7_a_turn_that_says_more_than_a_snapshot_has_room_for_is_set_aside_and_the_session_goes_on() {
+    let cluster = cluster();
+    let mut ann = Careful::new(&cluster, "ann");
+    assert_eq!(ann.add(1), 1);
+    let node = ann.player.node();
+    for _ in 0..2 {
+        // 256 KiB is the limit, and 64 KiB that of a message.
+        ann.player.send(&Ask::Say(5, 60_000));
+        let before = ann.last.sum;
+        assert_eq!(ann.add(2), before + 2, "nothing of it has left");
+        ann.player.send(&Ask::Say(4, 60_000));
+        for _ in 0..4 {
+            assert_eq!(ann.hear().weight.len(), 60_000);
+        }
+    }
+    assert_eq!(ann.player.node(), node, "its connection has not broken");
 }
 
 #[test]
