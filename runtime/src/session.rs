@@ -12,7 +12,7 @@ use std::future::Future;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use context::{Context, NotAllowed};
-pub(crate) use context::{Facts, Shared};
+pub(crate) use context::{Facts, Shared, blocking};
 pub(crate) use effects::{Effect, Effects};
 pub use end::EndReason;
 pub use error::{HandlerError, Outcome, Unreadable};

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use throughline::vactor::{CatchUp, Stage};
-use throughline::{Codec, HandlerError, Recipient, SendReliableError, TurnToken};
+use throughline::{
+    Codec, HandlerError, LocateError, Location, Recipient, SendReliableError, TurnToken,
+};
 
 use crate::VActor;
 
@@ -36,6 +38,27 @@ impl<V: VActor> Context<V> {
     #[must_use]
     pub fn token(&self) -> Option<TurnToken> {
         self.stage.token()
+    }
+
+    /// Runs work that blocks, such as a query to a game's own database, on another thread; the turn
+    /// goes on with its result. At most `limits.blocking-threads` (64) run at once in a worker,
+    /// others wait.
+    ///
+    /// # Errors
+    /// If the work panicked.
+    pub async fn blocking<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, HandlerError> {
+        Stage::blocking(work).await
+    }
+
+    /// Where the session is that holds this key, at this moment.
+    ///
+    /// # Errors
+    /// [`LocateError`]: the store does not say. Retrying may help.
+    pub async fn locate(&self, key: &str) -> Result<Location, LocateError> {
+        self.stage.locate(key).await
     }
 
     /// The number of the node that runs this turn: for people to look at.
@@ -188,6 +211,19 @@ impl ReadContext {
     #[must_use]
     pub fn key(&self) -> &str {
         self.stage.key()
+    }
+
+    /// Runs work that blocks, such as a query to a game's own database, on another thread; the read
+    /// goes on with its result. At most `limits.blocking-threads` (64) run at once in a worker,
+    /// others wait.
+    ///
+    /// # Errors
+    /// If the work panicked.
+    pub async fn blocking<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, HandlerError> {
+        Stage::blocking(work).await
     }
 
     /// The number of the node that runs this.

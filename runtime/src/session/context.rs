@@ -359,9 +359,7 @@ impl<S: Session> Context<S> {
         &self,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, HandlerError> {
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| HandlerError::new("the blocking work panicked"))
+        blocking(work).await
     }
 
     /// Asks VActors in this session's name: for `throughline-vactor`.
@@ -404,3 +402,11 @@ const KEY_MAX: usize = 256;
 /// Effects other than messages to the client in one turn, at most: a loop that stages without end
 /// fails its turn, not the node.
 const EFFECTS_MAX: usize = 4096;
+
+/// Runs work that blocks on another thread.
+pub(crate) async fn blocking<R: Send + 'static>(
+    work: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, HandlerError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| HandlerError::new("the blocking work panicked"))
+}

@@ -7,8 +7,9 @@ use throughline_cluster::RecordId;
 
 use super::{Caller, CatchUp, Payload, Target, reminders::Change};
 use crate::{
+    cluster::{self, LocateError, Location},
     queues::{self, Address, GroupName, SendReliableError},
-    session::{Effect, Effects, HandlerError, Recipient},
+    session::{self, Effect, Effects, HandlerError, Recipient},
     token::TurnToken,
 };
 
@@ -70,6 +71,24 @@ impl Stage {
     /// The cluster's wall clock, in milliseconds since 1970 UTC.
     pub fn now_ms(&self) -> u64 {
         self.caller.node().cluster.wall_ms()
+    }
+
+    /// Where the session is that holds this key.
+    ///
+    /// # Errors
+    /// [`LocateError`]: the store does not say.
+    pub async fn locate(&self, key: &str) -> Result<Location, LocateError> {
+        cluster::locate(self.caller.node(), key).await
+    }
+
+    /// Runs work that blocks on another thread.
+    ///
+    /// # Errors
+    /// If the work panicked.
+    pub async fn blocking<R: Send + 'static>(
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, HandlerError> {
+        session::blocking(work).await
     }
 
     /// Asks and tells in this VActor's name.

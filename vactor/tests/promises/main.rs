@@ -11,4 +11,5 @@ mod one_node;
 mod peers;
 mod reads;
 mod reminders;
+mod surroundings;
 mod tells;
