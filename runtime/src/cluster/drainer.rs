@@ -92,12 +92,13 @@ impl<'a> Drainer<'a> {
                     let left = report.left.len();
                     log::info!(
                         "drain: {} sessions moved, {} parked, {} ended, {} VActors gone; \
-                         {left} left, {} lost, in {:.1} s",
+                         {left} left, {} lost, longest pause {:.0} ms, in {:.1} s",
                         report.moved,
                         report.parked,
                         report.ended,
                         report.vactors,
                         report.lost,
+                        report.pause_max.as_secs_f64() * 1e3,
                         report.took.as_secs_f64()
                     );
                     for (id, why) in &report.left {
