@@ -23,6 +23,13 @@ pub(crate) enum SnapshotError {
     TooLarge { bytes: usize, limit: usize },
 }
 
+/// How large a snapshot would be.
+pub(crate) fn measure(snapshot: &impl Serialize) -> Result<usize, SnapshotError> {
+    let mut body = Vec::new();
+    codec::encode(Codec::Cbor, snapshot, &mut body)?;
+    Ok(body.len())
+}
+
 /// The bytes of a snapshot. One beyond half of the limit is counted and warned of: a state that
 /// grows is seen before it cannot leave.
 pub(crate) fn encode(

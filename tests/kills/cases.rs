@@ -72,6 +72,8 @@ fn of_sessions() -> Vec<Listed> {
     situations![
         Create, "owner", usual, s::login::create;
         TurnNew, "owner", usual, s::login::turn;
+        TurnRunning, "owner that sends durably", usual, s::durable::is_sent;
+        TurnRunning, "owner that takes a message", usual, s::durable::is_taken;
         TurnHanded, "asker", usual, s::hop::first_turn_of_the_asker;
         TurnHanded, "claimer", usual, s::park::first_turn_of_the_claimer;
         TurnHanded, "taker", usual, s::take::first_turn_of_the_taker;

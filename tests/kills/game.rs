@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use throughline::QueuedMessage;
 use throughline::prelude::*;
 
 use crate::tally::{self, Answer, Wish};
@@ -14,6 +15,8 @@ pub(crate) enum Up {
     Report,
     Key(String),
     End,
+    /// Sends to this session, durably.
+    Send(SessionId),
     /// Asks the VActor.
     Ask(Wish),
 }
@@ -24,6 +27,8 @@ pub(crate) enum Down {
     Say(u64),
     Report(Report),
     Answer(Answer),
+    /// A durable message has come.
+    Received,
 }
 
 /// What a session knows of its life, on whichever nodes.
@@ -51,6 +56,9 @@ impl Report {
 
 /// How often a session says something of its own accord: its timer travels with it.
 const OWN_EVERY: Duration = Duration::from_millis(50);
+
+/// How long a durable message is kept: longer than any case.
+const KEPT: Duration = Duration::from_secs(3_600);
 
 /// Whether the next session that comes here cannot be loaded.
 pub(crate) static FAIL_RESTORED: AtomicBool = AtomicBool::new(false);
@@ -97,12 +105,17 @@ impl<const CRASH_PROOF: bool> Session for Counter<CRASH_PROOF> {
             Up::Report => Self::send(&Down::Report(self.0.clone()), ctx)?,
             Up::Key(key) => ctx.register_key(&key),
             Up::End => ctx.end(),
+            Up::Send(to) => ctx.send_reliable(to, &(), KEPT).await?,
             Up::Ask(wish) => {
                 let answer = tally::ask(&*ctx, wish).await;
                 Self::send(&Down::Answer(answer), ctx)?;
             }
         }
         Ok(())
+    }
+
+    async fn queued(&mut self, _: QueuedMessage, ctx: &mut Context<Self>) -> Outcome {
+        Self::send(&Down::Received, ctx)
     }
 
     async fn restored(&mut self, _ctx: &mut Context<Self>) -> Outcome {

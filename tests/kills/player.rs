@@ -72,6 +72,8 @@ struct Seen {
     report: Option<(Report, Report)>,
     /// What the VActor said last.
     answer: Option<Answer>,
+    /// Durable messages that its session has received.
+    received: u64,
     ended: Option<CloseCode>,
 }
 
@@ -150,8 +152,12 @@ impl Player {
         .await;
     }
 
+    pub(crate) fn session_id(&self) -> SessionId {
+        self.state().id.expect("it has not logged in")
+    }
+
     pub(crate) fn id(&self) -> RecordId {
-        RecordId::session(self.state().id.expect("it has not logged in"))
+        RecordId::session(self.session_id())
     }
 
     /// From now on its network reaches these nodes; connections stay.
@@ -180,6 +186,12 @@ impl Player {
         self.says(Up::Ask(wish));
         self.wait("hears an answer", |seen| seen.answer.is_some()).await;
         self.state().answer.unwrap()
+    }
+
+    /// Its session has received so many durable messages, and no more.
+    pub(crate) async fn has_received(&self, count: u64) {
+        self.wait("receives what was sent", |seen| seen.received >= count).await;
+        assert_eq!(self.state().received, count, "{}: durable messages", self.name);
     }
 
     /// Its session goes on with its whole state: neither side has missed anything.
@@ -268,6 +280,7 @@ impl Driver {
             Down::Say(number) => seen.heard.hear(number),
             Down::Report(report) => seen.report = Some((report, seen.heard.clone())),
             Down::Answer(answer) => seen.answer = Some(answer),
+            Down::Received => seen.received += 1,
         }
     }
 
@@ -289,7 +302,7 @@ impl Driver {
             Up::Report => seen.asked_at = Some(seen.said_digest.clone()),
             // Nothing is heard behind it.
             Up::End => self.talks = false,
-            Up::Key(_) | Up::Ask(_) => {}
+            Up::Key(_) | Up::Ask(_) | Up::Send(_) => {}
         }
         if next.is_some() {
             self.waiting.pop_front();

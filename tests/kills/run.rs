@@ -47,6 +47,10 @@ pub(crate) struct Scene {
     named: usize,
     /// What the VActor must have counted, and what that means.
     count: Option<(u64, &'static str)>,
+    /// The player whose session must have received so many durable messages, by its place.
+    mail: Option<(usize, u64)>,
+    /// What that means.
+    mail_means: &'static str,
 }
 
 impl Scene {
@@ -148,6 +152,12 @@ impl Scene {
         self.count = Some((count, means));
     }
 
+    /// The session of the player that is expected next receives so many durable messages, and no
+    /// more.
+    pub(crate) fn expect_mail(&mut self, count: u64, means: &'static str) {
+        (self.mail, self.mail_means) = (Some((self.players.len(), count)), means);
+    }
+
     /// Which of two is right.
     pub(crate) fn by_moment<T>(&self, before: T, after: T) -> T {
         match self.moment {
@@ -192,6 +202,10 @@ impl Scene {
                 }
             });
         }
+        if let Some((place, count)) = self.mail {
+            self.players[place].0.has_received(count).await;
+            fates.push(self.mail_means.to_owned());
+        }
         // The cluster serves: a login, and a handover to each node.
         let newcomer = self.login(0).await;
         for node in 1..NODES {
@@ -205,6 +219,10 @@ impl Scene {
             assert_eq!(newcomer.asks(Wish::Count).await, Answer::Is(count + 1), "the next count");
             assert_eq!(newcomer.asks(Wish::Forget).await, Answer::Is(count + 1));
             fates.push(means.to_owned());
+        }
+        if let Some((place, count)) = self.mail {
+            // Also after the regular looks of that time.
+            self.players[place].0.has_received(count).await;
         }
         newcomer.leaves().await;
         for (player, _) in self.players {
@@ -318,7 +336,8 @@ async fn play(case: Case, mut cluster: Cluster) -> Vec<String> {
     cluster.start(&nodes).await;
     let Case { step, moment, .. } = case;
     let players = Vec::new();
-    let mut scene = Scene { cluster, step, moment, players, named: 0, count: None };
+    let mut scene =
+        Scene { cluster, step, moment, players, named: 0, count: None, mail: None, mail_means: "" };
     (case.situation)(&mut scene).await;
     scene.judge().await
 }

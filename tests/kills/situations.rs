@@ -1,6 +1,7 @@
 //! How each step comes about. A situation ends with the death of the node, and says what must have
 //! become of its players.
 
+pub(crate) mod durable;
 pub(crate) mod end;
 pub(crate) mod hop;
 pub(crate) mod key;

@@ -16,6 +16,8 @@ pub(crate) enum Step {
     TurnHanded,
     /// A later turn, of what commits every turn.
     Turn,
+    /// A later turn of what is not crash-proof, which sends durably or takes a message.
+    TurnRunning,
     /// A client that comes back to what commits every turn.
     TurnResume,
     /// A VActor that its node has in no memory begins anew.
@@ -49,11 +51,12 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const NAMES: [(Self, u8, &'static str); 26] = [
+    const NAMES: [(Self, u8, &'static str); 27] = [
         (Self::Create, 1, "create"),
         (Self::TurnNew, 2, "turn-new"),
         (Self::TurnHanded, 2, "turn-handed"),
         (Self::Turn, 2, "turn"),
+        (Self::TurnRunning, 2, "turn-running"),
         (Self::TurnResume, 2, "turn-resume"),
         (Self::Restart, 2, "restart"),
         (Self::Settle, 3, "settle"),
@@ -134,12 +137,16 @@ impl Typed {
             let value = value.map(|bytes| Value::decode(&row, bytes)).transpose().ok()?;
             Some((row, value))
         };
-        let checks = batch.checks().iter().map(|check| match check {
+        // Rows of queues are not ownership's.
+        let is_owned = |key: &Bytes| !key.starts_with(b"x");
+        let checks = batch.checks().iter().filter(|check| is_owned(check.key()));
+        let checks = checks.map(|check| match check {
             Check::Equals { key, value } => typed(key, Some(value)),
             Check::Absent { key } => typed(key, None),
         });
         let checks = checks.collect::<Option<_>>()?;
-        let writes = batch.writes().iter().map(|write| typed(write.key(), write.value()));
+        let writes = batch.writes().iter().filter(|write| is_owned(write.key()));
+        let writes = writes.map(|write| typed(write.key(), write.value()));
         Some(Self { checks, writes: writes.collect::<Option<_>>()? })
     }
 
@@ -175,6 +182,7 @@ impl Typed {
                 Step::TurnResume
             }
             (State::Committed, State::Committed) => Step::Turn,
+            (State::Running, State::Running) => Step::TurnRunning,
             _ => return None,
         })
     }

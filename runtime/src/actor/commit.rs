@@ -60,12 +60,6 @@ impl<S: Session> SessionActor<S> {
     /// Writes what a turn has staged; its other effects wait.
     pub(super) fn commit_turn(&mut self, mut turn: Turn, now: Instant) {
         if S::DURABILITY.is_every_turn() {
-            let is_last = matches!(turn.hook, Hook::SwapOut | Hook::Destroyed);
-            if let Some(why) = self.has_no_room(now).filter(|_| !is_last) {
-                self.forget_effects();
-                self.turn = Some(turn);
-                return self.fail(&why.to_string(), now);
-            }
             self.put_into_link(&turn, now);
             self.set_what_lasts(now);
         }

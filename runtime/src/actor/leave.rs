@@ -218,11 +218,15 @@ impl<S: Session> SessionActor<S> {
     pub(super) fn give_snapshot(&mut self, now: Instant) {
         self.leaving.ran = true;
         let written = self.turns.as_ref().and_then(super::Turns::take_written);
+        let written = written.map(|(state, version)| (Bytes::from(state), version));
+        // What its last turn sends durably was a commit of its own, with the state.
+        let committed = || S::DURABILITY.is_every_turn().then(|| self.committed.clone());
+        let written = written.or_else(committed);
         if self.link.is_ended() {
             return self.stay("its game ended it");
         }
         let Some((state, version)) = written else { return self.stay("its state was not written") };
-        match self.snapshot(state.into(), now) {
+        match self.snapshot(state, now) {
             Ok(body) => {
                 if let Some(holding) = &mut self.holding {
                     holding.held.handle_snapshot(Some((body, version)));
@@ -234,7 +238,12 @@ impl<S: Session> SessionActor<S> {
 
     /// What is to stand in the store, within its limit.
     pub(super) fn snapshot(&self, state: Bytes, now: Instant) -> Result<Bytes, SnapshotError> {
-        let snapshot = SessionSnapshot {
+        let snapshot = self.unwritten_snapshot(state, now);
+        snapshot::encode(&self.worker.node, &self.record(), &snapshot)
+    }
+
+    pub(super) fn unwritten_snapshot(&self, state: Bytes, now: Instant) -> SessionSnapshot {
+        SessionSnapshot {
             link: self.link.export().into(),
             state,
             timers: match canary!(SwapOutForgetsTimers) {
@@ -246,8 +255,7 @@ impl<S: Session> SessionActor<S> {
             peers: self.shared.effects.borrow().peers.export(),
             care: Care::noted(self.care.as_deref()),
             wanted_key: self.wanted_key.clone(),
-        };
-        snapshot::encode(&self.worker.node, &self.record(), &snapshot)
+        }
     }
 
     /// The version in which a state is written now.

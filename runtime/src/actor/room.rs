@@ -7,42 +7,52 @@
 use throughline_link::Instant;
 
 use super::SessionActor;
-use crate::{session::Session, snapshot::SnapshotError};
+use crate::{
+    session::{Effect, Session},
+    snapshot::{self, SnapshotError},
+};
 
-/// What a snapshot has beside the state and the messages is below this, mostly: nearer to the limit
-/// it is measured.
-const OTHERS_BYTES: usize = 16 * 1024;
-/// What a message takes beside its payload: its length, and a number for it.
-const MESSAGE_BYTES: usize = 16;
-/// What another effect of a turn may add: a timer and its name, a key.
-const EFFECT_BYTES: usize = 320;
+/// What a snapshot has beside the state and the messages is below this: timers, groups, peers.
+/// Nearer to the limit it is measured.
+const OTHERS_BYTES: usize = 48 * 1024;
+/// What a message, a timer, a key or a group takes beside its bytes: lengths, numbers, times.
+const FRAME_BYTES: usize = 48;
 
 impl<S: Session> SessionActor<S> {
-    /// Why what the turn leaves does not fit into a snapshot, if it does not. One that neither
-    /// sends nor grows fits as what was committed before it did.
+    /// Why what the turn leaves does not fit into a snapshot, if it does not. One that adds nothing
+    /// fits as what was committed before it did.
     pub(super) fn has_no_room(&self, now: Instant) -> Option<SnapshotError> {
-        let written = self.turns.as_ref().and_then(super::Turns::written_bytes).unwrap_or_default();
-        let (sent, effects) = {
-            let effects = self.shared.effects.borrow();
-            let sent =
-                effects.messages().map(|message| message.len() + MESSAGE_BYTES).sum::<usize>();
-            (sent, effects.others.len() * EFFECT_BYTES)
-        };
         let before = self.committed.0.len();
-        if sent + effects == 0 && written <= before {
+        let written = self.turns.as_ref().and_then(super::Turns::written_bytes);
+        let (written, added) = (written.unwrap_or(before), self.added_bytes());
+        if added == 0 && written <= before {
             return None;
         }
         let limit = self.worker.node.config.session.snapshot_max;
-        let state = written.max(before);
-        if state + self.link.retained_bytes() + sent + effects + OTHERS_BYTES <= limit {
+        if written + self.link.retained_bytes() + added + OTHERS_BYTES <= limit {
             return None;
         }
-        // As it was committed, or would be without the turn; the state is bytes of it.
-        let now_has = match self.snapshot(self.committed.0.clone(), now) {
-            Ok(snapshot) => snapshot.len(),
-            Err(error) => return Some(error),
-        };
-        let bytes = now_has + written.saturating_sub(before) + sent + effects;
-        (bytes > limit).then_some(SnapshotError::TooLarge { bytes, limit })
+        // As it would be without the turn; the state is bytes of it.
+        let without = self.unwritten_snapshot(self.committed.0.clone(), now);
+        match snapshot::measure(&without) {
+            Ok(bytes) => {
+                let bytes = (bytes + written + added).saturating_sub(before);
+                (bytes > limit).then_some(SnapshotError::TooLarge { bytes, limit })
+            }
+            Err(error) => Some(error),
+        }
+    }
+
+    /// What the turn adds to a snapshot, beside its state.
+    fn added_bytes(&self) -> usize {
+        let effects = self.shared.effects.borrow();
+        let sent = effects.messages().map(<[u8]>::len);
+        let others = effects.others.iter().filter_map(|effect| match effect {
+            Effect::SetTimer { name, .. } => Some(name.len()),
+            Effect::RegisterKey(key) => Some(key.len()),
+            _ => None,
+        });
+        let joined = effects.durable.joined().map(|group| group.as_str().len());
+        sent.chain(others).chain(joined).map(|bytes| bytes + FRAME_BYTES).sum()
     }
 }

@@ -146,9 +146,19 @@ impl<S: Session> SessionActor<S> {
     #[inline]
     pub(super) fn succeed(&mut self, now: Instant) {
         let Some(turn) = self.turn.take() else { return };
+        let is_durable = self.is_durable(&turn);
+        if is_durable
+            && S::DURABILITY.is_every_turn()
+            && !matches!(turn.hook, Hook::SwapOut | Hook::Destroyed)
+            && let Some(why) = self.has_no_room(now)
+        {
+            self.shared.effects.borrow_mut().clear();
+            self.turn = Some(turn);
+            return self.fail(&why.to_string(), now);
+        }
         self.end_careful_turn();
         self.worker.pulse.count_turn();
-        if self.is_durable(&turn) {
+        if is_durable {
             self.commit_turn(turn, now);
         } else {
             self.release_turn(&turn, now);
@@ -286,7 +296,10 @@ impl<S: Session> SessionActor<S> {
             turn.began = now;
             turn.input = Some(Box::new(input.clone()));
             self.turn = Some(turn);
+            let version = self.version();
             if let Some(turns) = &self.turns {
+                // It was made anew, and older nodes may live.
+                turns.write_as(version);
                 turns.begin(input);
             }
             return;

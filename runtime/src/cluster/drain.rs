@@ -135,8 +135,14 @@ impl DrainControl {
     }
 
     /// Takes the orders given since the last call. For the driver.
-    pub(super) fn take_orders(&self) -> Vec<DrainOrder> {
-        self.orders.send_replace(Vec::new())
+    /// The next one: those behind it are for who acts on it.
+    pub(super) fn next_order(&self) -> Option<DrainOrder> {
+        let mut next = None;
+        self.orders.send_if_modified(|orders| {
+            next = (!orders.is_empty()).then(|| orders.remove(0));
+            next.is_some()
+        });
+        next
     }
 
     /// Waits for an order. For the driver.

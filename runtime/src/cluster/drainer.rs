@@ -42,7 +42,7 @@ pub(crate) struct Release {
 pub(super) async fn run(node: Arc<Shared>) {
     loop {
         node.cluster.drain.ordered().await;
-        for order in node.cluster.drain.take_orders() {
+        while let Some(order) = node.cluster.drain.next_order() {
             if let DrainOrder::Start { rate, deadline } = order {
                 let settings = &node.config.drain;
                 let rate = rate.unwrap_or(settings.rate);
@@ -108,6 +108,7 @@ impl<'a> Drainer<'a> {
                     return;
                 }
                 self.act(action).await;
+                self.obey();
                 // What sessions say comes before what is found about them: a node that was fenced
                 // would take them for moved.
                 while let Ok(news) = self.news.try_recv() {
@@ -146,7 +147,7 @@ impl<'a> Drainer<'a> {
 
     fn obey(&mut self) {
         let now = self.node.clock.now();
-        for order in self.node.cluster.drain.take_orders() {
+        while let Some(order) = self.node.cluster.drain.next_order() {
             match order {
                 DrainOrder::Pause => self.drain.pause(),
                 DrainOrder::Resume => self.drain.resume(now),

@@ -160,7 +160,7 @@ impl Shared {
         let mut status = self.drain_status().ok_or(DrainNo::NoDrain)?;
         log::info!("operator: drain: {order:?}");
         self.cluster.drain.order(order);
-        // Orders are obeyed in turn, before anything else of the drain is done.
+        // As it is in a moment: orders are obeyed in turn, before a further session is begun.
         match (order, status.state) {
             (DrainOrder::Pause, DrainState::Running) => status.state = DrainState::Paused,
             (DrainOrder::Resume, DrainState::Paused) => status.state = DrainState::Running,

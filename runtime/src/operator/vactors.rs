@@ -80,11 +80,14 @@ impl Shared {
         if let Ok(arrived) = tokio::time::timeout(MOVE_WAIT, arrives).await {
             return arrived;
         }
-        let now = match self.locate_vactor(id).await? {
-            Whereabouts::Active { node, .. } => format!("at node {node}"),
-            Whereabouts::Parked | Whereabouts::Lost => "parked".to_owned(),
-            Whereabouts::Unknown => "forgotten".to_owned(),
-        };
-        Err(MoveNo::NotArrived { to, now })
+        match self.locate_vactor(id).await? {
+            at if is_there(&at) => Ok(at),
+            Whereabouts::Active { node, arriving } => {
+                let now = if arriving { "on its way to node" } else { "at node" };
+                Err(MoveNo::NotArrived { to, now: format!("{now} {node}") })
+            }
+            Whereabouts::Parked | Whereabouts::Lost => Err(MoveNo::Parked),
+            Whereabouts::Unknown => Err(MoveNo::Unknown),
+        }
     }
 }

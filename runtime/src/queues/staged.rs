@@ -56,10 +56,12 @@ impl StagedDurable {
         Ok(())
     }
 
-    /// How many groups are joined.
-    pub(crate) fn joins(&self) -> usize {
-        let joins = |durable: &&Durable| matches!(durable, Durable::Member { joins: true, .. });
-        self.entries.iter().filter(joins).count()
+    /// The groups that are joined.
+    pub(crate) fn joined(&self) -> impl Iterator<Item = &GroupName> {
+        self.entries.iter().filter_map(|durable| match durable {
+            Durable::Member { group, joins: true } => Some(group),
+            _ => None,
+        })
     }
 
     /// Forgets what was staged for a group: it stays as it is.

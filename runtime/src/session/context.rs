@@ -171,7 +171,7 @@ impl<S: Session> Context<S> {
         let limit = self.shared.caller.node().config.session.groups;
         let joined = self.shared.groups.borrow();
         let is_new = GroupName::new(group).is_ok_and(|group| !joined.contains(&group));
-        let in_all = joined.len() + self.shared.effects.borrow().durable.joins();
+        let in_all = joined.len() + self.shared.effects.borrow().durable.joined().count();
         drop(joined);
         if is_new && in_all >= limit {
             let text = format!("more groups than session.groups ({limit})");

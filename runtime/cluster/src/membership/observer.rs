@@ -93,6 +93,8 @@ impl Observer {
             }
             stays
         });
+        // One that stood still as it joined may have gone on.
+        self.forgotten.retain(|member| !self.seen.contains_key(member));
         let beyond = self.forgotten.len().saturating_sub(FORGOTTEN_MAX);
         self.forgotten.drain(..beyond);
         gone

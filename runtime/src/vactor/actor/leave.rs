@@ -300,6 +300,9 @@ impl VActorActor {
     pub(super) fn refuse_beginning(&mut self) {
         for input in std::mem::take(&mut self.inbox) {
             if let Input::Work(work) = input {
+                if work.replier.is_nobody() {
+                    self.worker.node.vactors.counts.lost_tell();
+                }
                 work.replier.reject(Rejection::LoadFailed);
             }
         }

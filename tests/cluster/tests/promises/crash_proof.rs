@@ -11,6 +11,8 @@ struct Saver {
     /// How often it was restored.
     restored: u64,
     weight: String,
+    /// Whom it sends something durably when it leaves a node.
+    heir: Option<SessionId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -27,6 +29,9 @@ enum Ask {
     Grow(usize),
     /// So many messages of so many bytes.
     Say(usize, usize),
+    /// So many words to this session, best effort.
+    Whisper(usize, SessionId),
+    Heir(SessionId),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +55,14 @@ impl Session for Saver {
     type Out = Told;
 
     async fn login(_: Login<'_>) -> Result<Self, Refusal> {
-        Ok(Self { sum: 0, said: 0, restored: 0, weight: String::new() })
+        Ok(Self { sum: 0, said: 0, restored: 0, weight: String::new(), heir: None })
+    }
+
+    async fn swap_out(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        if let Some(heir) = self.heir {
+            ctx.send_reliable(heir, &1_u64, Duration::from_secs(86_400)).await?;
+        }
+        Ok(())
     }
 
     async fn restored(&mut self, _: &mut Context<Self>) -> Outcome {
@@ -73,6 +85,12 @@ impl Session for Saver {
             }
             Ask::Key(key) => ctx.register_key(&key),
             Ask::Grow(bytes) => self.weight = "x".repeat(bytes),
+            Ask::Whisper(count, to) => {
+                for _ in 0..count {
+                    ctx.send_to_session(to, &());
+                }
+            }
+            Ask::Heir(heir) => self.heir = Some(heir),
             Ask::Say(count, bytes) => {
                 for _ in 0..count {
                     self.said += 1;
@@ -168,6 +186,41 @@ fn p7_a_turn_that_says_more_than_a_snapshot_has_room_for_is_set_aside_and_the_se
         }
     }
     assert_eq!(ann.player.node(), node, "its connection has not broken");
+}
+
+#[test]
+fn a_turn_that_fits_is_not_set_aside_however_much_it_does() {
+    let cluster = cluster();
+    let (mut ann, bob) = (Careful::new(&cluster, "ann"), Careful::new(&cluster, "bob"));
+    // What is said to others is no part of a snapshot.
+    ann.player.send(&Ask::Whisper(3_000, bob.player.session_id()));
+    assert_eq!(ann.hear().number, 1);
+    // One that is nearly full may shrink, and say much.
+    ann.player.send(&Ask::Grow(200_000));
+    assert_eq!(ann.hear().number, 2);
+    assert_eq!(ann.add(1), 1);
+    ann.player.send(&Ask::Grow(0));
+    assert_eq!(ann.hear().number, 4);
+    ann.player.send(&Ask::Say(4, 60_000));
+    for _ in 0..4 {
+        assert_eq!(ann.hear().weight.len(), 60_000);
+    }
+}
+
+#[test]
+fn p7_what_a_session_sends_durably_when_it_leaves_comes_once_and_it_leaves() {
+    let cluster = cluster();
+    let (mut ann, mut bob) = (Careful::new(&cluster, "ann"), Careful::new(&cluster, "bob"));
+    ann.player.send(&Ask::Heir(bob.player.session_id()));
+    assert_eq!(ann.hear().number, 1);
+    for (hop, node) in [1, 2, 0].into_iter().enumerate() {
+        ann.player.move_to(node);
+        let sum = hop as u64 + 1;
+        assert_eq!(ann.add(1), sum);
+        assert_eq!(ann.player.node(), Some(node));
+        assert_eq!(bob.hear().sum, sum, "at hop {hop}");
+    }
+    assert!(cluster.drain(0).is_clean());
 }
 
 #[test]
