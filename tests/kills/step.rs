@@ -128,6 +128,8 @@ impl Step {
 pub(crate) struct Typed {
     checks: BTreeMap<Row, Option<Value>>,
     pub(crate) writes: BTreeMap<Row, Option<Value>>,
+    /// Rows of queues are written, too.
+    has_messages: bool,
 }
 
 impl Typed {
@@ -137,17 +139,18 @@ impl Typed {
             let value = value.map(|bytes| Value::decode(&row, bytes)).transpose().ok()?;
             Some((row, value))
         };
-        // Rows of queues are not ownership's.
-        let is_owned = |key: &Bytes| !key.starts_with(b"x");
+        // Rows of queues, and the marks of those that are not empty, are not ownership's.
+        let is_owned = |key: &Bytes| !key.starts_with(b"x") && !key.starts_with(b"q");
         let checks = batch.checks().iter().filter(|check| is_owned(check.key()));
         let checks = checks.map(|check| match check {
             Check::Equals { key, value } => typed(key, Some(value)),
             Check::Absent { key } => typed(key, None),
         });
         let checks = checks.collect::<Option<_>>()?;
+        let has_messages = batch.writes().iter().any(|write| !is_owned(write.key()));
         let writes = batch.writes().iter().filter(|write| is_owned(write.key()));
         let writes = writes.map(|write| typed(write.key(), write.value()));
-        Some(Self { checks, writes: writes.collect::<Option<_>>()? })
+        Some(Self { checks, writes: writes.collect::<Option<_>>()?, has_messages })
     }
 
     fn of_record(&self, me: Option<Member>) -> Option<Step> {
@@ -159,7 +162,7 @@ impl Typed {
         let Some(Value::Header(after)) = after else { return Some(Step::Remove) };
         let Some(before) = before else { return Some(Step::Create) };
         let same = Header { version: before.version, ..after.clone() };
-        if same == *before {
+        if same == *before && !self.has_messages {
             return Some(Step::Settle);
         }
         let is_mine = before.owner == me;
