@@ -1,5 +1,7 @@
 //! Nodes of different builds in one cluster.
 
+use std::time::Duration;
+
 use throughline::prelude::*;
 use throughline::{Config, NodeBuilder};
 use throughline_client::{CloseCode, TestClient};
@@ -142,6 +144,35 @@ async fn the_new_version_is_written_once_no_older_node_lives_and_it_is_said_to_b
         }
     })
     .await;
+}
+
+/// The others hear at once that it has left, and have read what is final long before, or never.
+#[tokio::test]
+async fn the_old_version_is_written_when_the_last_older_node_has_left_between_two_beats() {
+    let any = ([127, 0, 0, 1], 0).into();
+    let plan = Plan::new(3).kinds(mixed::<1, 2>).with(move |config| {
+        config.admin.listen = vec![any];
+        config.cluster.term = Duration::from_secs(60);
+        // It joins before a version is noted, and does not beat again.
+        if config.cluster.node == 3 {
+            config.cluster.beat = Duration::from_secs(10);
+        }
+    });
+    let mut cluster = plan.start().await;
+    let admins = [2, 3].map(|node| cluster.node(node).admin_addresses()[0]);
+    let mut ann = join(&cluster, 2).await;
+    ask(&mut ann).await;
+    let reads = |all: u64| move |said: &Said| said.json()["kinds"][0]["read_by_all"] == all;
+    until(admins[0], "/versions", reads(1)).await;
+    assert!(cluster.stop(1).await.is_clean());
+    for admin in admins {
+        until(admin, "/versions", reads(2)).await;
+    }
+    for hop in 1..=4 {
+        ann.client().move_to(cluster.at(2 + hop % 2)).unwrap();
+        let (heard, path) = ask(&mut ann).await;
+        assert_eq!(path, [format!("2 read 1 at {}", heard - 1)], "the old version was written");
+    }
 }
 
 #[tokio::test]
