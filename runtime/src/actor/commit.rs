@@ -178,6 +178,9 @@ impl<S: Session> SessionActor<S> {
                 self.change_groups(&members);
                 node.queues.is_enqueued(&node, self.pokes(pokes));
                 if S::DURABILITY.is_every_turn() {
+                    // Elsewhere it is counted when it is taken.
+                    let handled = u64::from(turn.hook == Hook::Queued);
+                    node.queues.counts.handled.fetch_add(handled, Relaxed);
                     self.release_others(&turn, now);
                 } else {
                     self.release_turn(&turn, now);

@@ -4,7 +4,10 @@ use throughline::prelude::*;
 use throughline::{Config, NodeBuilder};
 use throughline_vactor::prelude::*;
 
-use super::http::{Answer, get, post};
+use super::{
+    http::{Answer, get, post},
+    until,
+};
 use crate::{cluster::Plan, game};
 
 /// Counts its asks.
@@ -91,4 +94,21 @@ async fn a_vactor_is_found_and_moved_with_its_state_by_way_of_any_node() {
     let refused = post(admins[2], &format!("{path}/move?node=3"), "").await;
     assert_eq!(refused.status, 409);
     assert!(refused.error().contains("in no node's memory"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn what_a_crash_proof_vactor_has_handled_of_its_inbox_is_counted() {
+    let any = ([127, 0, 0, 1], 0).into();
+    let plan = Plan::new(1).kinds(kinds).with(move |config| config.admin.listen = vec![any]);
+    let cluster = plan.start().await;
+    let admin = cluster.node(1).admin_addresses()[0];
+    let counter = Counter::at("c");
+    for _ in 0..3 {
+        let mut node = cluster.node(1);
+        node.tell_reliable(&counter, &More, Duration::from_secs(60)).await.unwrap();
+    }
+    let counts = |answer: &Answer| answer.json()["queues"]["handled"].clone();
+    until(admin, "/status", |answer| counts(answer) == 3).await;
+    assert_eq!(cluster.node(1).ask(&counter, More).await.unwrap(), 4);
+    assert_eq!(counts(&get(admin, "/status").await), 3);
 }

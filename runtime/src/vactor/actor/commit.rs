@@ -91,12 +91,28 @@ impl VActorActor {
     pub(super) fn committed(&mut self) {
         self.loaded = None;
         match self.committing.take() {
-            Some(Committing::Turn(finished)) => self.release(finished),
-            Some(Committing::Taking(message)) => self.begin_queued(message, None, 1),
+            Some(Committing::Turn(finished)) => {
+                if let What::Queued(queued) = &finished.what
+                    && queued.used_up.is_some()
+                {
+                    self.count_handled();
+                }
+                self.release(finished);
+            }
+            Some(Committing::Taking(message)) => {
+                self.count_handled();
+                self.begin_queued(message, None, 1);
+            }
             Some(Committing::Noting(queued)) => self.begin_noted(queued),
             Some(Committing::NotingReminder(which)) => self.remind_noted(&which),
             waiting => self.committing = waiting,
         }
+    }
+
+    /// A message is out of the inbox.
+    fn count_handled(&self) {
+        let counts = &self.worker.node.queues.counts;
+        counts.handled.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// The commit of the turn is surely not in.
