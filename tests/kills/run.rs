@@ -47,10 +47,8 @@ pub(crate) struct Scene {
     named: usize,
     /// What the VActor must have counted, and what that means.
     count: Option<(u64, &'static str)>,
-    /// The player whose session must have received so many durable messages, by its place.
-    mail: Option<(usize, u64)>,
-    /// What that means.
-    mail_means: &'static str,
+    /// Which player's session must have received how many durable messages, and what that means.
+    mail: Option<(usize, u64, &'static str)>,
 }
 
 impl Scene {
@@ -155,7 +153,7 @@ impl Scene {
     /// The session of the player that is expected next receives so many durable messages, and no
     /// more.
     pub(crate) fn expect_mail(&mut self, count: u64, means: &'static str) {
-        (self.mail, self.mail_means) = (Some((self.players.len(), count)), means);
+        self.mail = Some((self.players.len(), count, means));
     }
 
     /// Which of two is right.
@@ -202,9 +200,9 @@ impl Scene {
                 }
             });
         }
-        if let Some((place, count)) = self.mail {
+        if let Some((place, count, means)) = self.mail {
             self.players[place].0.has_received(count).await;
-            fates.push(self.mail_means.to_owned());
+            fates.push(means.to_owned());
         }
         // The cluster serves: a login, and a handover to each node.
         let newcomer = self.login(0).await;
@@ -220,7 +218,7 @@ impl Scene {
             assert_eq!(newcomer.asks(Wish::Forget).await, Answer::Is(count + 1));
             fates.push(means.to_owned());
         }
-        if let Some((place, count)) = self.mail {
+        if let Some((place, count, _)) = self.mail {
             // Also after the regular looks of that time.
             self.players[place].0.has_received(count).await;
         }
@@ -336,8 +334,7 @@ async fn play(case: Case, mut cluster: Cluster) -> Vec<String> {
     cluster.start(&nodes).await;
     let Case { step, moment, .. } = case;
     let players = Vec::new();
-    let mut scene =
-        Scene { cluster, step, moment, players, named: 0, count: None, mail: None, mail_means: "" };
+    let mut scene = Scene { cluster, step, moment, players, named: 0, count: None, mail: None };
     (case.situation)(&mut scene).await;
     scene.judge().await
 }
