@@ -13,7 +13,7 @@
 
 use std::error::Error;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,12 +39,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let position = queue.enqueue(&QueueName::key(who)?, (*text).to_owned(), TTL).await?;
             println!("sent to {who}: {position}");
         }
-        ["read", who] => read(&queue, who, &directory.with_extension("token")).await?,
+        ["read", who] => read(&queue, who, &token_file(directory, who)).await?,
         [] => list(&queue, &store).await?,
         _ => return Err("usage: mail DIR [send WHO TEXT | read WHO]".into()),
     }
     store.close().await?;
     Ok(())
+}
+
+/// Each reader has one, beside the store; in hexadecimal, since a name may have any character.
+fn token_file(directory: &Path, who: &str) -> PathBuf {
+    let who: String = who.bytes().map(|byte| format!("{byte:02x}")).collect();
+    directory.with_extension(format!("{who}.token"))
 }
 
 async fn read(queue: &Queue, who: &str, token_file: &Path) -> Result<(), Box<dyn Error>> {
@@ -71,8 +77,11 @@ async fn list(queue: &Queue, store: &Arc<dyn Store>) -> Result<(), Box<dyn Error
     loop {
         let page = Inbox::nonempty(&**store, from, 100).await?;
         for row in &page.rows {
-            let length = queue.length(row.name()).await?;
-            println!("{}: {}", row.name(), length.size);
+            let size = queue.length(row.name()).await?.size;
+            // One that was emptied a moment ago is looked at once more, and then forgotten.
+            if size.messages > 0 {
+                println!("{}: {size}", row.name());
+            }
         }
         from = page.next;
         if from.is_none() {

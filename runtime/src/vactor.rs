@@ -39,7 +39,7 @@ pub use parcel::{Parcel, Payload};
 pub use stage::Stage;
 
 pub(crate) use balance::Balancer;
-pub(crate) use due::DueSoon;
+pub(crate) use due::{DueSoon, hand_over as hand_over_due};
 pub(crate) use serve::{
     handle_call, is_served_at, move_to, push_gathered, release, send_to_node, start, wake,
 };

@@ -14,12 +14,15 @@ use libtest_mimic::{Arguments, Trial};
 mod child;
 mod hub;
 mod kill;
+mod mail;
 mod worker;
 
 const TESTS: &[(&str, fn())] = &[
     ("p6_nothing_answered_is_lost_or_delivered_twice_when_workers_are_killed", kill::workers),
     ("p6_nothing_answered_is_lost_or_delivered_twice_when_all_is_killed", kill::everything),
     ("p6_nothing_is_lost_with_tokens_when_all_is_killed", kill::everything_with_tokens),
+    ("each_message_of_the_example_is_shown_once", mail::each_message_is_shown_once),
+    ("p6_what_a_killed_reader_did_not_show_comes_again", mail::unshown_comes_again),
 ];
 
 fn main() -> ExitCode {

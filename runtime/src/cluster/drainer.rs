@@ -204,6 +204,9 @@ impl<'a> Drainer<'a> {
         let now = self.node.clock.now();
         match news {
             News::Draining => {
+                // A store that does not answer must not hold up the deadline.
+                let due = vactor::hand_over_due(self.node);
+                let _ = tokio::time::timeout(PUT_AWAY_TIME, due).await;
                 let owned = self.owned().await;
                 let owned = owned.unwrap_or_else(|| self.in_memory());
                 log::info!("drain: {} sessions and VActors are to go", owned.len());

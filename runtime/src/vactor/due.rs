@@ -46,8 +46,22 @@ impl DueSoon {
 pub(in crate::vactor) fn parked(node: &Arc<Shared>, id: &RecordId, due: Option<u64>) {
     let (Some(now), Some(due)) = (node.cluster.trusted_ms(), due) else { return };
     if due <= until(node, now) {
-        let wait = Duration::from_millis(due.saturating_sub(now));
-        wake_in(node, id.clone(), wait.max(PARKED_MIN));
+        let wait = Duration::from_millis(due.saturating_sub(now)).max(PARKED_MIN);
+        // A node that drains may be gone by then.
+        let stays = node.cluster.view().me.is_alive();
+        wake_in(node, id.clone(), if stays { wait } else { Duration::ZERO });
+    }
+}
+
+/// This node drains, and may be gone before what it would wake is due: that is begun at others
+/// now, a look ahead too early. Their own looks see it as theirs only after their next beat.
+pub(crate) async fn hand_over(node: &Arc<Shared>) {
+    let Some(now) = node.cluster.trusted_ms() else { return };
+    let until = until(node, now);
+    // Whoever looks after it: what was parked here just now, nobody else may have seen.
+    let due = rows::vactors_due(&node.cluster.store, now, until, ROWS_MAX).await;
+    for (_, id) in due.unwrap_or_default() {
+        serve::wake(node, &id).await;
     }
 }
 

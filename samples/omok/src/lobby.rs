@@ -1,5 +1,6 @@
 //! The lobby: the list of those who wait as a virtual actor, one for all nodes.
 
+use throughline::Location;
 use throughline_vactor::prelude::*;
 
 use crate::matches::{Leave, Match, Sit};
@@ -10,6 +11,16 @@ use crate::waiting::{Found, Pairing, WaitingList, Want};
 
 /// The key of the only one.
 pub const MAIN: &str = "main";
+
+/// Those who are found to be away for one who looks for a partner, at most: beyond them the player
+/// waits, and the next tick looks on. Each is two reads of the store.
+const AWAY_MAX: usize = 16;
+
+/// The session key of a player. A game with accounts would take the account: then a second login of
+/// it ends the first one.
+pub fn key(session: SessionId) -> String {
+    format!("omok/{session}")
+}
 
 /// A player looks for somebody, or still does.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,6 +72,22 @@ impl VActor for Lobby {
 }
 
 impl Lobby {
+    /// Those who would be this player's partner and are away just now are forgotten: their sessions
+    /// lie in the store, or are over. Who is back says again that it waits.
+    async fn forget_the_away(&mut self, seek: &Seek, ctx: &Context<Self>) {
+        for _ in 0..AWAY_MAX {
+            let Seek { guest, ticket, want } = seek;
+            let first = self.list.first_for(guest.session, *ticket, want, ctx.now_ms());
+            let Some(session) = first else { return };
+            // While the store does not answer nobody is known to be away.
+            let Ok(Location::Parked { .. } | Location::Unknown) = ctx.locate(&key(session)).await
+            else {
+                return;
+            };
+            self.list.forget(session);
+        }
+    }
+
     /// All who are in the lobby are told when another number looks for a partner. Best effort: who
     /// misses it hears the next one.
     fn tell_crowd(&self, before: usize, ctx: &mut Context<Self>) {
@@ -73,8 +100,10 @@ impl Lobby {
 
 impl Handle<Seek> for Lobby {
     async fn handle(&mut self, seek: Seek, ctx: &mut Context<Self>) -> Outcome {
+        let looking = self.list.looking();
+        self.forget_the_away(&seek, ctx).await;
         let Seek { guest, ticket, want } = seek;
-        let (session, looking) = (guest.session, self.list.looking());
+        let session = guest.session;
         let found = self.list.seek(guest, ticket, want, ctx.now_ms());
         self.tell_crowd(looking, ctx);
         let (own, other) = match found {

@@ -16,7 +16,7 @@ use throughline_vactor::{
     prelude::{Message, TellReliable as _, VActor as _},
 };
 
-use crate::lobby::{Lobby, MAIN, Stop};
+use crate::lobby::{Lobby, MAIN, Stop, key};
 use crate::matches::{Leave, Match};
 use crate::messages::{Ask, Denial, How, Joining, Seen, Tell, View};
 use crate::notes::{KEPT_FOR, LOBBY, Note};
@@ -105,6 +105,9 @@ impl Session for Player {
     }
 
     async fn started(&mut self, ctx: &mut Context<Self>) -> Outcome {
+        // So the lobby, wherever it is, can look whether this player is there.
+        let session = ctx.session_id();
+        ctx.register_key(&key(session));
         ctx.join(LOBBY);
         self.show(ctx).await;
         Ok(())

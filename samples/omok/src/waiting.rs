@@ -1,7 +1,8 @@
 //! Those who look for a partner, and those who wait with a private code.
 //!
 //! Waiting is a lease: who waits says so again and again, and who does not is forgotten. So nobody
-//! is paired with a player who is no more, however the player has gone.
+//! is paired with a player who is no more, however the player has gone. Nor with one who is away
+//! just now: the lobby looks first, and who is back says again that it waits.
 //!
 //! Each wait of a player has a number, its ticket. Saying something twice with one ticket is saying
 //! it once: who was paired with it is told the same again.
@@ -108,7 +109,7 @@ impl WaitingList {
             return Ok((Found::Waits { code: own.code.clone() }, None));
         }
         // What the player wanted before, it does not want any more.
-        self.waiters.retain(|waiter| waiter.guest.session != guest.session);
+        self.forget(guest.session);
         let other = match &want {
             Want::Partner => self.waiters.iter().position(|waiter| waiter.code.is_none()),
             Want::Code(_) => None,
@@ -130,6 +131,31 @@ impl WaitingList {
         Ok((Found::Waits { code }, None))
     }
 
+    /// With whom a player would be paired who wants this now: to be asked first whether it is
+    /// there. Who waits with a code is expected by the friend, and paired in any case.
+    pub fn first_for(
+        &self,
+        session: SessionId,
+        ticket: u64,
+        want: &Want,
+        now_ms: u64,
+    ) -> Option<SessionId> {
+        let is_own = |waiter: &Waiter| waiter.guest.session == session && waiter.ticket == ticket;
+        let is_known =
+            self.waiters.iter().any(is_own) || self.paired_with(session, ticket).is_some();
+        if *want != Want::Partner || is_known {
+            return None;
+        }
+        let others = self.waiters.iter().filter(|waiter| waiter.guest.session != session);
+        let mut fit = others.filter(|waiter| waiter.code.is_none() && waiter.until_ms > now_ms);
+        fit.next().map(|waiter| waiter.guest.session)
+    }
+
+    /// A player is away: it is nobody's partner until it says again that it waits.
+    pub fn forget(&mut self, session: SessionId) {
+        self.waiters.retain(|waiter| waiter.guest.session != session);
+    }
+
     /// How many look for whoever else does.
     pub fn looking(&self) -> usize {
         self.waiters.iter().filter(|waiter| waiter.code.is_none()).count()
@@ -137,7 +163,7 @@ impl WaitingList {
 
     /// A player waits no more. If it has been paired with this ticket, it is told so.
     pub fn stop(&mut self, session: SessionId, ticket: u64) -> Option<Pairing> {
-        self.waiters.retain(|waiter| waiter.guest.session != session);
+        self.forget(session);
         self.paired_with(session, ticket).cloned()
     }
 

@@ -41,6 +41,33 @@ fn a_reminder_of_one_that_left_before_it_comes_within_100_ms_of_its_time() {
     }
 }
 
+/// Whichever of the two looks after it, and whenever between two of their looks the node drains.
+#[test]
+fn a_reminder_of_one_whose_node_drains_before_it_comes_within_100_ms_of_its_time() {
+    for (round, after_ms) in (0..20).map(|round| 150 + 40 * round).enumerate() {
+        let cluster = cluster(2);
+        // Another part of a beat for each.
+        cluster.advance(Duration::from_millis(37 * round as u64));
+        let node = cluster.node(0);
+        cluster.run(async move {
+            let counter = Counter::at("a");
+            node.ask(&counter, Remind { after_ms }).await.unwrap();
+            node.ask(&counter, Leave {}).await.unwrap();
+        });
+        let began = cluster.elapsed();
+        cluster.advance(Duration::from_millis(60));
+        let (drained, other) = (round % 2, 1 - round % 2);
+        cluster.begin_drain(drained);
+        let due = Duration::from_millis(after_ms + 100);
+        cluster.advance(due - (cluster.elapsed() - began));
+        assert_eq!(cluster.node(other).vactor_count(), 1, "{after_ms} ms after it was asked");
+        cluster.wait_until_gone(drained);
+        let node = cluster.node(other);
+        let told = cluster.run(async move { node.ask(&Counter::at("a"), Reminded {}).await });
+        assert_eq!(told.unwrap(), ["turn"], "{after_ms} ms after it was asked");
+    }
+}
+
 #[test]
 fn a_reminder_comes_to_a_vactor_that_is_swapped_out_also_after_every_node_was_restarted() {
     let cluster = cluster(2);

@@ -102,3 +102,22 @@ fn who_has_gone_is_not_found() {
     ben.ask(Ask::JoinCode { code });
     assert_eq!(ben.refused(), Denial::NoSuchCode);
 }
+
+/// The connection was away when the node left, so the session lies in the store: on the list, and
+/// nobody's partner.
+#[test]
+fn who_waits_and_is_away_is_nobodys_partner_until_back() {
+    let cluster = cluster(2);
+    let [mut ann, mut ben] = ["ann", "ben"].map(|name| Omok::new(&cluster, name));
+    ann.ask(Ask::FindPartner);
+    ann.until(|view| view.place == Seen::Waiting { code: None });
+    let node = ann.player.node().unwrap();
+    ann.player.go_away();
+    assert!(cluster.drain(node).is_clean());
+    cluster.start(node);
+    ben.ask(Ask::FindPartner);
+    ben.until(|view| view.place == Seen::Waiting { code: None });
+    ann.player.come_back();
+    assert_eq!(ann.game(|_| true).mine, Stone::White);
+    assert_eq!(ben.game(|_| true).white, "ann");
+}
