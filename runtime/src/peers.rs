@@ -90,6 +90,12 @@ pub(crate) trait Serve: Send + Sync + 'static {
     /// Whether messages of this incarnation are refused: it is known dead, or has been silent
     /// for too long. Asked before each call and each tell is handled.
     fn refuses(&self, from: Member) -> bool;
+
+    /// Whether a call is answered even to one that is refused: a mere question, which changes
+    /// nothing.
+    fn answers_anybody(&self, _payload: &Bytes) -> bool {
+        false
+    }
 }
 
 /// Answers one call. It may be kept for long, and sent to any thread; if the connection has ended

@@ -369,11 +369,11 @@ impl Membership {
         self.observer.forgotten()
     }
 
-    /// Whether messages of this incarnation are refused: it is dead, or its beat did not change
-    /// for a term less the margin.
+    /// Until when messages of this incarnation are taken, unless its beat changes: a term less the
+    /// margin from when that was seen to change last. `None`: it is dead, or was never seen.
     #[must_use]
-    pub fn refuses(&self, member: Member, now: Instant) -> bool {
-        self.observer.refuses(member, now)
+    pub fn heard_until(&self, member: Member) -> Option<Instant> {
+        self.observer.heard_until(member)
     }
 
     /// The median of the live nodes' wall clocks.

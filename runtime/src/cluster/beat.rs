@@ -282,11 +282,13 @@ impl Beats {
             }
             None => (old.nodes.clone(), old.finals.clone()),
         };
-        let refused = |member: &Member| self.membership.refuses(*member, now);
-        let refused = nodes.iter().map(|e: &throughline_cluster::Entry| e.member).filter(refused);
+        let seen = nodes.iter().map(|e: &throughline_cluster::Entry| e.member);
+        let seen = seen.filter(|member| *member != self.membership.me().member);
+        let heard = seen.map(|member| (member, self.membership.heard_until(member)));
+        let forgotten = self.membership.forgotten().map(|member| (member, None));
         cluster.set_view(View {
             me: self.membership.me().clone(),
-            refused: refused.chain(self.membership.forgotten()).collect(),
+            heard_until: heard.chain(forgotten).collect(),
             wall_clock: self.membership.wall_clock(),
             nodes,
             finals,

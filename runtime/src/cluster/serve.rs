@@ -134,7 +134,12 @@ impl Serve for Server {
     }
 
     fn refuses(&self, from: Member) -> bool {
-        self.0.cluster.view().refused.contains(&from)
+        self.0.cluster.view().refuses(from, self.0.clock.lease_now())
+    }
+
+    fn answers_anybody(&self, payload: &Bytes) -> bool {
+        // Asked by one that may be the only one that does not hear from the store.
+        matches!(message::decode(payload), Some(Call::SinceBeat))
     }
 }
 

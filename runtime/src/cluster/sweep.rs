@@ -44,7 +44,7 @@ impl Sweeper {
             if let Some(suspects) = own {
                 own_records(&node, &suspects).await;
             }
-            for gone in node.cluster.view().gone() {
+            for gone in node.cluster.view().gone(node.clock.lease_now()) {
                 of_the_dead(&node, gone).await;
             }
             due(&node).await;

@@ -2,6 +2,7 @@
 
 use throughline_canary::canary;
 use throughline_cluster::{Entry, FinalVersions, Header, Member, RecordId, WallClock};
+use throughline_link::Instant;
 
 /// What the last read of all entries showed; renewed with every beat.
 #[derive(Debug, Clone)]
@@ -9,8 +10,8 @@ pub(crate) struct View {
     /// This node, as it last wrote itself: what its commits check.
     pub(crate) me: Entry,
     pub(crate) nodes: Vec<Entry>,
-    /// Incarnations whose messages are refused.
-    pub(super) refused: Vec<Member>,
+    /// Until when messages of these incarnations are taken; `None`: not at all.
+    pub(super) heard_until: Vec<(Member, Option<Instant>)>,
     pub(super) wall_clock: WallClock,
     /// What may be written.
     pub(super) finals: FinalVersions,
@@ -22,7 +23,7 @@ impl View {
         Self {
             me,
             nodes: Vec::new(),
-            refused: Vec::new(),
+            heard_until: Vec::new(),
             wall_clock: WallClock::default(),
             finals: FinalVersions::default(),
         }
@@ -47,11 +48,18 @@ impl View {
         self.nodes.iter().filter(|entry| entry.is_alive())
     }
 
+    /// Whether messages of this incarnation are refused `now`: it is dead, or was silent for too
+    /// long. One that was not seen yet has just joined.
+    pub(super) fn refuses(&self, from: Member, now: Instant) -> bool {
+        let mut known = self.heard_until.iter().filter(|(member, _)| *member == from);
+        known.any(|(_, until)| until.is_none_or(|until| now >= until))
+    }
+
     /// Nodes whose records may be taken, and whose entries forgotten. One that beats without a
     /// standing is about to join: its beat stays while it changes.
-    pub(super) fn gone(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn gone(&self, now: Instant) -> impl Iterator<Item = &Entry> {
         let is_joining =
-            |entry: &Entry| entry.standing.is_none() && !self.refused.contains(&entry.member);
+            move |entry: &Entry| entry.standing.is_none() && !self.refuses(entry.member, now);
         self.nodes.iter().filter(move |entry| entry.is_gone() && !is_joining(entry))
     }
 
@@ -111,5 +119,28 @@ impl View {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
         (hash >> 32) % alive.len() as u64 == mine as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use throughline_cluster::NodeId;
+
+    use super::*;
+
+    /// Not with the next look at the store: others may have what it owned by then.
+    #[test]
+    fn a_silent_incarnation_is_refused_from_its_time_on() {
+        let of = |incarnation| Member { node: NodeId(2), incarnation };
+        let now = Instant::from_micros(1_000_000);
+        let (until, dead, unseen) = (now + Duration::from_millis(1), of(2), of(3));
+        let mut view = View::alone(Member { node: NodeId(1), incarnation: 1 });
+        view.heard_until = vec![(of(1), Some(until)), (dead, None)];
+        assert!(!view.refuses(of(1), now));
+        assert!(view.refuses(of(1), until));
+        assert!(view.refuses(dead, now));
+        assert!(!view.refuses(unseen, until), "it has just joined");
     }
 }

@@ -298,9 +298,11 @@ impl Connection {
 
     fn handle(&mut self, now: Instant, asked: Asked, is_refused: bool) -> Result<(), Fault> {
         let counters = &self.shared.counters;
-        if asked == Asked::Nothing {
-            return Ok(());
-        }
+        let is_refused = match &asked {
+            Asked::Nothing => return Ok(()),
+            Asked::Call { payload, .. } => is_refused && !self.serve.answers_anybody(payload),
+            Asked::Tell { .. } => is_refused,
+        };
         let counter = if is_refused { &counters.refused_messages } else { &counters.handled };
         counter.fetch_add(1, Relaxed);
         match asked {

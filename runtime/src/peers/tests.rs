@@ -41,6 +41,9 @@ fn config() -> PeerConfig {
     }
 }
 
+/// What is answered to anybody.
+const QUESTION: &str = "?";
+
 /// What a node does with the calls of others.
 enum Manner {
     Echo,
@@ -84,6 +87,10 @@ impl Serve for Served {
 
     fn refuses(&self, from: Member) -> bool {
         matches!(self.manner, Manner::Refuse(refused) if refused == from)
+    }
+
+    fn answers_anybody(&self, payload: &Bytes) -> bool {
+        payload == QUESTION
     }
 }
 

@@ -117,8 +117,8 @@ impl Observer {
         self.forgotten.iter().copied()
     }
 
-    pub(super) fn refuses(&self, member: Member, now: Instant) -> bool {
+    pub(super) fn heard_until(&self, member: Member) -> Option<Instant> {
         let lease = self.config.term.saturating_sub(self.config.margin);
-        self.seen.get(&member).is_none_or(|seen| seen.gone || now.since(seen.since) >= lease)
+        self.seen.get(&member).filter(|seen| !seen.gone).map(|seen| seen.since + lease)
     }
 }

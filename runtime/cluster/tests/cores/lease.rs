@@ -115,7 +115,29 @@ fn a_stopped_node_is_dead_to_itself_before_it_is_to_others() {
     }
     assert!(gone, "ten seconds are more than a term");
     assert!(cluster.nodes[0].events.contains(&MemberAction::Gone(member(2, 1))));
-    assert!(cluster.nodes[0].core.refuses(member(2, 1), cluster.now));
+    assert_eq!(cluster.nodes[0].core.heard_until(member(2, 1)), None);
+}
+
+/// Also those that have not read yet that it is dead: what it still says comes after the others may
+/// have taken what it owned.
+#[test]
+fn nobody_listens_to_a_silent_node_any_more_when_it_may_be_declared_dead() {
+    let mut cluster = joined(3);
+    let silent = member(3, 1);
+    cluster.nodes[2].frozen = true;
+    let mut dead = 0;
+    for _ in 0..400 {
+        cluster.run(TICK);
+        if cluster.state(silent) != Some(NodeState::Dead) {
+            continue;
+        }
+        dead += 1;
+        for node in &cluster.nodes[..2] {
+            let until = node.core.heard_until(silent);
+            assert!(until.is_none_or(|until| until <= cluster.now), "it is heard, and dead");
+        }
+    }
+    assert!(dead > 0, "it is declared dead in time");
 }
 
 #[test]

@@ -124,6 +124,15 @@ async fn messages_of_a_refused_incarnation_are_not_handled() {
 }
 
 #[tokio::test]
+async fn a_mere_question_is_answered_to_a_refused_incarnation() {
+    let (a, b) = (Node::start(A, Manner::Echo), Node::start(B, Manner::Refuse(A)));
+    assert_eq!(a.call(B, &b.address, QUESTION).await, Ok(QUESTION.into()));
+    a.peers.tell(B, &b.address, QUESTION.into());
+    assert_eq!(a.call(B, &b.address, "call").await, Err(CallError::NotHandled));
+    assert_eq!(b.begun(), [(A, QUESTION.into())], "a tell is no question");
+}
+
+#[tokio::test]
 async fn an_expired_call_is_not_begun() {
     let b = Node::start(B, Manner::Echo);
     let mut stream = dial_as(A, B, &b.address).await;
