@@ -10,7 +10,7 @@ use throughline_canary::canary;
 use throughline_cluster::{Gone, Member, RecordId, Reply, Went};
 use throughline_link::{CloseCode, Instant, NodeLink};
 
-use super::{Ending, Input, Resuming, SessionActor, turn};
+use super::{Ending, Input, Resuming, SessionActor, turn, turn::Turns};
 use crate::{
     arrive,
     care::{Care, Noted},
@@ -217,7 +217,7 @@ impl<S: Session> SessionActor<S> {
     /// The last turn has ended: the snapshot goes into the commit.
     pub(super) fn give_snapshot(&mut self, now: Instant) {
         self.leaving.ran = true;
-        let written = self.turns.as_ref().and_then(super::Turns::take_written);
+        let written = self.turns.as_ref().and_then(Turns::take_written);
         let written = written.map(|(state, version)| (Bytes::from(state), version));
         // What its last turn sends durably was a commit of its own, with the state.
         let committed = || S::DURABILITY.is_every_turn().then(|| self.committed.clone());
@@ -367,6 +367,11 @@ impl<S: Session> SessionActor<S> {
         self.link.hold_end(false);
         self.keying = None;
         self.forget_commit();
+        // A queued message may have been taken, and its turn not begun, for want of the lease.
+        if self.turns.as_ref().is_some_and(Turns::withdraw) {
+            self.turn = None;
+        }
+        self.shared.caller.fence();
         self.leaving.wanted = None;
         self.leaving.asked.clear();
         self.leaving.resume = None;

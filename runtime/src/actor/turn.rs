@@ -231,6 +231,11 @@ impl<S: Session> Turns<S> {
         }
     }
 
+    /// Takes the turn back, if it was never polled. True if it has.
+    pub(super) fn withdraw(&self) -> bool {
+        self.desk.task.take().is_some()
+    }
+
     /// In which version the next turns write the state.
     pub(super) fn write_as(&self, version: u32) {
         self.desk.version.set(version);

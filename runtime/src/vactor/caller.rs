@@ -8,7 +8,11 @@ use throughline_cluster::RecordId;
 use throughline_link::{Instant, SessionId};
 use tokio::sync::mpsc;
 
-use super::{AskError, Payload, Rejection, route, route::Errand, serve};
+use super::{
+    AskError, Payload, Rejection, route,
+    route::{Begun, Errand},
+    serve,
+};
 use crate::{
     cluster::{self, Sending},
     node::Shared,
@@ -52,6 +56,8 @@ pub struct Caller {
     until: Cell<Option<Instant>>,
     /// What the turn under way is run for.
     origin: Cell<Origin>,
+    /// Others have what it was: nothing of it is asked any more.
+    is_fenced: Cell<bool>,
     /// Where tells go, in order; made when first needed.
     courier: OnceCell<mpsc::Sender<Held>>,
     /// The same for messages to sessions, of a VActor.
@@ -66,6 +72,7 @@ impl Caller {
             waiting: RefCell::default(),
             until: Cell::default(),
             origin: Cell::default(),
+            is_fenced: Cell::default(),
             courier: OnceCell::new(),
             sendings: OnceCell::new(),
         }
@@ -83,6 +90,12 @@ impl Caller {
     /// A turn begins, for that.
     pub(crate) fn set_origin(&self, origin: Origin) {
         self.origin.set(origin);
+    }
+
+    /// Others have what it was, since its node was thought dead: its turns may go on, and what they
+    /// ask is rejected.
+    pub(crate) fn fence(&self) {
+        self.is_fenced.set(true);
     }
 
     /// What the turn under way is called outside; `None` if it has no name that lasts.
@@ -115,7 +128,10 @@ impl Caller {
         let errand = Box::new(Errand { to, message, payload, chain, until, left, is_tell: false });
         let node = Arc::clone(&self.node);
         // What is here already is asked in the order in which it was called.
-        let begun = route::begin(&node, errand);
+        let begun = match self.is_fenced.get() {
+            true => Begun::Over(Rejection::Late.into()),
+            false => route::begin(&node, errand),
+        };
         async move { route::finish(node, begun).await }
     }
 

@@ -55,7 +55,7 @@ pub enum Rejection {
     #[error("its turn could not be committed")]
     NotCommitted,
     /// Its node could not be reached in time, or it had no time left for this one. Asking again
-    /// may help.
+    /// may help; not if who asks was declared dead meanwhile, which then ends as lost.
     #[error("it could not be reached in time")]
     Late,
     /// Longer than a frame between nodes may be. The caller's fault.

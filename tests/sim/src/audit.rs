@@ -2,12 +2,14 @@
 //! header of a record is compared with what was there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_cluster::{Class, Header, Member, NodeState, Row, Standing, State, keys};
 use throughline_store::{Batch, Check};
 
 use crate::fault::FaultKind;
+use crate::lives::Lives;
 use crate::truth;
 
 /// What the store knows of who writes.
@@ -27,6 +29,9 @@ pub(crate) struct Audit {
     killed: Vec<usize>,
     /// Who of the sessions is owned by whom without a snapshot.
     running: BTreeMap<Bytes, Member>,
+    /// Whose entries say that they drain, have left or are dead.
+    unfit: BTreeSet<Member>,
+    lives: Lives,
 }
 
 /// The headers that a batch writes: as they were, and as they are then.
@@ -35,6 +40,7 @@ pub(crate) type Seen = Vec<(Bytes, Option<Header>, Option<Header>)>;
 impl Audit {
     pub(crate) fn started(&mut self, by: usize, newest: u32) {
         self.newest.insert(by, newest);
+        self.lives.started(by);
     }
 
     /// A start of a node was killed.
@@ -105,9 +111,17 @@ impl Audit {
     }
 
     /// A commit took effect.
-    pub(crate) fn accepted(&mut self, by: usize, batch: &Batch, seen: &Seen) {
+    pub(crate) fn accepted(&mut self, by: usize, batch: &Batch, sent: Duration, seen: &Seen) {
         for write in batch.writes() {
             self.beat(by, batch, write.key(), write.value());
+            if let (Some(Row::Beat(member)), Some(_)) = (keys::row_of(write.key()), write.value()) {
+                self.lives.beat(by, member, sent);
+            }
+            if let Some(Row::Key(key)) = keys::row_of(write.key())
+                && !batch.checks().iter().any(|check| key_of(check) == write.key())
+            {
+                breach(format_args!("#{by} changes who holds {key:?} without a look at it"));
+            }
             if let (Some(Row::Standing(member)), value) = (keys::row_of(write.key()), write.value())
             {
                 self.standing(by, member, value);
@@ -129,13 +143,15 @@ impl Audit {
             }
             (Some(Row::Standing(member)), Some(value)) => {
                 let is_dead = Standing::decode(value).is_ok_and(|s| s.state == NodeState::Dead);
-                let is_seen = |check: &Check| match check {
-                    Check::Equals { key, .. } | Check::Absent { key } => {
-                        keys::row_of(key) == Some(Row::Beat(member))
-                    }
-                };
+                let is_seen =
+                    |check: &Check| keys::row_of(key_of(check)) == Some(Row::Beat(member));
                 if is_dead && !batch.checks().iter().any(is_seen) {
                     breach(format_args!("#{by} declares {member} dead without a look at its beat"));
+                }
+                if let (true, Some(beats)) = (is_dead, self.lives.too_few_beats(by, member)) {
+                    breach(format_args!(
+                        "#{by} declares {member} dead after {beats} beats of its own"
+                    ));
                 }
             }
             _ => {}
@@ -144,6 +160,10 @@ impl Audit {
 
     fn standing(&mut self, by: usize, member: Member, value: Option<&Bytes>) {
         let state = value.and_then(|value| Standing::decode(value).ok()).map(|s| s.state);
+        match state {
+            Some(NodeState::Alive) => self.unfit.remove(&member),
+            _ => self.unfit.insert(member),
+        };
         match state {
             Some(NodeState::Alive) => {
                 truth::note(format_args!("{member} is alive"));
@@ -195,6 +215,12 @@ impl Audit {
                 truth::bereave(id);
             }
         }
+        let owner = new.and_then(|new| new.owner);
+        if let (Some(owner), Some(new)) = (owner, new)
+            && old.and_then(|old| old.owner) != Some(owner)
+        {
+            self.given(by, owner, new);
+        }
         let is_checked = batch.checks().iter().any(|check| match (check, old) {
             (Check::Equals { key: checked, .. }, Some(_)) => checked == key,
             (Check::Absent { key: checked }, None) => checked == key,
@@ -208,8 +234,29 @@ impl Audit {
         }
     }
 
+    /// A record gets another owner, which must be there to take it, and able to read it.
+    fn given(&self, by: usize, owner: Member, new: &Header) {
+        let who = name(new);
+        if self.unfit.contains(&owner) {
+            breach(format_args!("{who}: #{by} gives it to {owner}, which drains or is gone"));
+        }
+        let start = self.members.iter().find(|(_, member)| **member == owner);
+        let reads = start.and_then(|(start, _)| self.newest.get(start)).copied();
+        if new.state.has_snapshot() && reads.is_some_and(|reads| reads < new.state_version) {
+            let version = new.state_version;
+            breach(format_args!("{who}: #{by} gives {owner} its version {version}, unreadable"));
+        }
+    }
+
     fn change(&mut self, by: usize, old: &Header, new: &Header) {
         let who = name(old);
+        if old.state == State::Running
+            && old.owner != new.owner
+            && new.life == old.life
+            && matches!(new.state, State::New | State::Running)
+        {
+            breach(format_args!("{who}: begins anew with the life that it had"));
+        }
         if new.version <= old.version {
             breach(format_args!("{who}: version {} after {}", new.version, old.version));
         }
@@ -244,6 +291,12 @@ impl Audit {
                 "{who}: #{by} made {is:?} of {was:?}, which the live {owner} owns"
             ));
         }
+    }
+}
+
+fn key_of(check: &Check) -> &Bytes {
+    match check {
+        Check::Equals { key, .. } | Check::Absent { key } => key,
     }
 }
 

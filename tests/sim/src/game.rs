@@ -1,6 +1,7 @@
 //! The game that clusters play: sessions that number all they say, and virtual actors that note
 //! whom they have answered. What they know is in their state, and travels and is lost with it.
 
+mod counter;
 mod form;
 mod session;
 mod tally;
@@ -12,9 +13,10 @@ use throughline::NodeBuilder;
 use throughline::prelude::*;
 use throughline_vactor::Vactors as _;
 
+pub(crate) use counter::Counters;
 pub(crate) use form::Form;
 pub(crate) use session::Talker;
-pub(crate) use tally::{Noted, Tally, Total};
+pub(crate) use tally::{Noted, Tally, Total, Wishes};
 
 /// The names of the session kinds: those that a crash loses, and those that it does not.
 pub(crate) const ROAMER: &str = "roamer";
@@ -41,6 +43,8 @@ pub(crate) enum Say {
     Up(u64),
     /// Asks that virtual actor.
     Ask(String),
+    /// Asks that counter, which a crash loses.
+    Count(String),
     /// Tells that virtual actor, durably.
     Tell(String),
     /// Sends a number to whoever holds that key, durably.
@@ -100,5 +104,5 @@ pub(crate) fn kinds(node: NodeBuilder, version: u32) -> NodeBuilder {
             .sessions::<Talker<true, true, 2>>()
             .sessions::<Talker<true, false, 2>>(),
     };
-    node.vactors::<Tally<false>>().vactors::<Tally<true>>().omok()
+    node.vactors::<counter::Counter>().vactors::<Tally>().omok()
 }

@@ -17,6 +17,7 @@ mod balancer;
 mod fault;
 mod game;
 mod hostile;
+mod lives;
 mod network;
 mod omok;
 mod place;

@@ -176,7 +176,8 @@ impl Player {
                     say(client, talk, &Say::Up(talk.said + 1));
                 }
             }
-            72..76 if self.kind == ROAMER => drop(say(client, talk, &Say::Ask(tally))),
+            72..75 if self.kind == ROAMER => drop(say(client, talk, &Say::Ask(tally))),
+            75..78 if self.kind == ROAMER => drop(say(client, talk, &Say::Count(tally))),
             72..80 => drop(say(client, talk, &Say::Tell(tally))),
             80..88 => {
                 let to = self.table.names[self.random.index(self.table.names.len())].clone();

@@ -24,6 +24,10 @@ use crate::store::Engine;
 use crate::truth::{self, Asked, Counts};
 use crate::weather::Weather;
 
+/// A reminder comes within so long, once all is well. While one clock is off and the others are
+/// away, its time is that clock's.
+const REMINDED_WITHIN: Duration = Duration::from_secs(10);
+
 /// The networks that players are in.
 const PLAYER_HOSTS: usize = 3;
 
@@ -250,6 +254,13 @@ fn unsettled(
     if let Some(missing) = table.post.missing() {
         return Some(missing);
     }
+    if !table.orders.contains(&FaultKind::ClockJump)
+        && let Some(late) = truth::now()
+            .checked_sub(REMINDED_WITHIN)
+            .and_then(|by| truth::wishes(|w| w.overdue(by)))
+    {
+        return Some(format!("{late}, and has not come"));
+    }
     tallied(&seats, places, found)
 }
 
@@ -277,7 +288,7 @@ fn tallied(
             let found = Rc::clone(found);
             place.order(Order::Run(Box::new(move |node| {
                 Box::pin(async move {
-                    if let Ok(noted) = node.ask(&Tally::<true>::at(key), Total {}).await {
+                    if let Ok(noted) = node.ask(&Tally::at(key), Total {}).await {
                         found.borrow_mut().insert(key.to_owned(), noted);
                     }
                 })

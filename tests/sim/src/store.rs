@@ -60,6 +60,8 @@ struct Inner {
 
 struct Waiting {
     batch: Batch,
+    /// When its node sent it.
+    sent: Duration,
     since: Duration,
     by: usize,
     answer: oneshot::Sender<Result<(), CommitError>>,
@@ -104,7 +106,7 @@ impl Engine {
         }
         for (n, waiting) in waiting.into_iter().enumerate() {
             if n < landed {
-                let _ = inner.apply(waiting.by, &waiting.batch);
+                let _ = inner.apply(&waiting);
             }
             let _ = waiting.answer.send(Err(unknown("the store was killed")));
         }
@@ -155,22 +157,23 @@ impl Inner {
             Condition::Failing(percent) if self.random.percent(percent) => {
                 return match self.random.below(4) {
                     0 => Err(unknown("a sync failed")),
-                    1 => self.apply(waiting.by, &waiting.batch).and(Err(unknown("a sync failed"))),
+                    1 => self.apply(waiting).and(Err(unknown("a sync failed"))),
                     _ => Err(CommitError::Down(outage("a write failed"))),
                 };
             }
             _ => {}
         }
-        self.apply(waiting.by, &waiting.batch)
+        self.apply(waiting)
     }
 
-    fn apply(&mut self, by: usize, batch: &Batch) -> Result<(), CommitError> {
+    fn apply(&mut self, waiting: &Waiting) -> Result<(), CommitError> {
+        let Waiting { batch, by, sent, .. } = waiting;
         let seen = self.audit.look(batch, |key| value(&self.content, key));
         let applied = now(self.content.commit(batch.clone()))
             .unwrap_or_else(|| Err(CommitError::Down(outage("a commit in memory waits"))));
         match &applied {
-            Ok(()) => self.audit.accepted(by, batch, &seen),
-            Err(CommitError::Refused(_)) => self.audit.refused(by),
+            Ok(()) => self.audit.accepted(*by, batch, *sent, &seen),
+            Err(CommitError::Refused(_)) => self.audit.refused(*by),
             Err(_) => {}
         }
         applied
@@ -260,6 +263,7 @@ impl NodeStore {
 
     async fn commit_there(self, batch: Batch) -> Result<(), CommitError> {
         batch.validate().map_err(CommitError::Invalid)?;
+        let sent = truth::now();
         self.way.pass().await;
         let (answer, answered) = oneshot::channel();
         {
@@ -267,7 +271,8 @@ impl NodeStore {
             if inner.condition == Condition::Away {
                 return Err(CommitError::Down(outage("the store is away")));
             }
-            inner.waiting.push(Waiting { batch, since: truth::now(), by: self.by, answer });
+            let (since, by) = (truth::now(), self.by);
+            inner.waiting.push(Waiting { batch, sent, since, by, answer });
         }
         let answer = answered.await.unwrap_or_else(|_| Err(unknown("the store has gone")));
         if *self.way.reach.borrow() == Reach::Deaf {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use throughline::SessionId;
 
 use crate::fault::{FaultKind, Fired};
+use crate::game::{Counters, Wishes};
 
 /// Failures that are told of one run, at most: more of them say nothing new.
 const FAILURES_MAX: usize = 20;
@@ -66,6 +67,10 @@ struct Truth {
     bereft: BTreeSet<SessionId>,
     /// The store has refused commits: turns that send durably may have failed for that.
     has_refused: bool,
+    /// Until when each node may act.
+    leases: BTreeMap<u32, Duration>,
+    counters: Counters,
+    wishes: Wishes,
 }
 
 thread_local! {
@@ -197,6 +202,33 @@ pub(crate) fn store_refuses() {
 
 pub(crate) fn has_store_refused() -> bool {
     TRUTH.with_borrow(|truth| truth.has_refused)
+}
+
+pub(crate) fn set_lease(node: u32, until: Duration) {
+    TRUTH.with_borrow_mut(|truth| truth.leases.insert(node, until));
+}
+
+/// Nodes are ahead of what is known of the time by a step at most.
+const STEP: Duration = Duration::from_millis(10);
+
+/// A turn begins on a node, which must have its lease.
+pub(crate) fn acts(node: u32, who: std::fmt::Arguments<'_>) {
+    let (now, until) = TRUTH.with_borrow(|truth| (truth.now, truth.leases.get(&node).copied()));
+    let until = until.unwrap_or_default();
+    if now >= until + STEP {
+        let late = (now - until).as_millis();
+        fail(format_args!("lease: {who} has a turn on node {node}, {late} ms after its lease"));
+    }
+}
+
+/// What is known of the counters of this run.
+pub(crate) fn counters<T>(look: impl FnOnce(&mut Counters) -> T) -> T {
+    TRUTH.with_borrow_mut(|truth| look(&mut truth.counters))
+}
+
+/// What is known of the reminders of this run.
+pub(crate) fn wishes<T>(look: impl FnOnce(&mut Wishes) -> T) -> T {
+    TRUTH.with_borrow_mut(|truth| look(&mut truth.wishes))
 }
 
 pub(crate) fn bereave(id: SessionId) {

@@ -5,6 +5,7 @@ use throughline::QueuedMessage;
 use throughline::prelude::*;
 use throughline_vactor::{Ask as _, AskError, Rejection, TellReliable as _, VActor as _};
 
+use super::counter::{Count, Counter};
 use super::tally::{Add, Tally};
 use super::{ASKED_TO_PANIC, DAY, Form, NOBODY, PILOT, ROAMER, Report, SAVER, Say, Told, What};
 use crate::fault::FaultKind;
@@ -86,9 +87,11 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Session for Talker<SAFE, 
     }
 
     async fn message(&mut self, say: Say, ctx: &mut Context<Self>) -> Outcome {
+        truth::acts(ctx.node(), format_args!("session {}", ctx.session_id()));
         let what = match say {
             Say::Up(number) => self.up(number),
             Say::Ask(key) => What::Done(self.ask(key, ctx).await),
+            Say::Count(key) => What::Done(count(key, ctx).await),
             Say::Tell(key) => What::Done(self.tell_tally(key, ctx).await),
             Say::Pass(key) => What::Done(self.pass(key, ctx).await),
             Say::Panic => {
@@ -113,6 +116,7 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Session for Talker<SAFE, 
     }
 
     async fn queued(&mut self, message: QueuedMessage, ctx: &mut Context<Self>) -> Outcome {
+        truth::acts(ctx.node(), format_args!("session {}", ctx.session_id()));
         let number: u64 = message.decode()?;
         let from = message.from().map(ToString::to_string).unwrap_or_default();
         let id = ctx.session_id();
@@ -130,6 +134,7 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Session for Talker<SAFE, 
     }
 
     async fn timer(&mut self, name: &str, ctx: &mut Context<Self>) -> Outcome {
+        truth::acts(ctx.node(), format_args!("session {}", ctx.session_id()));
         let what = match name {
             "babble" => What::Padding("y".repeat(BABBLE_BYTES)),
             _ => What::Tick,
@@ -168,7 +173,11 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Talker<SAFE, DOWN, V> {
         let caller = (ctx.session_id(), key.clone());
         let add = Add { from: caller.0.to_string(), number };
         truth::asks(caller.clone(), number);
-        let answer = ctx.ask_within(&Tally::<true>::at(&*key), add, ASK_TIME).await;
+        let answer = ctx.ask_within(&Tally::at(&*key), add, ASK_TIME).await;
+        if let Ok(wish) = answer {
+            let now = truth::now();
+            truth::wishes(|wishes| wishes.open(&key, wish, now));
+        }
         let how = match &answer {
             Ok(_) => Asked::Answered,
             // The law of crash-proof turns.
@@ -188,7 +197,7 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Talker<SAFE, DOWN, V> {
     async fn tell_tally(&mut self, key: String, ctx: &mut Context<Self>) -> bool {
         let number = next(&mut self.0.core.asked, &format!("told {key}"));
         let add = Add { from: format!("told by {}", ctx.session_id()), number };
-        ctx.tell_reliable(&Tally::<true>::at(&*key), &add, DAY).await.is_ok()
+        ctx.tell_reliable(&Tally::at(&*key), &add, DAY).await.is_ok()
     }
 
     async fn pass(&mut self, key: String, ctx: &mut Context<Self>) -> bool {
@@ -216,6 +225,15 @@ fn next(numbers: &mut std::collections::BTreeMap<String, u64>, key: &str) -> u64
     let number = numbers.entry(key.to_owned()).or_default();
     *number += 1;
     *number
+}
+
+/// Whether it was answered.
+async fn count<S: Session>(key: String, ctx: &Context<S>) -> bool {
+    let answer = ctx.ask_within(&Counter::at(&*key), Count {}, ASK_TIME).await;
+    if let Ok(counted) = &answer {
+        truth::counters(|counters| counters.answered(&key, *counted));
+    }
+    answer.is_ok()
 }
 
 /// Whether the queue had room for all.

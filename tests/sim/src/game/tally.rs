@@ -1,11 +1,17 @@
-//! The virtual actors: they note every number that every caller asked with.
+//! The crash-proof virtual actors: they note every number that every caller asked with, and are
+//! reminded once for each time that they wished it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use throughline_vactor::prelude::*;
 
-/// `SAFE`: every turn is committed.
-pub(crate) struct Tally<const SAFE: bool> {
+use crate::truth;
+
+/// It is swapped out before.
+const REMINDED_AFTER: Duration = Duration::from_secs(8);
+const REMINDER: &str = "once";
+
+pub(crate) struct Tally {
     noted: Noted,
 }
 
@@ -15,6 +21,10 @@ pub(crate) struct Noted {
     pub(crate) numbers: BTreeMap<String, BTreeSet<u64>>,
     /// What a turn found wrong: a turn that is not committed was none.
     pub(crate) wrong: Vec<String>,
+    /// How often it wished to be reminded.
+    wishes: u64,
+    /// The wish that is open.
+    wish: Option<u64>,
 }
 
 /// A number of a caller, which never asks with it again.
@@ -29,6 +39,7 @@ pub(crate) struct Add {
 pub(crate) struct Total {}
 
 impl Message for Add {
+    /// The wish that is open.
     type Reply = u64;
 }
 
@@ -36,16 +47,12 @@ impl Message for Total {
     type Reply = Noted;
 }
 
-messages! { Tally<false> { "add" => Add, "total" => read Total } }
-messages! { Tally<true> { "add" => Add, "total" => read Total } }
+messages! { Tally { "add" => Add, "total" => read Total } }
 
-impl<const SAFE: bool> VActor for Tally<SAFE>
-where
-    Self: throughline_vactor::Messages,
-{
-    const KIND: &'static str = if SAFE { "safe-tally" } else { "tally" };
-    const DURABILITY: Durability = if SAFE { Durability::EveryTurn } else { Durability::OnSwapOut };
-    const PLACEMENT: Placement = if SAFE { Placement::Hash } else { Placement::Local };
+impl VActor for Tally {
+    const KIND: &'static str = "safe-tally";
+    const DURABILITY: Durability = Durability::EveryTurn;
+    const PLACEMENT: Placement = Placement::Hash;
     const IDLE: Duration = Duration::from_secs(5);
     type State = Noted;
 
@@ -56,28 +63,70 @@ where
     fn state(&self) -> &Noted {
         &self.noted
     }
+
+    async fn reminded(&mut self, _: &str, ctx: &mut Context<Self>) -> Outcome {
+        truth::acts(ctx.node(), format_args!("{}/{}", Self::KIND, ctx.key()));
+        match self.noted.wish.take() {
+            Some(wish) => truth::wishes(|wishes| wishes.come(ctx.key(), wish)),
+            None => {
+                let wrong = format!("{}/{}: a reminder came twice", Self::KIND, ctx.key());
+                self.noted.wrong.push(wrong);
+            }
+        }
+        Ok(())
+    }
 }
 
-impl<const SAFE: bool> Handle<Add> for Tally<SAFE>
-where
-    Self: throughline_vactor::Messages,
-{
+impl Handle<Add> for Tally {
     async fn handle(&mut self, add: Add, ctx: &mut Context<Self>) -> Result<u64, HandlerError> {
+        truth::acts(ctx.node(), format_args!("{}/{}", Self::KIND, ctx.key()));
         let Add { from, number } = add;
         let numbers = self.noted.numbers.entry(from.clone()).or_default();
         if !numbers.insert(number) {
             let wrong = format!("{}/{}: {from} {number} came twice", Self::KIND, ctx.key());
             self.noted.wrong.push(wrong);
         }
-        Ok(number)
+        if let Some(wish) = self.noted.wish {
+            return Ok(wish);
+        }
+        self.noted.wishes += 1;
+        self.noted.wish = Some(self.noted.wishes);
+        ctx.remind(REMINDER, REMINDED_AFTER);
+        Ok(self.noted.wishes)
     }
 }
 
-impl<const SAFE: bool> Read<Total> for Tally<SAFE>
-where
-    Self: throughline_vactor::Messages,
-{
+impl Read<Total> for Tally {
     async fn read(&self, _: Total, _: &ReadContext) -> Result<Noted, HandlerError> {
         Ok(self.noted.clone())
+    }
+}
+
+/// What was wished, as those know who were answered: by when it must come.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes {
+    open: BTreeMap<(String, u64), Duration>,
+    come: BTreeSet<(String, u64)>,
+}
+
+impl Wishes {
+    /// A wish is open `now`.
+    pub(crate) fn open(&mut self, key: &str, wish: u64, now: Duration) {
+        let wish = (key.to_owned(), wish);
+        if !self.come.contains(&wish) {
+            self.open.entry(wish).or_insert(now + REMINDED_AFTER);
+        }
+    }
+
+    fn come(&mut self, key: &str, wish: u64) {
+        let wish = (key.to_owned(), wish);
+        self.open.remove(&wish);
+        self.come.insert(wish);
+    }
+
+    /// One that was due by then.
+    pub(crate) fn overdue(&self, by: Duration) -> Option<String> {
+        let (wish, due) = self.open.iter().find(|(_, due)| **due < by)?;
+        Some(format!("reminder {wish:?} was due at {due:?}"))
     }
 }
