@@ -32,6 +32,8 @@ pub(crate) enum Mood {
     Homesick,
     /// It says something when it is to leave.
     Polite,
+    /// It registers the key `traveller` when it is to leave.
+    Named,
     /// It does not come to, until its journal says `mended`.
     Brittle,
 }
@@ -237,6 +239,7 @@ impl Session for Parrot {
         match self.mood {
             Mood::Homesick => ctx.end(),
             Mood::Polite => ctx.send(Answer::Ticked("leaving".to_owned())),
+            Mood::Named => ctx.register_key("traveller"),
             Mood::Willing | Mood::Brittle => {}
         }
         Ok(())

@@ -153,7 +153,9 @@ async fn p9_a_session_is_in_no_more_groups_than_its_limit() {
     done(&mut ann, Do::Join("a".into())).await;
     done(&mut ann, Do::Leave("a".into())).await;
     done(&mut ann, Do::Join("c".into())).await;
-    ann.send(&Do::Join("d".into())).await.unwrap();
+    // One less and one more, in one turn.
+    done(&mut ann, Do::Change("c".into(), "d".into())).await;
+    ann.send(&Do::Join("e".into())).await.unwrap();
     assert_eq!(player::end_of(&mut ann).await, CloseCode::HandlerFailed);
 }
 

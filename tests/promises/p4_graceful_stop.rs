@@ -169,6 +169,22 @@ async fn what_the_last_turn_sends_arrives_at_the_next_node() {
 }
 
 #[tokio::test]
+async fn a_key_that_the_last_turn_asks_for_is_the_sessions_at_the_next_node() {
+    let mut cluster = Cluster::of(2).await;
+    let mut old = cluster.join(2, "bob").await;
+    player::ask(&mut old, Ask::Key("traveller".into())).await;
+    let mut ann = cluster.join(1, "ann").await;
+    player::ask(&mut ann, Ask::Be(Mood::Named)).await;
+    let report = cluster.stop(1).await;
+    assert!(report.is_clean(), "{report:?}");
+    ann.client().move_to(cluster.at(2)).unwrap();
+    player::is_served(&mut ann).await;
+    assert_eq!(player::end_of(&mut old).await, CloseCode::KeyTaken);
+    let id = ann.client().session_id();
+    assert_eq!(cluster.node(2).session_of_key("traveller"), Some(id));
+}
+
+#[tokio::test]
 async fn a_login_at_a_node_that_drains_is_sent_elsewhere_or_told_to_wait() {
     for (nodes, code) in [(1, CloseCode::NotYet), (2, CloseCode::GoElsewhere)] {
         let cluster = Plan::new(nodes).advertised().start().await;

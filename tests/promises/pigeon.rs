@@ -59,6 +59,8 @@ pub(crate) enum Do {
     Join(String),
     JoinAndFail(String),
     Leave(String),
+    /// Leaves one group and joins another, in one turn.
+    Change(String, String),
     Groups,
     /// To a group, best effort.
     Say(String, u64),
@@ -202,6 +204,10 @@ impl Pigeon {
             Do::Friend(friend) => self.friend = Some(friend),
             Do::Key(key) => ctx.register_key(&key),
             Do::Join(group) => ctx.join(&group),
+            Do::Change(from, to) => {
+                ctx.leave(&from);
+                ctx.join(&to);
+            }
             Do::JoinAndFail(group) => {
                 ctx.join(&group);
                 return Err(HandlerError::new("asked to fail"));

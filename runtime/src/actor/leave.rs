@@ -289,6 +289,9 @@ impl<S: Session> SessionActor<S> {
             why.as_deref().unwrap_or("its commit was refused, or another node asked too early");
         if std::mem::take(&mut self.leaving.ran) {
             self.queue(Input::Restored);
+            if let Some(key) = self.wanted_key.take() {
+                self.register_key(&key);
+            }
         }
         self.worker.node.cluster.drain.failed(&self.record(), why);
     }

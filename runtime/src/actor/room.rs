@@ -52,7 +52,7 @@ impl<S: Session> SessionActor<S> {
             Effect::RegisterKey(key) => Some(key.len()),
             _ => None,
         });
-        let joined = effects.durable.joined().map(|group| group.as_str().len());
+        let joined = effects.durable.members(true).map(|group| group.as_str().len());
         sent.chain(others).chain(joined).map(|bytes| bytes + FRAME_BYTES).sum()
     }
 }

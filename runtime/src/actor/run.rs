@@ -234,6 +234,8 @@ impl<S: Session> SessionActor<S> {
             Effect::SendToGroup { group, payload } => {
                 cluster::send_to_group(&self.worker.node, &group, id, payload.into());
             }
+            // Its last turn here: the wish goes along with the state.
+            Effect::RegisterKey(key) if self.leaving.begun => self.wanted_key = Some(key),
             Effect::RegisterKey(key) => self.register_key(&key),
             Effect::SwapOut => self.park_now(now),
             Effect::Tell { to, message, payload } => {

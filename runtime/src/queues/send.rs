@@ -72,6 +72,9 @@ pub(crate) async fn stage_reliable_to_group(
     let names = members.iter().map(|id| QueueName::record(id.as_bytes()));
     let names = names.collect::<Result<Vec<_>, _>>()?;
     let admitted = admit(node, &names.iter().collect::<Vec<_>>(), payload.len()).await?;
+    let takers = admitted.iter().filter(|admitted| admitted.is_ok()).count();
+    // Before the first one: of a message that is not sent to all, nothing is.
+    effects.borrow().durable.has_room(takers, payload.len())?;
     let mut sent = 0;
     for (to, admitted) in names.into_iter().zip(admitted) {
         match admitted {

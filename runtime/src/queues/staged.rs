@@ -43,10 +43,7 @@ impl StagedDurable {
             Durable::Enqueue { payload, .. } => payload.len(),
             Durable::Member { .. } => 0,
         };
-        if self.entries.len() >= DURABLE_MAX || self.bytes + bytes > DURABLE_BYTES_MAX {
-            let (messages, bytes) = (DURABLE_MAX, DURABLE_BYTES_MAX);
-            return Err(SendReliableError::TooMuch { messages, bytes });
-        }
+        self.has_room(1, bytes)?;
         self.bytes += bytes;
         if let Durable::Member { group, .. } = &durable {
             // The last word of a turn counts.
@@ -56,10 +53,23 @@ impl StagedDurable {
         Ok(())
     }
 
-    /// The groups that are joined.
-    pub(crate) fn joined(&self) -> impl Iterator<Item = &GroupName> {
-        self.entries.iter().filter_map(|durable| match durable {
-            Durable::Member { group, joins: true } => Some(group),
+    /// Whether so many messages of so many bytes each can be staged, too.
+    ///
+    /// # Errors
+    /// [`SendReliableError::TooMuch`].
+    pub(crate) fn has_room(&self, messages: usize, each: usize) -> Result<(), SendReliableError> {
+        let bytes = self.bytes.saturating_add(messages.saturating_mul(each));
+        if self.entries.len() + messages > DURABLE_MAX || bytes > DURABLE_BYTES_MAX {
+            let (messages, bytes) = (DURABLE_MAX, DURABLE_BYTES_MAX);
+            return Err(SendReliableError::TooMuch { messages, bytes });
+        }
+        Ok(())
+    }
+
+    /// The groups that are joined, or left.
+    pub(crate) fn members(&self, joins: bool) -> impl Iterator<Item = &GroupName> {
+        self.entries.iter().filter_map(move |durable| match durable {
+            Durable::Member { group, joins: so } if *so == joins => Some(group),
             _ => None,
         })
     }
@@ -79,5 +89,29 @@ impl StagedDurable {
 
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_room_can_be_staged_and_one_byte_more_cannot() {
+        let message = |bytes| Durable::Enqueue {
+            to: QueueName::record(b"ann").expect("a name"),
+            payload: Bytes::from(vec![0; bytes]),
+            expires_ms: 1,
+        };
+        let mut staged = StagedDurable::default();
+        let half = DURABLE_BYTES_MAX / 2;
+        assert!(staged.has_room(2, half).is_ok());
+        assert!(staged.has_room(2, half + 1).is_err());
+        assert!(staged.has_room(DURABLE_MAX + 1, 0).is_err());
+        staged.push(message(half)).expect("room");
+        assert!(staged.has_room(1, half).is_ok());
+        assert!(staged.has_room(2, half).is_err(), "what is staged counts");
+        staged.push(message(half)).expect("room");
+        assert!(staged.push(message(1)).is_err());
     }
 }

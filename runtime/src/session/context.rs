@@ -169,10 +169,17 @@ impl<S: Session> Context<S> {
     /// `session.groups` (64) groups: one more fails the turn, as does a name of more than 64 bytes.
     pub fn join(&mut self, group: &str) {
         let limit = self.shared.caller.node().config.session.groups;
-        let joined = self.shared.groups.borrow();
-        let is_new = GroupName::new(group).is_ok_and(|group| !joined.contains(&group));
-        let in_all = joined.len() + self.shared.effects.borrow().durable.joined().count();
-        drop(joined);
+        let (is_new, in_all) = {
+            let (joined, effects) = (self.shared.groups.borrow(), self.shared.effects.borrow());
+            let staged = &effects.durable;
+            let is_new = GroupName::new(group).is_ok_and(|group| {
+                let before = joined.contains(&group);
+                // What the turn has staged counts.
+                before == staged.members(!before).any(|other| *other == group)
+            });
+            let in_all = joined.len() + staged.members(true).count();
+            (is_new, in_all - staged.members(false).count())
+        };
         if is_new && in_all >= limit {
             let text = format!("more groups than session.groups ({limit})");
             return self.fail(HandlerError::new(text));

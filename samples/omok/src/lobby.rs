@@ -12,8 +12,8 @@ use crate::waiting::{Found, Pairing, WaitingList, Want};
 /// The key of the only one.
 pub const MAIN: &str = "main";
 
-/// Those who are found to be away for one who looks for a partner, at most: beyond them the player
-/// waits, and the next tick looks on. Each is two reads of the store.
+/// Those who are found to be away for one who looks for a partner, at most: beyond them it gets
+/// whoever is next, who may be away, too. Each is two reads of the store.
 const AWAY_MAX: usize = 16;
 
 /// The session key of a player. A game with accounts would take the account: then a second login of
