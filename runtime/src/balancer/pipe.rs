@@ -12,12 +12,16 @@ pub(super) const COPY_BYTES: usize = 4 * 1024;
 /// had to say, and a client that has vanished never closes.
 const HALF_CLOSED_TIME: Duration = Duration::from_secs(60);
 
+/// Who takes not even one buffer in so long is gone: a node would have given it up long before, and
+/// what the other side does is not seen meanwhile.
+const STALLED_TIME: Duration = Duration::from_secs(60);
+
 /// How a direction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// The reader closed; that was passed on.
     Closed,
-    /// The reader broke off.
+    /// The reader broke off, or the writer took nothing for too long.
     Reset,
     /// The writer takes no more. What it still has to say comes the other way.
     Deaf,
@@ -57,11 +61,30 @@ async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin)
                 return End::Closed;
             }
             Ok(count) => {
-                if to.write_all(&buffer[..count]).await.is_err() {
-                    return End::Deaf;
+                let write = to.write_all(&buffer[..count]);
+                match tokio::time::timeout(STALLED_TIME, write).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return End::Deaf,
+                    Err(_) => return End::Reset,
                 }
             }
             Err(_) => return End::Reset,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn p9_a_connection_whose_client_never_reads_is_given_up() {
+        let (mut node, from) = tokio::io::duplex(2 * COPY_BYTES);
+        let (to, client) = tokio::io::duplex(COPY_BYTES);
+        node.write_all(&[7; 2 * COPY_BYTES]).await.expect("room");
+        let began = tokio::time::Instant::now();
+        assert_eq!(copy(from, to).await, End::Reset);
+        assert_eq!(began.elapsed(), STALLED_TIME);
+        drop(client);
     }
 }
