@@ -1,7 +1,10 @@
 //! What this node has seen of the others' beats.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{
+    BTreeMap, VecDeque,
+    btree_map::Entry::{Occupied, Vacant},
+};
 
 use throughline_canary::canary;
 use throughline_link::Instant;
@@ -73,12 +76,19 @@ impl Observer {
         for (entry, beat) in entries.nodes.iter().filter(|(entry, _)| entry.member != me) {
             let Some(beat) = *beat else { continue };
             let fresh = Seen { beat, since: now, counted: Duration::ZERO, gone: false };
-            let seen = self.seen.entry(entry.member).or_insert(fresh);
-            if seen.beat == beat {
-                seen.counted += step;
-            } else {
-                *seen = Seen { gone: seen.gone, ..fresh };
-            }
+            let seen = match self.seen.entry(entry.member) {
+                // Of a beat that is seen for the first time nothing is known yet.
+                Vacant(first) => first.insert(fresh),
+                Occupied(known) => {
+                    let seen = known.into_mut();
+                    if seen.beat == beat {
+                        seen.counted += step;
+                    } else {
+                        *seen = Seen { gone: seen.gone, ..fresh };
+                    }
+                    seen
+                }
+            };
             if entry.is_gone() && entry.standing.is_some() && !seen.gone {
                 seen.gone = true;
                 gone.push(entry.member);

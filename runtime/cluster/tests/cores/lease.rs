@@ -118,6 +118,28 @@ fn a_stopped_node_is_dead_to_itself_before_it_is_to_others() {
     assert_eq!(cluster.nodes[0].core.heard_until(member(2, 1)), None);
 }
 
+/// Whenever between two looks of the others it joins.
+#[test]
+fn a_node_that_stops_when_it_has_joined_has_its_whole_term() {
+    for ticks in 0..20 {
+        let mut cluster = Cluster::new(3);
+        let newcomer = member(3, 1);
+        cluster.nodes[2].frozen = true;
+        cluster.run(Duration::from_secs(2) + TICK * ticks);
+        cluster.nodes[2].frozen = false;
+        while cluster.state(newcomer).is_none() {
+            cluster.run(TICK);
+        }
+        cluster.nodes[2].frozen = true;
+        let joined = cluster.now;
+        while cluster.state(newcomer) != Some(NodeState::Dead) {
+            cluster.run(TICK);
+        }
+        let lived = cluster.now.since(joined);
+        assert!(lived >= LeaseConfig::default().term, "declared dead after {lived:?}");
+    }
+}
+
 /// Also those that have not read yet that it is dead: what it still says comes after the others may
 /// have taken what it owned.
 #[test]
