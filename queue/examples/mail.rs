@@ -23,6 +23,9 @@ use throughline_store_sled::SledStore;
 
 /// Nobody wants a reward of last month.
 const TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// A reader's name in hexadecimal, at most: it is in the name of a file, which has 255 bytes on
+/// most systems, the store's name among them.
+const HEX_MAX: usize = 200;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -39,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let position = queue.enqueue(&QueueName::key(who)?, (*text).to_owned(), TTL).await?;
             println!("sent to {who}: {position}");
         }
-        ["read", who] => read(&queue, who, &token_file(directory, who)).await?,
+        ["read", who] => read(&queue, who, &token_file(directory, who)?).await?,
         [] => list(&queue, &store).await?,
         _ => return Err("usage: mail DIR [send WHO TEXT | read WHO]".into()),
     }
@@ -47,10 +50,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Each reader has one, beside the store; in hexadecimal, since a name may have any character.
-fn token_file(directory: &Path, who: &str) -> PathBuf {
+/// Each reader of each store has one, beside the store; in hexadecimal, since a name may have any
+/// character.
+fn token_file(directory: &Path, who: &str) -> Result<PathBuf, String> {
     let who: String = who.bytes().map(|byte| format!("{byte:02x}")).collect();
-    directory.with_extension(format!("{who}.token"))
+    if who.len() > HEX_MAX {
+        return Err(format!("the name of a reader has {} bytes at most", HEX_MAX / 2));
+    }
+    // Behind the whole name: what it has behind a dot is part of it.
+    let mut file = directory.as_os_str().to_owned();
+    file.push(format!(".{who}.token"));
+    Ok(file.into())
 }
 
 async fn read(queue: &Queue, who: &str, token_file: &Path) -> Result<(), Box<dyn Error>> {

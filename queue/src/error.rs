@@ -98,7 +98,7 @@ pub enum DequeueError {
         /// Its length.
         bytes: usize,
     },
-    /// The same name was opened elsewhere; nothing was removed. Open the handle again, each
+    /// The same name was opened anew elsewhere; nothing was removed. Open the handle again, each
     /// consumer under a name of its own.
     #[error("this handle is fenced: its name was opened anew elsewhere")]
     Fenced,

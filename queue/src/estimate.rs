@@ -276,7 +276,8 @@ impl Estimates {
         Ok(())
     }
 
-    /// Messages were taken out of a queue by the same handle.
+    /// Messages were taken out of a queue by the same handle. Who does not say so is corrected by
+    /// the next count.
     pub fn taken(&self, name: &QueueName, size: Size) {
         let mut state = self.lock();
         if let Some(queue) = state.queues.get_mut(name) {

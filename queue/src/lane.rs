@@ -21,7 +21,8 @@ use crate::{Pieces, ReadError};
 pub(crate) enum LaneError {
     /// A check of the pieces did not hold. Nothing was written.
     Refused,
-    /// The row is somebody else's. Nothing was written.
+    /// The row is not what this lane has left there: it is somebody else's, or was swept. Nothing
+    /// was written.
     Fenced,
     /// Not known, and not settled so far; the lane settles it before its next commit.
     Unknown(String),
@@ -48,11 +49,12 @@ impl Lane {
         Self { store, counters, key, life, known, attempt: None }
     }
 
-    /// A lane whose row may have been written by an earlier handle.
-    pub(crate) async fn load(common: &Common, key: Bytes, life: u64) -> Result<Self, ReadError> {
-        let value = common.store.get(key.clone()).await?;
-        let known = value.as_ref().map(Record::decode).transpose()?;
-        Ok(Self::new(common, key, life, known))
+    /// Goes on with what stands in the row now, on a lane that is settled: other handles may have
+    /// written it, or a sweep has taken it away.
+    pub(crate) async fn reload(&mut self) -> Result<(), ReadError> {
+        let value = self.store.get(self.key.clone()).await?;
+        self.known = value.as_ref().map(Record::decode).transpose()?;
+        Ok(())
     }
 
     /// The number in the row, as last read or written.
@@ -160,7 +162,8 @@ impl Lane {
                 self.settled(attempt);
                 Ok(Some(true))
             }
-            Some(found) if found.life != self.life && found.began == attempt.version - 1 => {
+            // All versions behind the one that it took over are its own.
+            Some(found) if found.life != self.life && found.began < attempt.version => {
                 Err(Unsettled::Fenced)
             }
             _ => Err(Unsettled::Lost),
@@ -202,5 +205,8 @@ fn over(error: impl std::error::Error) -> Unsettled {
 fn waiting(error: impl std::error::Error) -> Unsettled {
     Unsettled::Waiting(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;
 
 const _: () = assert!(SETTLE_PAUSE_MIN.as_millis() > Duration::ZERO.as_millis(), "it doubles");

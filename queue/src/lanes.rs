@@ -5,9 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::defaults::DEQUEUES_MAX;
-use crate::lane::Lane;
+use crate::lane::{Lane, LaneError};
+use crate::record::Record;
 use crate::sender::Common;
-use crate::{DequeueError, Pieces, keys};
+use crate::{DequeueError, Pieces, ReadError, keys};
 
 /// Lends lanes to dequeues. As many rows are made as dequeues were ever under way at once.
 #[derive(Debug)]
@@ -51,17 +52,33 @@ impl Lanes {
         });
         let mut leased = Leased { lanes: self, lane, number, _room: room };
         match &mut leased.lane {
-            Some(lane) if lane.is_unsettled() => {
+            Some(lane) if lane.is_unsettled() => match lane.settle().await {
+                Err(error) if lane.is_unsettled() => return Err(error.into()),
                 // Of a call that was dropped: nobody wants its messages any more.
-                lane.settle().await?;
-            }
+                _ => {}
+            },
             Some(_) => {}
             None => {
                 let key = keys::producer(&self.producer, number);
-                leased.lane = Some(Lane::load(&self.common, key, self.life).await?);
+                let mut lane = Lane::new(&self.common, key, self.life, None);
+                self.go_on(&mut lane).await?;
+                leased.lane = Some(lane);
             }
         }
         Ok(leased)
+    }
+
+    /// Goes on with a lane whose row others may have changed: a dequeue of an earlier handle that
+    /// landed late, an older handle that does not know yet that it is one, or a sweep. None of them
+    /// is a reason to stop, since what is taken out is checked by itself; a newer handle is.
+    async fn go_on(&self, lane: &mut Lane) -> Result<(), DequeueError> {
+        let own = self.common.store.get(keys::producer(&self.producer, 0)).await;
+        let own = own.map_err(ReadError::from)?;
+        let own = own.as_ref().map(Record::decode).transpose().map_err(ReadError::from)?;
+        if own.is_some_and(|own| own.life != self.life) {
+            return Err(DequeueError::Fenced);
+        }
+        Ok(lane.reload().await?)
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
@@ -83,7 +100,10 @@ impl Leased<'_> {
     pub(crate) async fn commit(&mut self, pieces: Pieces) -> Result<bool, DequeueError> {
         let now_ms = self.lanes.common.clock.now_ms();
         let Some(lane) = &mut self.lane else { return Ok(false) };
-        Ok(lane.commit(pieces, now_ms, 0).await?)
+        match lane.commit(pieces, now_ms, 0).await {
+            Err(LaneError::Fenced) => self.lanes.go_on(lane).await.map(|()| false),
+            outcome => Ok(outcome?),
+        }
     }
 }
 

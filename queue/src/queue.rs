@@ -29,7 +29,7 @@ mod tests;
 /// tools, tests. A clone is the same handle. It needs a tokio runtime with time.
 ///
 /// It enqueues as one producer, whose name nobody else may use at the same time: opening it anew
-/// fences this handle.
+/// fences this handle, at its next enqueue, or at a dequeue once the new one dequeues, too.
 #[derive(Debug, Clone)]
 pub struct Queue {
     shared: Arc<Shared>,

@@ -77,13 +77,34 @@ impl Taking {
             return Err(DequeueError::Token { bytes: token.len() });
         }
         let mut unknown = None;
+        let taken = self.take_with(name, &token, kept_ms, &mut unknown).await;
+        // Whatever has failed since: that commit may have taken messages, or may still.
+        taken.map_err(|error| match unknown {
+            Some(reason) => DequeueError::Unknown { reason },
+            None => error,
+        })
+    }
+
+    /// Goes on until there is an answer. `unknown`: why the outcome of a commit is not known.
+    async fn take_with(
+        &self,
+        name: &QueueName,
+        token: &Bytes,
+        kept_ms: u64,
+        unknown: &mut Option<String>,
+    ) -> Result<Messages, DequeueError> {
         for _ in 0..COMMITS_MAX {
-            let before = self.common.store.get(keys::token(name)).await.map_err(read)?;
-            if let Some(kept) = self.kept(name, before.as_ref(), &token)? {
+            let before = self.token_row(name).await?;
+            if let Some(kept) = self.kept(name, before.as_ref(), token)? {
                 return Ok(self.taken_again(name, kept));
             }
             let Some(Found { live, expired, more }) = self.look(name).await? else {
-                return Ok(self.taken(name, Vec::new(), false));
+                if self.token_row(name).await? == before {
+                    return Ok(self.taken(name, Vec::new(), false));
+                }
+                // An earlier commit under this token may have landed in between: then what it took
+                // is in the row now, and nowhere else.
+                continue;
             };
             if live.is_empty() {
                 // Nothing to keep: what an earlier token has stays. Whatever becomes of the
@@ -93,7 +114,7 @@ impl Taking {
                 if removed {
                     self.removed(name, &found);
                 }
-                if !more {
+                if !more && self.token_row(name).await? == before {
                     return Ok(self.taken(name, Vec::new(), false));
                 }
                 continue;
@@ -113,14 +134,16 @@ impl Taking {
                 }
                 Err(CommitError::Refused(_)) => add(&self.common.counters.contended, 1),
                 // The row of the token says what became of it; the next try fences it.
-                Err(CommitError::Unknown { reason }) => unknown = Some(reason),
+                Err(CommitError::Unknown { reason }) => *unknown = Some(reason),
                 Err(error) => return Err(DequeueError::NotWritten(error)),
             }
         }
-        Err(match unknown {
-            Some(reason) => DequeueError::Unknown { reason },
-            None => DequeueError::Contended { tries: COMMITS_MAX },
-        })
+        Err(DequeueError::Contended { tries: COMMITS_MAX })
+    }
+
+    /// What stands in the row of a queue's token.
+    async fn token_row(&self, name: &QueueName) -> Result<Option<Bytes>, ReadError> {
+        Ok(self.common.store.get(keys::token(name)).await?)
     }
 
     /// Of a planted bug: everything goes that is not behind this message.
@@ -266,8 +289,4 @@ impl Found {
 /// Whether a message must not be delivered any more.
 fn is_over(message: &Message, now_ms: u64) -> bool {
     message.is_expired(now_ms) && !canary!(ExpiredDelivered)
-}
-
-fn read(error: throughline_store::GetError) -> DequeueError {
-    DequeueError::Read(error.into())
 }

@@ -107,7 +107,8 @@ impl Step {
                 NodeState::Alive => Self::Join,
                 NodeState::Draining => Self::Drain,
                 NodeState::Left => Self::Leave,
-                NodeState::Dead => Self::Mark,
+                // No node writes one that it cannot read.
+                NodeState::Dead | NodeState::Unread => Self::Mark,
             }),
             (Row::Key(_), Some(_)) => Some(Self::Key),
             _ => None,

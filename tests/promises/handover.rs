@@ -5,4 +5,5 @@ mod faults;
 mod hub;
 mod loads;
 mod messages;
+mod unread;
 mod versions;

@@ -167,6 +167,29 @@ async fn p4_who_is_left_at_the_deadline_is_named_and_the_status_is_1() {
     assert!(words.starts_with("stopped: ") && words.contains(&format!("{} left", left.len())));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_process_that_drains_says_how_far_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = format!("sled:{}", dir.path().join("data").display());
+    // The third one's turn to go comes after two seconds, and each second it says where it stands.
+    let slow = ["--drain.rate", "1", "--node.shutdown-time", "0s"];
+    let serving = Serving::start(&[&["--store.at", &at], &slow[..]].concat()).await;
+    let place = serving.place("tcp://").parse().unwrap();
+    let _ann = Wire::session(place, "omok", r#"{"name":"ann"}"#).await;
+    let _bob = Wire::session(place, "omok", r#"{"name":"bob"}"#).await;
+    let _cyd = Wire::session(place, "omok", r#"{"name":"cyd"}"#).await;
+    let Serving { child, mut lines, .. } = serving;
+    signal(&child, &["TERM"]).await;
+    assert_eq!(status(child).await, Some(0));
+    let mut told = Vec::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        told.extend(line.strip_prefix("draining: ").map(str::to_owned));
+    }
+    let is_count = |line: &String| line.contains(" sessions are gone, ") && line.ends_with(" left");
+    assert!(!told.is_empty() && told.iter().all(is_count), "{told:?}");
+}
+
 #[tokio::test]
 async fn a_taken_port_is_refused_with_its_address_and_the_flag() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -176,7 +176,14 @@ impl<V: VActor> Context<V> {
         self.stage.watch(&peer.into(), false);
     }
 
-    /// Deletes the VActor at the end of this turn. Who asks it next finds a new one.
+    /// Deletes the VActor at the end of this turn. Who asks it next finds a new one; whoever asked
+    /// for this turn has the reply when it is deleted. While the store does not take that it is
+    /// made again, and what comes meanwhile waits, for the new one. In
+    /// [`deactivating`](VActor::deactivating), too: it is then deleted instead of swapped out or
+    /// moved.
+    ///
+    /// It is a commit of its own, after that of the turn: of a crash-proof VActor whose node dies
+    /// between the two, the turn lasts, and it is not deleted.
     pub fn forget(&mut self) {
         self.stage.forget();
     }

@@ -94,7 +94,8 @@ pub trait VActor: Messages + Sized + 'static {
     }
 
     /// It is about to leave memory: its last turn here before its state is written. It may stay
-    /// after all, if the other node is gone meanwhile.
+    /// after all, if the other node is gone meanwhile. One that is needed no more may
+    /// [`forget`](Context::forget) itself here.
     fn deactivating(
         &mut self,
         why: Deactivation,

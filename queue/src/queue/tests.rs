@@ -197,6 +197,41 @@ async fn a_handle_whose_producer_was_opened_anew_is_fenced() {
     assert_eq!(texts(&new.dequeue_all(&mail()).await.unwrap()), ["a", "c"]);
 }
 
+/// Of two handles of one name that both take messages out it is the older one that stops.
+#[tokio::test]
+async fn an_older_handle_that_still_dequeues_is_fenced_and_the_newer_one_goes_on() {
+    let world = World::new();
+    let (producer, old) = (world.open("producer").await, world.open("p").await);
+    let new = world.open("p").await;
+    for text in ["a", "b", "c"] {
+        producer.enqueue(&mail(), text, LONG).await.unwrap();
+        assert_eq!(texts(&new.dequeue_all(&mail()).await.unwrap()), [text]);
+        producer.enqueue(&mail(), text, LONG).await.unwrap();
+        assert_eq!(old.dequeue_all(&mail()).await, Err(DequeueError::Fenced));
+        let peeked = old.peek_all(&mail()).await.unwrap();
+        assert_eq!(old.ack(&peeked).await, Err(DequeueError::Fenced));
+        assert_eq!(new.ack(&peeked).await, Ok(1));
+    }
+}
+
+/// What it has for its dequeues is swept then, while its own record is in use.
+#[tokio::test]
+async fn a_handle_dequeues_on_after_a_month_in_which_it_took_nothing() {
+    let world = World::new();
+    let queue = world.open("p").await;
+    queue.enqueue(&mail(), "a", LONG).await.unwrap();
+    assert_eq!(texts(&queue.dequeue_all(&mail()).await.unwrap()), ["a"]);
+    world.advance(31 * 24 * 60 * 60 * 1000);
+    queue.enqueue(&mail(), "b", LONG).await.unwrap();
+    while !queue.sweep(100).await.unwrap().is_whole {}
+    let lane = world.store.get(keys::producer("p", 1)).await.unwrap();
+    assert_eq!(lane, None, "it is swept");
+    for text in ["b", "c"] {
+        assert_eq!(texts(&queue.dequeue_all(&mail()).await.unwrap()), [text]);
+        queue.enqueue(&mail(), "c", LONG).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_number_of_ones_own_is_enqueued_once_over_reopens() {
     let world = World::new();

@@ -75,10 +75,13 @@ pub(crate) async fn run(seed: u64) {
             let task = produce(handle, producer, first, names.clone(), seen.clone());
             set.spawn_local(task);
         }
+        // Or all consumers have one name, and only the last of them is to go on.
+        let one_name = rng.bool();
         for who in PRODUCERS..PRODUCERS + CONSUMERS {
             // Another node: it has a connection to the store of its own.
             lives += 1;
-            let handle = world.open(&world.faulty(rng.u64(..)), &format!("{who}"), lives).await;
+            let name = if one_name { "consumer".to_owned() } else { who.to_string() };
+            let handle = world.open(&world.faulty(rng.u64(..)), &name, lives).await;
             set.spawn_local(consume(handle, rng.fork(), names.clone(), seen.clone()));
         }
         if process < crashes {
@@ -153,7 +156,7 @@ async fn consume(handle: Queue, mut rng: Rng, names: Rc<Vec<QueueName>>, seen: S
         match taken {
             Ok(messages) => note(&mut seen, &messages, &mut last),
             Err(DequeueError::Unknown { .. }) => seen.lose_take(queue),
-            Err(DequeueError::Contended { .. }) => {}
+            Err(DequeueError::Contended { .. } | DequeueError::Fenced) => {}
             Err(error) => assert!(is_down(&error), "{error}"),
         }
     }

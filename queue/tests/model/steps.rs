@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use throughline_queue::{EnqueueError, Enqueued, Inbox, Queue, QueueName, SweepCursor, sweep};
+use throughline_queue::{
+    DequeueError, EnqueueError, Enqueued, Inbox, Queue, QueueName, SweepCursor, sweep,
+};
 use throughline_store::FaultyStore;
 
 use crate::reference::{Reference, Stored, seen};
@@ -90,7 +92,13 @@ impl Run {
             }
             60..72 => {
                 let token = format!("token {}", self.rng.u32(..3));
-                let taken = insist!(handle.dequeue_all_with(&name, token.clone())).unwrap();
+                let taken = loop {
+                    match insist!(handle.dequeue_all_with(&name, token.clone())) {
+                        // What the token is for.
+                        Err(DequeueError::Unknown { .. }) => {}
+                        taken => break taken.unwrap(),
+                    }
+                };
                 let taken: Vec<_> = taken.as_slice().iter().map(seen).collect();
                 let expires_ms = now_ms + TOKEN_KEPT_MS;
                 assert_eq!(taken, self.model.take_with(&name, &token, now_ms, expires_ms));
@@ -118,6 +126,14 @@ impl Run {
                 let old = std::mem::replace(&mut self.handles[producer], new);
                 let late = insist!(old.enqueue(&name, "late", Duration::from_secs(9)));
                 assert_eq!(late, Err(EnqueueError::Fenced));
+                match insist!(old.dequeue_all(&name)) {
+                    Err(error) => assert_eq!(error, DequeueError::Fenced),
+                    // Nobody uses its row yet, or there is nothing: then it may.
+                    Ok(taken) => {
+                        let taken: Vec<_> = taken.as_slice().iter().map(seen).collect();
+                        assert_eq!(taken, self.model.take(&name, now_ms));
+                    }
+                }
             }
             _ => {
                 self.store.crash().await.unwrap();

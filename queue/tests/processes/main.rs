@@ -23,6 +23,8 @@ const TESTS: &[(&str, fn())] = &[
     ("p6_nothing_is_lost_with_tokens_when_all_is_killed", kill::everything_with_tokens),
     ("each_message_of_the_example_is_shown_once", mail::each_message_is_shown_once),
     ("p6_what_a_killed_reader_did_not_show_comes_again", mail::unshown_comes_again),
+    ("p6_readers_of_two_stores_have_tokens_of_their_own", mail::stores_have_tokens_of_their_own),
+    ("a_reader_whose_name_is_too_long_is_told_so", mail::long_names_are_refused),
 ];
 
 fn main() -> ExitCode {

@@ -58,6 +58,9 @@ pub const ENDED_KEPT: Duration = Duration::from_secs(600);
 pub const DRAIN_RATE: u32 = 500;
 /// What could not go is tried again after so long: mostly it waits for a node or a turn.
 pub const DRAIN_AGAIN: Duration = Duration::from_secs(1);
+/// A drain that was held up makes up for so much of that time at most: clients that were not told
+/// during an outage of the store must not all be told in its first moment after it.
+pub const DRAIN_CATCH_UP: Duration = Duration::from_millis(100);
 /// A drain leaves behind what is not gone by then.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(60);
 /// Records that one node works on for resumes at the same time; more are told to try again.

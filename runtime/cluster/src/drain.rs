@@ -7,7 +7,7 @@ use throughline_canary::canary;
 use throughline_link::Instant;
 
 use crate::{
-    defaults::{DRAIN_AGAIN, DRAIN_DEADLINE, DRAIN_RATE},
+    defaults::{DRAIN_AGAIN, DRAIN_CATCH_UP, DRAIN_DEADLINE, DRAIN_RATE},
     id::RecordId,
 };
 
@@ -138,8 +138,10 @@ enum Phase {
 /// A drain: a state machine without a clock.
 #[derive(Debug)]
 pub struct Drain {
-    config: DrainConfig,
+    rate: u32,
     begun: Instant,
+    /// The deadline.
+    until: Instant,
     phase: Phase,
     paused: bool,
     stopped: bool,
@@ -161,8 +163,9 @@ impl Drain {
     #[must_use]
     pub fn new(config: DrainConfig, now: Instant) -> Self {
         Self {
-            config,
+            rate: config.rate,
             begun: now,
+            until: now + config.deadline,
             phase: Phase::Beginning,
             paused: false,
             stopped: false,
@@ -179,8 +182,11 @@ impl Drain {
 
     /// `draining` is committed; `owned` is what the node owns. Nothing can be added any more.
     pub fn handle_draining(&mut self, owned: impl IntoIterator<Item = RecordId>, now: Instant) {
-        if self.phase == Phase::Beginning {
+        // A node that was fenced as it was about to leave drains anew, as another incarnation: its
+        // order to leave was that of the one before.
+        if matches!(self.phase, Phase::Beginning | Phase::Leaving) {
             self.phase = Phase::Releasing;
+            self.actions.retain(|action| *action != DrainAction::Leave);
             self.waiting.extend(owned);
             self.next = now;
             self.go_on(now);
@@ -227,8 +233,9 @@ impl Drain {
     }
 
     /// Begins no further record until [`resume`](Self::resume). The deadline still holds.
-    pub const fn pause(&mut self) {
+    pub fn pause(&mut self) {
         self.paused = true;
+        self.take_back();
     }
 
     /// Goes on after a pause.
@@ -236,6 +243,16 @@ impl Drain {
         self.paused = false;
         self.next = now;
         self.go_on(now);
+    }
+
+    /// Goes on, paused or not, at another rate and with a whole deadline from now: the node is to
+    /// end, whatever was ordered of its drain before. A drain that is over stays so.
+    pub fn restart(&mut self, config: DrainConfig, now: Instant) {
+        if self.phase != Phase::Over {
+            self.rate = config.rate;
+            self.until = now + config.deadline;
+            self.resume(now);
+        }
     }
 
     /// Stops here: what has not gone stays, and the node with it. It takes nothing new, since its
@@ -247,7 +264,7 @@ impl Drain {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if now >= self.begun + self.config.deadline {
+        if now >= self.until {
             self.finish(false, now);
         } else {
             self.go_on(now);
@@ -258,7 +275,9 @@ impl Drain {
         if self.phase != Phase::Releasing {
             return;
         }
-        let gap = Duration::from_secs(1) / self.config.rate.max(1);
+        // What the store held up is not made up for at once: the rate is that of the whole drain.
+        self.next = self.next + now.since(self.next).saturating_sub(DRAIN_CATCH_UP);
+        let gap = Duration::from_secs(1) / self.rate.max(1);
         while !self.paused && now >= self.next {
             // What failed before comes after what was not tried yet.
             let untried = self.waiting.iter().find(|id| !self.failures.contains_key(*id));
@@ -275,11 +294,24 @@ impl Drain {
         }
     }
 
+    /// What was to be released, and the driver has not come to, waits again.
+    fn take_back(&mut self) {
+        let Self { actions, leaving, waiting, .. } = self;
+        actions.retain(|action| {
+            let DrainAction::Release(id) = action else { return true };
+            waiting.extend(leaving.take(id));
+            false
+        });
+    }
+
     fn finish(&mut self, has_left: bool, now: Instant) {
         if self.phase == Phase::Over {
             return;
         }
         self.phase = Phase::Over;
+        self.take_back();
+        // Nor does a node leave whose drain is over.
+        self.actions.clear();
         self.pauses.sort_unstable();
         let rank = |percent: usize| {
             let last = self.pauses.len().saturating_sub(1);
@@ -319,16 +351,21 @@ impl Drain {
     /// When `handle_timeout` is to be called, if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let deadline = self.begun + self.config.deadline;
         match self.phase {
             Phase::Over => None,
             Phase::Releasing if !self.paused && !self.waiting.is_empty() => {
                 let all_failed = self.waiting.iter().all(|id| self.failures.contains_key(id));
                 let next = if all_failed { self.next.max(self.again) } else { self.next };
-                Some(next.min(deadline))
+                Some(next.min(self.until))
             }
-            _ => Some(deadline),
+            _ => Some(self.until),
         }
+    }
+
+    /// Whether it has ended: its report is the last action, and no order changes it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
     }
 
     /// Where it stands.

@@ -24,6 +24,9 @@ pub enum NodeState {
     Left,
     /// It did not beat: what it owned may be taken.
     Dead,
+    /// Its entry cannot be read here: it is of a newer build, or damaged. It is there and left
+    /// alone: nothing is given to it or taken from it, and nobody declares it dead.
+    Unread,
 }
 
 /// The versions of the state of one kind that a node reads.
@@ -43,6 +46,8 @@ pub struct NodeInfo {
     address: String,
     clients: Vec<String>,
     readable: Vec<Readable>,
+    /// The standing as it was found, of a node that is [`NodeState::Unread`].
+    unread: Bytes,
 }
 
 impl NodeInfo {
@@ -56,7 +61,8 @@ impl NodeInfo {
         for Readable { kind, .. } in &readable {
             at_most("kind", kind.len(), KIND_MAX)?;
         }
-        Ok(Self { address: address.to_owned(), clients: Vec::new(), readable })
+        let (clients, unread) = (Vec::new(), Bytes::new());
+        Ok(Self { address: address.to_owned(), clients, readable, unread })
     }
 
     /// The same node, with the addresses for clients that are sent here.
@@ -90,7 +96,7 @@ impl NodeInfo {
         &self.readable
     }
 
-    /// Where other nodes reach it.
+    /// Where other nodes reach it; empty of a node whose entry cannot be read.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
@@ -113,10 +119,20 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// The standing of a node that is there, and whose entry cannot be read: `bytes` is the row of
+    /// its standing as it was found, which is what commits check.
+    #[must_use]
+    pub fn unread(bytes: Bytes) -> Self {
+        let (address, clients, readable) = (String::new(), Vec::new(), Vec::new());
+        let info = Arc::new(NodeInfo { address, clients, readable, unread: bytes });
+        Self { state: NodeState::Unread, info }
+    }
+
     /// The bytes of the store.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let state = match self.state {
+            NodeState::Unread => return self.info.unread.clone(),
             NodeState::Alive => 1,
             NodeState::Draining => 2,
             NodeState::Left => 3,
@@ -139,7 +155,8 @@ impl Standing {
     /// Reads the bytes of the store.
     ///
     /// # Errors
-    /// [`FormError`]. A node whose standing cannot be read counts as alive: it is left alone.
+    /// [`FormError`]. A node whose standing cannot be read is there: it is left alone, see
+    /// [`Standing::unread`].
     pub fn decode(bytes: &[u8]) -> Result<Self, FormError> {
         let mut reader = Reader::new("standing", bytes)?;
         let state = match reader.u8("state")? {
@@ -187,7 +204,8 @@ impl Beat {
     /// Reads the bytes of the store.
     ///
     /// # Errors
-    /// [`FormError`].
+    /// [`FormError`]. A node that has a standing and a beat that cannot be read is left alone, see
+    /// [`Standing::unread`].
     pub fn decode(bytes: &[u8]) -> Result<Self, FormError> {
         let mut reader = Reader::new("beat", bytes)?;
         let beat = Self { number: reader.u64("number")?, wall_ms: reader.u64("wall time")? };
@@ -215,6 +233,12 @@ impl Entry {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.standing.as_ref().is_some_and(|s| s.state == NodeState::Alive)
+    }
+
+    /// Whether it is there and cannot be read here: what it reads and serves is not known.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.standing.as_ref().is_some_and(|s| s.state == NodeState::Unread)
     }
 
     /// Whether it serves this kind and reads this version of its state.

@@ -3,6 +3,8 @@
 //! One commit at a time; while one is under way, or its outcome is unknown, no turn runs and no
 //! effect leaves. A header that is no longer this node's ends it: the node was fenced.
 
+mod doing;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -20,6 +22,7 @@ use crate::{
     snapshot::Snapshot,
     steps::{Ending, Found, Step, Turn},
 };
+use doing::{Doing, Goal};
 
 /// What the driver is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,32 +59,6 @@ pub enum Gone {
     Ended(u16),
     /// Somebody took it: this node was thought dead. Nothing of it may leave.
     Fenced,
-}
-
-/// What a snapshot is wanted for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Goal {
-    /// To this node; if it cannot read the version, its client is sent to these addresses.
-    Yield(Ask, Entry, Vec<String>),
-    Park {
-        due: Option<u64>,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Doing {
-    Nothing,
-    /// A turn, a key: this node stays the owner.
-    Acting,
-    /// A turn that had begun, or ran, when the swap-out was wanted: that goes on afterwards.
-    ActingLast(Goal),
-    Ending(u16),
-    SwappingOut(Goal),
-    Leaving(Goal, Snapshot),
-    /// The record is to be read, to settle what this was.
-    Settling(Box<Self>),
-    /// The commit that settles is under way; whether what it settles is in.
-    Settled(Box<Self>, bool),
 }
 
 /// A record in memory: a state machine without a clock.
@@ -238,9 +215,7 @@ impl Held {
     /// The game's state, at the end of its last turn, with all that was staged; `None` if it could
     /// not be made: too large, or an error of the game's. Then it stays.
     pub fn handle_snapshot(&mut self, snapshot: Option<(Bytes, u32)>) {
-        let Doing::SwappingOut(goal) = core::mem::replace(&mut self.doing, Doing::Nothing) else {
-            return;
-        };
+        let Some(goal) = self.doing.end_swap_out() else { return };
         let Some((body, state_version)) = snapshot else {
             return self.stay(goal);
         };
@@ -355,9 +330,7 @@ impl Held {
     /// The header as it stands now; `None` if the store did not answer: then this is asked again.
     /// `Some(None)`: there is none.
     pub fn handle_read(&mut self, read: Option<Option<Header>>) {
-        let Doing::Settling(doing) = core::mem::replace(&mut self.doing, Doing::Nothing) else {
-            return;
-        };
+        let Some(doing) = self.doing.end_wait_for_read() else { return };
         let Some(read) = read else {
             return self.settle(*doing);
         };
@@ -390,11 +363,13 @@ impl Held {
     /// nothing it proposed before can land on what stands there now.
     fn not_mine(&mut self, doing: Doing, now: Option<&Header>) {
         let goal = self.goal.take().map_or_else(|| self.header.clone(), |goal| *goal);
-        // What stands there was made of what this node proposed; or others were faster.
+        // What stands there was made of what this node proposed; or others were faster. Nothing
+        // follows an end but that the record is deleted: another one there is not this node's.
+        let is_ending = matches!(doing, Doing::Ending(_));
         let is_done = now.is_none_or(|now| {
             let is_it = now.version == goal.version && now.state == goal.state;
-            now.life == goal.life
-                && (is_it && now.owner == goal.owner || now.version > goal.version)
+            let is_later = !is_ending && now.version > goal.version;
+            now.life == goal.life && (is_it && now.owner == goal.owner || is_later)
         });
         match doing {
             Doing::Leaving(..) | Doing::Ending(_) if is_done && goal.owner != self.header.owner => {

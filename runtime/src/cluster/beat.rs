@@ -7,7 +7,7 @@ use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::Fu
 use throughline_canary::canary;
 use throughline_cluster::{
     Entries, FinalVersions, LeaseConfig, Member, MemberAction, Membership, NodeInfo, Outcome,
-    StepName,
+    Standing, StepName,
 };
 use throughline_link::Instant;
 use tokio::sync::{mpsc, watch};
@@ -277,6 +277,7 @@ impl Beats {
         }
         let (nodes, finals) = match read {
             Some((entries, finals)) => {
+                warn_of_unread(&old, &entries);
                 let finals = finals.unwrap_or_else(|| old.finals.clone());
                 (entries.nodes.into_iter().map(|(entry, _)| entry).collect(), finals)
             }
@@ -293,5 +294,20 @@ impl Beats {
             nodes,
             finals,
         });
+    }
+}
+
+/// Says, once of each, which nodes are left alone.
+fn warn_of_unread(old: &View, entries: &Entries) {
+    let was_unread = |member| old.nodes.iter().any(|e| e.member == member && e.is_unread());
+    for (entry, _) in entries.nodes.iter().filter(|(entry, _)| entry.is_unread()) {
+        if let Some(standing) = entry.standing.as_ref().filter(|_| !was_unread(entry.member)) {
+            let why = Standing::decode(&standing.encode()).err();
+            let why = why.map_or_else(|| "its beat".to_owned(), |error| error.to_string());
+            log::warn!(
+                "cluster: the entry of {} cannot be read here, and it is left alone ({why})",
+                entry.member
+            );
+        }
     }
 }

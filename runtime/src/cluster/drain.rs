@@ -22,6 +22,12 @@ pub(crate) enum DrainOrder {
     Stop,
 }
 
+impl DrainOrder {
+    const fn is_start(&self) -> bool {
+        matches!(self, Self::Start { .. })
+    }
+}
+
 /// What a drain is told by the lease and by the sessions.
 #[derive(Debug)]
 pub(super) enum News {
@@ -65,9 +71,10 @@ impl DrainControl {
         Self { orders, is_ordered: AtomicBool::new(false), state: Mutex::default(), over }
     }
 
-    /// Gives an order. A drain that runs is not begun again; without one, the others do nothing.
+    /// Gives an order. A drain that runs is not begun again, but goes on as this order says, paused
+    /// or not; without one, the others do nothing.
     pub(crate) fn order(&self, order: DrainOrder) {
-        if matches!(order, DrainOrder::Start { .. }) {
+        if order.is_start() {
             self.is_ordered.store(true, Ordering::Relaxed);
         }
         self.orders.send_if_modified(|orders| {
@@ -94,9 +101,12 @@ impl DrainControl {
         self.lock().report.clone()
     }
 
-    /// Waits until a drain has ended.
+    /// Waits until the drain that was ordered last has ended; one that was over before then is not
+    /// that one.
     pub(crate) async fn ended(&self) {
-        // The sender is in `self`, so this does not fail.
+        // The senders are in `self`, so these do not fail.
+        let is_taken = |orders: &Vec<DrainOrder>| !orders.iter().any(DrainOrder::is_start);
+        let _ = self.orders.subscribe().wait_for(is_taken).await;
         let _ = self.over.subscribe().wait_for(|over| *over).await;
     }
 
@@ -130,16 +140,18 @@ impl DrainControl {
     pub(super) fn begin(&self) -> mpsc::UnboundedReceiver<News> {
         let (news, heard) = mpsc::unbounded_channel();
         *self.lock() = State { news: Some(news), ..State::default() };
-        self.over.send_replace(false);
         heard
     }
 
-    /// Takes the orders given since the last call. For the driver.
-    /// The next one: those behind it are for who acts on it.
+    /// Takes the next order: those behind it are for who acts on it. For the driver.
     pub(super) fn next_order(&self) -> Option<DrainOrder> {
         let mut next = None;
         self.orders.send_if_modified(|orders| {
             next = (!orders.is_empty()).then(|| orders.remove(0));
+            if next.is_some_and(|next| next.is_start()) {
+                // Before anybody sees that it is taken.
+                self.over.send_replace(false);
+            }
             next.is_some()
         });
         next

@@ -19,8 +19,9 @@ const SPREAD_RATE: u32 = 2_000;
 /// its session is parked for it.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A record that is not in memory is put away within so long, or tried again: a store that does not
-/// answer must not hold up the deadline.
+/// A record that is not in memory is put away, and what the node owns is read, within so long, or
+/// tried again: a store that does not answer must hold up neither the deadline nor an operator's
+/// order.
 const PUT_AWAY_TIME: Duration = Duration::from_secs(5);
 
 /// A drain says in the log how far it is, so often.
@@ -44,13 +45,20 @@ pub(super) async fn run(node: Arc<Shared>) {
         node.cluster.drain.ordered().await;
         while let Some(order) = node.cluster.drain.next_order() {
             if let DrainOrder::Start { rate, deadline } = order {
-                let settings = &node.config.drain;
-                let rate = rate.unwrap_or(settings.rate);
-                let deadline = deadline.unwrap_or(settings.deadline);
                 Drainer::new(&node, rate, deadline).run().await;
             }
         }
     }
+}
+
+/// What an order says, or else the settings: the rate, with 0 for all at once, and the drain's
+/// configuration.
+fn configured(node: &Shared, rate: Option<u32>, deadline: Option<Duration>) -> (u32, DrainConfig) {
+    let settings = &node.config.drain;
+    let rate = rate.unwrap_or(settings.rate);
+    let deadline = deadline.unwrap_or(settings.deadline);
+    // A rate beyond all sessions is none at all.
+    (rate, DrainConfig { rate: if rate == 0 { u32::MAX } else { rate }, deadline })
 }
 
 struct Drainer<'a> {
@@ -68,9 +76,8 @@ struct Drainer<'a> {
 }
 
 impl<'a> Drainer<'a> {
-    fn new(node: &'a Arc<Shared>, rate: u32, deadline: Duration) -> Self {
-        // A rate beyond all sessions is none at all.
-        let config = DrainConfig { rate: if rate == 0 { u32::MAX } else { rate }, deadline };
+    fn new(node: &'a Arc<Shared>, rate: Option<u32>, deadline: Option<Duration>) -> Self {
+        let (rate, config) = configured(node, rate, deadline);
         let drain = Drain::new(config, node.clock.now());
         let news = node.cluster.drain.begin();
         let draw = super::random_number(node);
@@ -147,12 +154,20 @@ impl<'a> Drainer<'a> {
 
     fn obey(&mut self) {
         let now = self.node.clock.now();
-        while let Some(order) = self.node.cluster.drain.next_order() {
+        // What was ordered after a stop is for the next drain.
+        while !self.drain.is_over()
+            && let Some(order) = self.node.cluster.drain.next_order()
+        {
             match order {
                 DrainOrder::Pause => self.drain.pause(),
                 DrainOrder::Resume => self.drain.resume(now),
                 DrainOrder::Stop => self.drain.stop(now),
-                DrainOrder::Start { .. } => {}
+                // The node stops: who had paused the drain or slowed it down did not mean that.
+                DrainOrder::Start { rate, deadline } => {
+                    let (rate, config) = configured(self.node, rate, deadline);
+                    self.rate = rate;
+                    self.drain.restart(config, now);
+                }
             }
         }
     }
@@ -197,16 +212,15 @@ impl<'a> Drainer<'a> {
 
     async fn owned(&self) -> Option<Vec<RecordId>> {
         let cluster = &self.node.cluster;
-        rows::owned(&cluster.store, cluster.member(), OWN_MAX, |_| true).await.ok()
+        let owned = rows::owned(&cluster.store, cluster.member(), OWN_MAX, |_| true);
+        tokio::time::timeout(PUT_AWAY_TIME, owned).await.ok()?.ok()
     }
 
     async fn take(&mut self, news: News) {
         let now = self.node.clock.now();
         match news {
             News::Draining => {
-                // A store that does not answer must not hold up the deadline.
-                let due = vactor::hand_over_due(self.node);
-                let _ = tokio::time::timeout(PUT_AWAY_TIME, due).await;
+                vactor::hand_over_due(self.node);
                 let owned = self.owned().await;
                 let owned = owned.unwrap_or_else(|| self.in_memory());
                 log::info!("drain: {} sessions and VActors are to go", owned.len());
@@ -240,30 +254,27 @@ impl<'a> Drainer<'a> {
             return;
         }
         let began = self.node.clock.now();
-        let putting = unheld::put_away(self.node, &id);
-        let Ok(gone) = tokio::time::timeout(PUT_AWAY_TIME, putting).await else {
-            let now = self.node.clock.now();
-            return self.drain.handle_failed(&id, "the store did not answer", now);
-        };
+        let putting = tokio::time::timeout(PUT_AWAY_TIME, self.put_away(&id)).await;
         let now = self.node.clock.now();
-        match gone {
-            Some(Gone::Ended(code)) => {
-                let is_lost = code == CloseCode::Lost.number();
-                let went = if is_lost { Went::Lost } else { Went::Ended };
-                self.drain.handle_gone(&id, went, Duration::ZERO, now);
+        match putting {
+            Ok(Some(went)) => self.drain.handle_gone(&id, went, now.since(began), now),
+            Ok(None) => self.drain.handle_failed(&id, "it is on its way here", now),
+            Err(_) => self.drain.handle_failed(&id, "the store did not answer", now),
+        }
+    }
+
+    /// Puts away a record that is not in memory. Where it went, `None` if it is still here.
+    async fn put_away(&self, id: &RecordId) -> Option<Went> {
+        match unheld::put_away(self.node, id).await {
+            Some(Gone::Ended(code)) if code == CloseCode::Lost.number() => Some(Went::Lost),
+            Some(Gone::Ended(_)) => Some(Went::Ended),
+            Some(Gone::Moved(..)) => Some(Went::Moved),
+            Some(Gone::Parked) => Some(Went::Parked),
+            _ => {
+                let header = rows::header(&self.node.cluster.store, id).await.ok()?;
+                let is_mine = header.and_then(|header| header.owner) == Some(self.me());
+                (!is_mine).then_some(Went::Moved)
             }
-            Some(Gone::Moved(..)) => {
-                self.drain.handle_gone(&id, Went::Moved, now.since(began), now);
-            }
-            Some(Gone::Parked) => {
-                self.drain.handle_gone(&id, Went::Parked, now.since(began), now);
-            }
-            _ => match rows::header(&self.node.cluster.store, &id).await {
-                Ok(header) if header.as_ref().and_then(|h| h.owner) != Some(self.me()) => {
-                    self.drain.handle_gone(&id, Went::Moved, now.since(began), now);
-                }
-                _ => self.drain.handle_failed(&id, "it is on its way here", now),
-            },
         }
     }
 

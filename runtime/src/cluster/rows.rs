@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use throughline_canary::canary;
 use throughline_cluster::{
-    Beat, Check, Commit, Entries, Entry, FormError, Header, Holder, Member, NodeId, Outcome, Read,
-    RecordId, Request, Row, SessionKey, Snapshot, Standing, Value, Write, keys,
+    Beat, Check, Commit, Entries, Entry, FormError, Header, Holder, Member, NodeId, NodeState,
+    Outcome, Read, RecordId, Request, Row, SessionKey, Snapshot, Standing, Value, Write, keys,
 };
 use throughline_store::{self as store, CommitError, GetError, Scan, ScanError, Store};
 
@@ -89,11 +89,15 @@ pub(crate) async fn snapshot(
 }
 
 pub(super) async fn entry(store: &Arc<dyn Store>, member: Member) -> Result<Entry, Unread> {
-    let standing = match value(store, &Row::Standing(member)).await? {
-        Some(Value::Standing(standing)) => Some(standing),
-        _ => None,
-    };
+    let bytes = store.get(Row::Standing(member).key()).await?;
+    let standing = bytes.map(|bytes| standing(&bytes));
     Ok(Entry { member, standing })
+}
+
+/// What stands there. One that cannot be read says nothing of its node, and nothing of any other:
+/// that node is left alone.
+fn standing(bytes: &Bytes) -> Standing {
+    Standing::decode(bytes).unwrap_or_else(|_| Standing::unread(bytes.clone()))
 }
 
 pub(super) async fn holder(
@@ -161,7 +165,7 @@ async fn rows<T>(
 /// Nodes and their incarnations of the past in one cluster, at most: what is gone is forgotten.
 const ENTRIES_MAX: usize = 65_536;
 
-/// All entries.
+/// All entries. One that cannot be read is left alone, and hides no other.
 pub(super) async fn entries(store: &Arc<dyn Store>, node: NodeId) -> Result<Entries, Unread> {
     let last = match value(store, &Row::Node(node)).await? {
         Some(Value::Incarnation(incarnation)) => Some(incarnation),
@@ -169,17 +173,25 @@ pub(super) async fn entries(store: &Arc<dyn Store>, node: NodeId) -> Result<Entr
     };
     let mut nodes: BTreeMap<Member, (Option<Standing>, Option<Beat>)> = BTreeMap::new();
     // The standings first: a beat that is younger than its standing kills nobody.
-    let whole = |row, bytes| Some((row, bytes));
-    for (row, bytes) in rows(store, keys::standings(), ENTRIES_MAX, whole).await? {
-        if let (Row::Standing(member), Value::Standing(standing)) =
-            (&row, Value::decode(&row, &bytes)?)
-        {
-            nodes.entry(*member).or_default().0 = Some(standing);
-        }
+    let read = |row, bytes| match row {
+        Row::Standing(member) => Some((member, bytes)),
+        _ => None,
+    };
+    for (member, bytes) in rows(store, keys::standings(), ENTRIES_MAX, read).await? {
+        nodes.entry(member).or_default().0 = Some(standing(&bytes));
     }
-    for (row, bytes) in rows(store, keys::beats(), ENTRIES_MAX, whole).await? {
-        if let (Row::Beat(member), Value::Beat(beat)) = (&row, Value::decode(&row, &bytes)?) {
-            nodes.entry(*member).or_default().1 = Some(beat);
+    let read = |row, bytes| match row {
+        Row::Beat(member) => Some((member, bytes)),
+        _ => None,
+    };
+    for (member, bytes) in rows(store, keys::beats(), ENTRIES_MAX, read).await? {
+        let (standing, beat) = nodes.entry(member).or_default();
+        *beat = Beat::decode(&bytes).ok();
+        // Nobody sees whether it beats. One that is gone stays so, whatever its beat was.
+        if let (None, Some(there)) = (&beat, standing.as_mut())
+            && !matches!(there.state, NodeState::Left | NodeState::Dead)
+        {
+            *there = Standing::unread(there.encode());
         }
     }
     let nodes = nodes
@@ -256,3 +268,6 @@ async fn due_between(
     };
     rows(store, keys::due_between(from, until), most, read).await
 }
+
+#[cfg(test)]
+mod tests;

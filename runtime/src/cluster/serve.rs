@@ -8,6 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use throughline_cluster::{Ask, Entry, Law, Member, RecordId, Refusal, Reply, Request};
 use throughline_link::Instant;
+use throughline_store::Store;
 
 use super::{
     group, message, message::Answer, message::Call, message::Tell, poke, rows, unheld, versions,
@@ -65,7 +66,11 @@ impl Serve for Server {
                 let Some(id) = RecordId::from_bytes(&id) else { return };
                 let to = node.cluster.member();
                 let ask = Ask { id, epoch, request, from, to, attempt };
-                node.cluster.handle().spawn(asked(Arc::clone(node), ask, Some(answer)));
+                let node = Arc::clone(node);
+                node.cluster.handle().clone().spawn(async move {
+                    // Dropped unanswered, if nobody could take it.
+                    asked(&node, ask, Some(answer)).await;
+                });
             }
             Call::Deliver { from, to, payload } => {
                 let delivered = node.deliver(to, ServerMessage::new(from, payload));
@@ -143,19 +148,24 @@ impl Serve for Server {
     }
 }
 
-/// Somebody wants a record of this node.
-async fn asked(node: Arc<Shared>, ask: Ask, answer: Option<Answerer>) {
+/// Somebody wants a record of this node. Whether that was dealt with, or is by the session.
+async fn asked(node: &Arc<Shared>, ask: Ask, answer: Option<Answerer>) -> bool {
     let to = node.cluster.entry(ask.from).await;
-    let Some(to) = to else { return Asked::say(answer, Reply::ReadAgain) };
+    let Some(to) = to else {
+        Asked::say(answer, Reply::ReadAgain);
+        return false;
+    };
     let found = ask.id.session_id().and_then(|id| node.directory.find(id));
     match found {
         Some(actor) => {
-            // Dropped unsaid, if its mailbox is full: who asks tries through the store.
-            let _ = actor.try_send(ToSession::Asked(Box::new(Asked { ask, to, answer })));
+            // Dropped unsaid, if its mailbox is full: who asks tries through the store, where it
+            // is found with each beat.
+            actor.try_send(ToSession::Asked(Box::new(Asked { ask, to, answer }))).is_ok()
         }
         None => {
-            let reply = unheld::pass_on(&node, ask, to).await;
+            let reply = unheld::pass_on(node, ask, to).await;
             Asked::say(answer, reply);
+            true
         }
     }
 }
@@ -201,12 +211,62 @@ impl Requests {
 
 async fn answer_requests(node: &Arc<Shared>) {
     let (store, me) = (&node.cluster.store, node.cluster.member());
+    let hand_over = |ask| {
+        let node = Arc::clone(node);
+        async move { asked(&node, ask, None).await }
+    };
+    answer_each(store, me, hand_over).await;
+}
+
+/// Answers what is asked of `me`, and deletes what was dealt with. `hand_over` says whether that
+/// was: who asks leaves a request once and waits, so what could not be handed over is looked at
+/// again with the next beat.
+async fn answer_each<Handed: Future<Output = bool>>(
+    store: &Arc<dyn Store>,
+    me: Member,
+    hand_over: impl Fn(Ask) -> Handed,
+) {
     let Ok(requests) = rows::requests(store, me, REQUESTS_MAX).await else { return };
     for (id, request) in requests {
         if let Some(Request { epoch, attempt, from }) = request {
             let ask = Ask { id: id.clone(), epoch, request: 0, from, to: me, attempt };
-            asked(Arc::clone(node), ask, None).await;
+            if !hand_over(ask).await {
+                continue;
+            }
         }
         rows::commit(store, &Law::default().answered(me, &id).commit).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use throughline_cluster::{NodeId, Row, Value};
+    use throughline_link::SessionId;
+    use throughline_store::{Batch, MemoryStore};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_whose_session_could_not_take_it_is_looked_at_again() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let member = |n| Member { node: NodeId(n), incarnation: 1 };
+        let (me, from) = (member(1), member(2));
+        let request = Value::Request(Request { epoch: 1, attempt: 3, from });
+        let ids = [1, 2].map(|n| RecordId::session(SessionId([n; 16])));
+        for id in &ids {
+            let key = Row::Request(me, id.clone()).key();
+            store.commit(Batch::new().put(key, request.encode())).await.unwrap();
+        }
+        let left = async || {
+            let left = rows::requests(&store, me, REQUESTS_MAX).await.unwrap();
+            left.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        // The mailbox of the first one is full.
+        answer_each(&store, me, |ask| ready(ask.id != ids[0])).await;
+        assert_eq!(left().await, ids[..1]);
+        answer_each(&store, me, |ask| ready(ask.id == ids[0])).await;
+        assert_eq!(left().await, []);
     }
 }

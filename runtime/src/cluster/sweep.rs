@@ -22,11 +22,31 @@ const OWN_EVERY: u32 = 20;
 /// Records of this node that are not in memory, which one look remembers for the next.
 const AWAY_MAX: usize = 4096;
 
+/// When this node's own index is to be looked at.
+#[derive(Debug, Default)]
+struct OwnLook {
+    beats: u32,
+    /// Stays until it was looked at: a sweep may run for many beats, the one it fell on among them.
+    is_due: bool,
+}
+
+impl OwnLook {
+    fn beat(&mut self) {
+        self.beats = self.beats.wrapping_add(1);
+        self.is_due |= self.beats.is_multiple_of(OWN_EVERY);
+    }
+
+    /// Whether the sweep that begins now is to look.
+    fn take(&mut self) -> bool {
+        std::mem::take(&mut self.is_due)
+    }
+}
+
 /// Begins sweeps, one at a time.
 #[derive(Debug, Default)]
 pub(super) struct Sweeper {
     running: Arc<AtomicBool>,
-    beats: u32,
+    own_look: OwnLook,
     /// Records of this node that were not in memory at the last look.
     suspects: Arc<Mutex<BTreeSet<RecordId>>>,
 }
@@ -34,12 +54,12 @@ pub(super) struct Sweeper {
 impl Sweeper {
     /// Called after each beat that was followed by a look at the others.
     pub(super) fn look(&mut self, node: &Arc<Shared>) {
-        self.beats = self.beats.wrapping_add(1);
+        self.own_look.beat();
         if self.running.swap(true, Ordering::AcqRel) {
             return;
         }
         let (node, running) = (Arc::clone(node), Arc::clone(&self.running));
-        let own = self.beats.is_multiple_of(OWN_EVERY).then(|| Arc::clone(&self.suspects));
+        let own = self.own_look.take().then(|| Arc::clone(&self.suspects));
         node.cluster.handle().clone().spawn(async move {
             if let Some(suspects) = own {
                 own_records(&node, &suspects).await;
@@ -82,12 +102,11 @@ async fn of_the_dead(node: &Arc<Shared>, gone: &Entry) {
         return;
     };
     let mut lost = 0;
-    let is_mine = |id: &&RecordId| match id.class() {
-        Class::Session => view.is_mine(id.as_bytes()),
-        Class::VActor => view.is_mine_of_kind(id),
-    };
-    for id in owned.iter().filter(is_mine) {
+    for id in owned.iter().filter(|id| view.may_be_mine(id)) {
         let Ok(Some(header)) = rows::header(&cluster.store, id).await else { continue };
+        if !view.is_mine_of_the_dead(&header) {
+            continue;
+        }
         let was_running = header.state == State::Running;
         let expires = cluster.ms_from_now(node.config.session.timeout);
         let life = random_number(node);
@@ -172,5 +191,23 @@ async fn expire(node: &Arc<Shared>, kind: usize, header: Header) {
     cluster.counts.swept.add_expired();
     if let Some(header) = step.after {
         node.expire(kind, header, snapshot, reserved);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_at_the_own_records_that_fell_on_a_long_sweep_is_made_by_the_next_one() {
+        let mut look = OwnLook::default();
+        let mut looks = 0;
+        // Each sweep lasts for seven beats, so that next to no look is due when one begins.
+        for beat in 1..=OWN_EVERY * 6 {
+            look.beat();
+            looks += u32::from(beat % 7 == 0 && look.take());
+        }
+        assert_eq!(looks, 5, "the sixth waits for the next sweep");
+        assert!(look.take() && !look.take());
     }
 }

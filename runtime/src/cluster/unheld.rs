@@ -118,13 +118,15 @@ pub(crate) async fn end_and_dismiss(node: &Arc<Shared>, header: Header) {
     }
 }
 
-/// It ran without a snapshot, and what ran is no more: it is lost.
+/// It ran without a snapshot, and what ran is no more: it is lost. One that nobody was welcomed to,
+/// since its login failed, has lost nothing, and just ends.
 async fn end_lost(node: &Arc<Shared>, header: Header) -> Option<Gone> {
     debug_assert!(matches!(header.state, State::New | State::Running));
     let cluster = &node.cluster;
     let is_new = header.state == State::New;
     let mut holding = Holding::new(&cluster.store, header);
-    holding.held.end(&cluster.lost()).ok()?;
+    let how = if is_new { ending(cluster, CloseCode::Ended.number()) } else { cluster.lost() };
+    holding.held.end(&how).ok()?;
     let gone = holding.gone(None, |_| {}).await;
     if !is_new && matches!(gone, Some(Gone::Ended(_))) {
         cluster.counts.add_lost(1);

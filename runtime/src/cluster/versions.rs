@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
-use throughline_cluster::{FinalVersions, FormError, NodeInfo, keys};
+use throughline_cluster::{FinalVersions, FormError, Member, NodeInfo, keys};
 use throughline_store::{Batch, CommitError, GetError, Store};
 
 use super::View;
@@ -28,6 +28,10 @@ pub(crate) enum FinalError {
     /// Others kept changing it. Retrying helps.
     #[error("others changed the row of final versions {TRIES_MAX} times meanwhile")]
     Busy,
+    /// A node is there of which nobody knows what it reads. Retrying helps once it has left, or
+    /// once its entry can be read: by a newer build, or mended.
+    #[error("the entry of {0} cannot be read: it may not read what would be final")]
+    Unread(Member),
 }
 
 /// A kind, as an operator is told.
@@ -36,7 +40,8 @@ pub(crate) struct KindVersion {
     kind: String,
     /// What is written at most.
     version: u32,
-    /// What all live nodes read that serve it; `None`: none does.
+    /// What all live nodes read that serve it; `None`: none does, or there is a node whose entry
+    /// cannot be read.
     read_by_all: Option<u32>,
 }
 
@@ -97,6 +102,10 @@ pub(super) fn note_kinds(node: &Arc<Shared>) {
     if !view.me.is_alive() || view.finals.with_kinds_of(infos(&view)).is_none() {
         return;
     }
+    // It may serve the kind, and read less of it.
+    if view.unread().is_some() {
+        return;
+    }
     let node = Arc::clone(node);
     node.cluster.handle().clone().spawn(async move {
         let view = node.cluster.view();
@@ -112,6 +121,9 @@ impl Shared {
     /// The operator says that the update stays: what all live nodes read may be written.
     pub(crate) async fn make_final(&self) -> Result<Vec<KindVersion>, FinalError> {
         let view = self.cluster.view();
+        if let Some(unread) = view.unread() {
+            return Err(FinalError::Unread(unread));
+        }
         let [old, made] = change(&*self.cluster.store, |old| old.made_final(infos(&view))).await?;
         for (kind, version) in made.iter() {
             if old.of(kind) != Some(version) {
@@ -132,6 +144,7 @@ fn told(versions: &FinalVersions, view: &View) -> Vec<KindVersion> {
     let kind = |(kind, version): (&str, u32)| {
         let readable = infos(view).filter_map(|info| info.readable(kind));
         let read_by_all = readable.map(|readable| readable.newest).min();
+        let read_by_all = read_by_all.filter(|_| view.unread().is_none());
         KindVersion { kind: kind.to_owned(), version, read_by_all }
     };
     versions.iter().map(kind).collect()

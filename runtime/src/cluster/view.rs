@@ -1,7 +1,7 @@
 //! The nodes of the cluster, as this one last saw them.
 
 use throughline_canary::canary;
-use throughline_cluster::{Entry, FinalVersions, Header, Member, RecordId, WallClock};
+use throughline_cluster::{Class, Entry, FinalVersions, Header, Member, RecordId, WallClock};
 use throughline_link::Instant;
 
 /// What the last read of all entries showed; renewed with every beat.
@@ -38,9 +38,15 @@ impl View {
         self.nodes.iter().find(|entry| entry.member == member && entry.standing.is_some())
     }
 
-    /// Where a node is reached by others.
+    /// Where a node is reached by others, if its entry says so and can be read.
     pub(crate) fn address(&self, member: Member) -> Option<&str> {
-        Some(self.entry(member)?.standing.as_ref()?.info.address())
+        let entry = self.entry(member).filter(|entry| !entry.is_unread())?;
+        Some(entry.standing.as_ref()?.info.address())
+    }
+
+    /// A node that is there and whose entry cannot be read here: nobody knows what it reads.
+    pub(super) fn unread(&self) -> Option<Member> {
+        self.nodes.iter().find(|entry| entry.is_unread()).map(|entry| entry.member)
     }
 
     /// Nodes that may own something.
@@ -78,13 +84,16 @@ impl View {
     }
 
     /// The newest version of a kind's state that is final and that every live node reads, but at
-    /// least `oldest`.
+    /// least `oldest`. While there is a node of which nobody knows what it reads, nothing newer
+    /// than what is final is written; of a kind of which nothing is, the oldest.
     pub(crate) fn common_version(&self, kind: &str, newest: u32, oldest: u32) -> u32 {
         let infos = self.alive().filter_map(|entry| entry.standing.as_ref());
         let newest_of = infos.filter_map(|s| s.info.readable(kind)).map(|r| r.newest);
         let newest_of = newest_of.chain(self.finals.of(kind));
         let newest_of = newest_of.filter(|_| !canary!(NewestVersionWritten));
-        newest_of.min().unwrap_or(newest).clamp(oldest, newest)
+        let is_known = self.unread().is_none() || self.finals.of(kind).is_some();
+        let otherwise = if is_known { newest } else { oldest };
+        newest_of.min().unwrap_or(newest).min(otherwise).clamp(oldest, newest)
     }
 
     /// Whether it is this node's turn to look after something: each live node has a share.
@@ -109,6 +118,26 @@ impl View {
         })
     }
 
+    /// Whether a record that a dead node owned may be this node's turn, before its header says who
+    /// reads it: while all nodes read the same, headers of the others' shares need not be read.
+    pub(super) fn may_be_mine(&self, id: &RecordId) -> bool {
+        let mut infos = self.alive().filter_map(|entry| entry.standing.as_ref()).map(|s| &s.info);
+        let first = infos.next();
+        let are_alike = infos.all(|i| first.is_some_and(|f| f.all_readable() == i.all_readable()));
+        !are_alike || self.is_mine(id.as_bytes())
+    }
+
+    /// The same once its header is read: what has a snapshot is taken only by who reads it. Of what
+    /// is lost nothing is read: a VActor begins anew where its kind is served, and a session ends
+    /// anywhere.
+    pub(super) fn is_mine_of_the_dead(&self, header: &Header) -> bool {
+        match header.class() {
+            _ if header.state.has_snapshot() => self.is_mine_of(header),
+            Class::Session => self.is_mine(header.id.as_bytes()),
+            Class::VActor => self.is_mine_of_kind(&header.id),
+        }
+    }
+
     fn is_share(&self, bytes: &[u8], may: impl Fn(&Entry) -> bool) -> bool {
         let alive = self.alive().filter(|entry| may(entry));
         let mut alive: Vec<_> = alive.map(|entry| entry.member).collect();
@@ -124,9 +153,10 @@ impl View {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
-    use throughline_cluster::NodeId;
+    use throughline_cluster::{NodeId, NodeInfo, NodeState, Readable, Standing};
 
     use super::*;
 
@@ -142,5 +172,27 @@ mod tests {
         assert!(view.refuses(of(1), until));
         assert!(view.refuses(dead, now));
         assert!(!view.refuses(unseen, until), "it has just joined");
+    }
+
+    /// A node of a newer build may have taken over what it reads only in an old version.
+    #[test]
+    fn nothing_newer_than_what_is_final_is_written_beside_a_node_that_cannot_be_read() {
+        let member = |node| Member { node: NodeId(node), incarnation: 1 };
+        let info = |newest| {
+            let readable = Readable { kind: "hero".to_owned(), oldest: 1, newest };
+            NodeInfo::new("10.0.0.1:7", vec![readable]).unwrap()
+        };
+        let standing = Standing { state: NodeState::Alive, info: Arc::new(info(3)) };
+        let mut view = View::alone(member(1));
+        view.nodes = vec![Entry { member: member(1), standing: Some(standing) }];
+        assert_eq!(view.common_version("hero", 3, 1), 3);
+        let unread = Some(Standing::unread((&b"\x02newer"[..]).into()));
+        view.nodes.push(Entry { member: member(2), standing: unread });
+        assert_eq!(view.common_version("hero", 3, 1), 1, "nothing of it is final");
+        let finals = FinalVersions::default();
+        view.finals = finals.with_kinds_of([&info(2)].into_iter()).unwrap();
+        assert_eq!(view.common_version("hero", 3, 1), 2);
+        assert_eq!(view.address(member(2)), None);
+        assert!(view.gone(Instant::from_micros(1)).next().is_none());
     }
 }

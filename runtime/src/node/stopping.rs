@@ -102,8 +102,7 @@ impl RunningNode {
     /// Whether an operator has drained the node: then only its exit is left to do.
     #[must_use]
     pub fn has_drained(&self) -> bool {
-        let cluster = &self.shared.cluster;
-        cluster.stage() == Stage::Left && cluster.drain.report().is_some()
+        has_drained(&self.shared)
     }
 
     /// Where a drain stands: sessions that are still here, and those that have gone.
@@ -183,10 +182,15 @@ impl RunningNode {
     }
 }
 
+fn has_drained(node: &Shared) -> bool {
+    node.cluster.stage() == Stage::Left && node.cluster.drain.report().is_some()
+}
+
 /// Drains a node on its caller's thread, waits for its goodbyes, and ends its lease.
 pub(super) async fn stop_here(node: Arc<Shared>) -> StopReport {
     let cluster = &node.cluster;
-    if cluster.drain.report().is_none() {
+    // What a drain that was stopped or failed has left is drained once more.
+    if !has_drained(&node) {
         cluster.drain.order(DrainOrder::Start { rate: None, deadline: None });
         cluster.drain.ended().await;
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use throughline_queue::{DeadLetter, DeadLetters, EnqueueError, NameKind, QueueName, Size};
 
-use super::{Durable, Poke, Queues};
+use super::{Durable, Poke, Queues, SendReliableError};
 use crate::{counters::is_worth_a_line, node::Shared, session::Effects};
 
 /// A dead letter that the store does not take is written so often, with pauses that double: about
@@ -53,22 +53,16 @@ async fn file(node: &Arc<Shared>, letter: &DeadLetter) -> Result<(), String> {
     let (name, payload) = (QueueName::dead_letters(), letter.encode());
     let (mut pause, mut last) = (AGAIN, String::new());
     for _ in 0..FILE_TRIES_MAX {
-        let enqueued = match node.queues.outside(node).await {
-            Ok(queue) => queue.enqueue_at(&name, payload.clone(), letter.kept_until_ms()).await,
-            Err(error) => {
-                last = error.to_string();
-                tokio::time::sleep(pause).await;
-                pause = AGAIN_MAX.min(pause * 2);
-                continue;
-            }
-        };
-        match enqueued {
+        let expires_ms = letter.kept_until_ms();
+        match node.queues.enqueue(node, &name, payload.clone(), expires_ms).await {
             Ok(_) => {
                 node.queues.is_enqueued(node, vec![name.into()]);
                 return Ok(());
             }
             // It may be there: a second one could be tried again beside it.
-            Err(error @ EnqueueError::Unknown { .. }) => return Err(error.to_string()),
+            Err(SendReliableError::Enqueue(error @ EnqueueError::Unknown { .. })) => {
+                return Err(error.to_string());
+            }
             Err(error) => last = error.to_string(),
         }
         tokio::time::sleep(pause).await;

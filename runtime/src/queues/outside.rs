@@ -3,8 +3,11 @@
 use std::sync::{Arc, atomic::AtomicBool};
 use std::time::Duration;
 
-use throughline_queue::{Clock, Estimates, Limits, Position, Queue, QueueName, QueueOptions};
-use tokio::sync::{OnceCell, Semaphore};
+use bytes::Bytes;
+use throughline_queue::{
+    Clock, EnqueueError, Estimates, Limits, Position, Queue, QueueName, QueueOptions,
+};
+use tokio::sync::{Mutex, Semaphore};
 
 use super::{
     Address, GroupName, Groups, Meetings, Poke, QueueCounts, SendReliableError, queue_of, seal,
@@ -16,11 +19,15 @@ use crate::{cluster, config::QueueSettings, node::Shared};
 /// by the regular look.
 const POKES_MAX: usize = 1024;
 
+/// Producers that one message tries: a new one is fenced only if it is swept at once.
+const PRODUCERS_MAX: usize = 2;
+
 /// What a node knows of queues and groups.
 pub(crate) struct Queues {
     pub(crate) estimates: Estimates,
     pub(super) limits: Limits,
-    outside: OnceCell<Queue>,
+    /// The producer of messages from outside any actor, once there was one.
+    outside: Mutex<Option<Arc<Queue>>>,
     pub(crate) groups: Groups,
     pub(crate) meetings: Meetings,
     pub(crate) counts: QueueCounts,
@@ -39,7 +46,7 @@ impl Queues {
         Self {
             estimates: Estimates::new(limits),
             limits,
-            outside: OnceCell::new(),
+            outside: Mutex::default(),
             groups: Groups::default(),
             meetings: Meetings::default(),
             counts: QueueCounts::default(),
@@ -48,23 +55,52 @@ impl Queues {
         }
     }
 
-    /// The producer of messages from outside any actor: one for each incarnation of the node.
-    pub(super) async fn outside(&self, node: &Arc<Shared>) -> Result<&Queue, SendReliableError> {
-        let open = || async {
-            let member = node.cluster.member();
-            let producer = format!("node-{}-{:016x}", member.node.0, member.incarnation);
-            let mut options = QueueOptions::default();
-            options.limits = self.limits;
-            options.life = Some(cluster::random_number(node));
-            let clock = Arc::downgrade(node);
-            options.clock = Clock::new(move || match clock.upgrade() {
-                Some(node) => node.cluster.wall_ms(),
-                None => crate::clock::wall_ms(),
-            });
-            Queue::open(Arc::clone(&node.cluster.store), &producer, options).await
-        };
-        let opened = self.outside.get_or_try_init(open).await;
-        opened.map_err(|error| SendReliableError::NoProducer(error.to_string()))
+    /// Enqueues as the producer of messages from outside any actor.
+    pub(super) async fn enqueue(
+        &self,
+        node: &Arc<Shared>,
+        to: &QueueName,
+        payload: Bytes,
+        expires_ms: u64,
+    ) -> Result<Position, SendReliableError> {
+        let mut fenced = None;
+        for _ in 0..PRODUCERS_MAX {
+            let queue = self.outside(node, fenced.as_ref()).await?;
+            match queue.enqueue_at(to, payload.clone(), expires_ms).await {
+                // It was not used for so long that it was swept, and has written nothing.
+                Err(EnqueueError::Fenced) => fenced = Some(queue),
+                enqueued => return Ok(enqueued?),
+            }
+        }
+        Err(EnqueueError::Fenced.into())
+    }
+
+    /// The producer of messages from outside any actor, of a name for each incarnation of the node;
+    /// another one than that which was found to be fenced.
+    async fn outside(
+        &self,
+        node: &Arc<Shared>,
+        fenced: Option<&Arc<Queue>>,
+    ) -> Result<Arc<Queue>, SendReliableError> {
+        let mut outside = self.outside.lock().await;
+        if let Some(queue) = &*outside
+            && fenced.is_none_or(|fenced| !Arc::ptr_eq(fenced, queue))
+        {
+            return Ok(Arc::clone(queue));
+        }
+        let member = node.cluster.member();
+        let producer = format!("node-{}-{:016x}", member.node.0, member.incarnation);
+        let mut options = QueueOptions::default();
+        options.limits = self.limits;
+        options.life = Some(cluster::random_number(node));
+        let clock = Arc::downgrade(node);
+        options.clock = Clock::new(move || match clock.upgrade() {
+            Some(node) => node.cluster.wall_ms(),
+            None => crate::clock::wall_ms(),
+        });
+        let opened = Queue::open(Arc::clone(&node.cluster.store), &producer, options).await;
+        let opened = opened.map_err(|error| SendReliableError::NoProducer(error.to_string()))?;
+        Ok(Arc::clone(outside.insert(Arc::new(opened))))
     }
 
     /// Enqueues a message from outside any actor.
@@ -76,8 +112,8 @@ impl Queues {
         ttl: Duration,
     ) -> Result<Position, SendReliableError> {
         let to = queue_of(to)?;
-        let queue = self.outside(node).await?;
-        let position = queue.enqueue(&to, seal(None, body), ttl).await?;
+        let expires_ms = send::expires(node, ttl);
+        let position = self.enqueue(node, &to, seal(None, body), expires_ms).await?;
         self.is_enqueued(node, vec![to.into()]);
         Ok(position)
     }
@@ -90,14 +126,14 @@ impl Queues {
         body: &[u8],
         ttl: Duration,
     ) -> Result<usize, SendReliableError> {
-        let queue = self.outside(node).await?;
+        let expires_ms = send::expires(node, ttl);
         let mut to = Vec::new();
         for member in send::members(node, group).await? {
             let name = QueueName::record(member.as_bytes())?;
-            match queue.enqueue(&name, seal(None, body), ttl).await {
+            match self.enqueue(node, &name, seal(None, body), expires_ms).await {
                 Ok(_) => to.push(name),
-                Err(throughline_queue::EnqueueError::Full(_)) => {}
-                Err(error) => return Err(error.into()),
+                Err(SendReliableError::Enqueue(EnqueueError::Full(_))) => {}
+                Err(error) => return Err(error),
             }
         }
         let sent = to.len();

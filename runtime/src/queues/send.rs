@@ -132,7 +132,7 @@ async fn admit(
 }
 
 /// When a message expires that lasts so long, in milliseconds since 1970 UTC.
-fn expires(node: &Shared, ttl: Duration) -> u64 {
+pub(super) fn expires(node: &Shared, ttl: Duration) -> u64 {
     let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
     node.cluster.wall_ms().saturating_add(ttl_ms)
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, atomic::Ordering};
 
 use throughline_canary::canary;
 use throughline_cluster::{
-    Creation, Ending, Header, Identity, Law, NotNow, Outcome, RecordId, Snapshot, State, Step,
-    Taken, defaults,
+    Creation, Ending, Entry, Header, Identity, Law, NotNow, Outcome, RecordId, Snapshot, State,
+    Step, Taken, defaults,
 };
 use throughline_link::Secret;
 use throughline_queue::{Inbox, QueueName};
@@ -194,6 +194,7 @@ async fn own(
 ) -> Result<Ready, NotReady> {
     let cluster = &node.cluster;
     let mut lost = false;
+    let mut tried = None;
     for look in 0..LOOKS_MAX {
         // What was last seen of the owner may be what changed.
         let view = Some(cluster.view()).filter(|_| look == 0);
@@ -206,10 +207,13 @@ async fn own(
                 // It has forgotten itself meanwhile: nobody wants it.
                 return Err(NotReady::Away);
             }
-            match create(node, kind, id).await? {
-                Some(header) => return Ok(Ready { header, snapshot: None, why: created(lost) }),
-                None => continue,
+            let (header, outcome) = create(node, kind, id).await?;
+            if outcome == Outcome::Done {
+                return Ok(Ready { header, snapshot: None, why: created(lost) });
             }
+            // It may be in, or come in.
+            tried = Some(header.life);
+            continue;
         };
         let step = match (header.state, header.owner) {
             (State::Ended(_), _) => {
@@ -229,6 +233,11 @@ async fn own(
                         let why = created(lost || header.crashes > 0);
                         return Ok(Ready { header, snapshot: None, why });
                     }
+                    // Created here just now, which was not heard: nothing of it has run.
+                    State::Running if tried == Some(header.life) => {
+                        let Some(header) = settle(node, &header).await else { continue };
+                        return Ok(Ready { header, snapshot: None, why: created(lost) });
+                    }
                     State::Running => {
                         lost = true;
                         Law::default().restart(&header, random_number(node))
@@ -241,23 +250,35 @@ async fn own(
                 }
             }
             (_, Some(_)) => {
-                let Some(owner) = read.owner.filter(throughline_cluster::Entry::is_gone) else {
+                let Some(owner) = read.owner.filter(Entry::is_gone) else {
                     return Err(NotReady::Away);
                 };
                 lost |= !header.state.has_snapshot();
-                let taken = Taken {
-                    attempt: Some(header.attempt + 1),
-                    expires: 0,
-                    lost: Ending { reason: 0, last: bytes::Bytes::new(), until: 0 },
-                    life: random_number(node),
-                };
-                Law::default().take(&header, &owner, &me, &taken)
+                take(node, &header, &owner, &me)
             }
             (_, None) => continue,
         };
         commit(node, step).await?;
     }
     Err(NotReady::Away)
+}
+
+/// Takes it from an owner that is dead.
+fn take(node: &Shared, header: &Header, owner: &Entry, me: &Entry) -> Result<Step, NotNow> {
+    let taken = Taken {
+        attempt: Some(header.attempt + 1),
+        expires: 0,
+        lost: Ending { reason: 0, last: bytes::Bytes::new(), until: 0 },
+        life: random_number(node),
+    };
+    Law::default().take(header, owner, me, &taken)
+}
+
+/// A read shows that its creation is in; only a commit can say that it stands. The header then.
+async fn settle(node: &Shared, header: &Header) -> Option<Header> {
+    let step = Law::default().settle(header, header.version);
+    let outcome = rows::commit(&node.cluster.store, &step.commit).await;
+    step.after.filter(|_| outcome == Outcome::Done)
 }
 
 /// Whether something waits in the inbox of a VActor that is nowhere.
@@ -299,12 +320,12 @@ async fn commit(node: &Shared, step: Result<Step, NotNow>) -> Result<(), NotRead
     }
 }
 
-/// Creates the record. `None`: others were faster, or nobody knows.
+/// Creates the record: its header, and whether that is in.
 async fn create(
     node: &Arc<Shared>,
     kind: usize,
     id: &RecordId,
-) -> Result<Option<Header>, NotReady> {
+) -> Result<(Header, Outcome), NotReady> {
     let settings = node.vactors.kind(kind).settings();
     let identity = Identity::new(settings.kind, &[], Secret([0; 32]));
     let creation = Creation {
@@ -321,7 +342,7 @@ async fn create(
         Durability::OnSwapOut => Law::default().create_running(&creation, &me),
         Durability::EveryTurn => Law::default().create(&creation, &me),
     };
-    let Ok(step) = step else { return Err(NotReady::Away) };
-    let outcome = rows::commit(&node.cluster.store, &step.commit).await;
-    Ok(step.after.filter(|_| outcome == Outcome::Done))
+    let Ok(Step { commit, after: Some(header), .. }) = step else { return Err(NotReady::Away) };
+    let outcome = rows::commit(&node.cluster.store, &commit).await;
+    Ok((header, outcome))
 }

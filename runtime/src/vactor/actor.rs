@@ -123,6 +123,8 @@ pub(super) struct VActorActor {
     inboxes: Inboxes,
     /// Turns since one of them was handled.
     since_queued: u32,
+    /// The last turn that began was a reminder's.
+    has_reminded: bool,
     /// The state before the turn under way, and its version.
     copy: (Vec<u8>, u32),
     reminders: Reminders,
@@ -174,6 +176,7 @@ impl VActorActor {
             committing: None,
             inboxes: Inboxes::default(),
             since_queued: 0,
+            has_reminded: false,
             copy: (Vec::new(), 0),
             reminders: read.reminders,
             enqueued_ms: read.enqueued_ms,

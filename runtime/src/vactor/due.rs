@@ -21,6 +21,9 @@ const PARKED_MIN: Duration = Duration::from_millis(50);
 /// How far ahead is looked, beyond a beat: a scan takes its time, too.
 const AHEAD: Duration = Duration::from_millis(300);
 
+/// What is due soon is begun elsewhere within so long, or found there by the looks of others.
+const HAND_OVER_TIME: Duration = Duration::from_secs(5);
+
 /// Looks for what is due before the next look.
 #[derive(Debug, Default)]
 pub(crate) struct DueSoon {
@@ -54,14 +57,27 @@ pub(in crate::vactor) fn parked(node: &Arc<Shared>, id: &RecordId, due: Option<u
 }
 
 /// This node drains, and may be gone before what it would wake is due: that is begun at others
-/// now, a look ahead too early. Their own looks see it as theirs only after their next beat.
-pub(crate) async fn hand_over(node: &Arc<Shared>) {
+/// now, a look ahead too early. Their own looks see it as theirs only after their next beat. It
+/// goes beside the drain, and the node waits for it before it stops.
+pub(crate) fn hand_over(node: &Arc<Shared>) {
+    let (node, errand) = (Arc::clone(node), node.cluster.errand());
+    node.cluster.handle().clone().spawn(async move {
+        // A store that does not answer must not hold up the stop.
+        let _ = tokio::time::timeout(HAND_OVER_TIME, begin_elsewhere(&node)).await;
+        drop(errand);
+    });
+}
+
+async fn begin_elsewhere(node: &Arc<Shared>) {
     let Some(now) = node.cluster.trusted_ms() else { return };
     let until = until(node, now);
     // Whoever looks after it: what was parked here just now, nobody else may have seen.
     let due = rows::vactors_due(&node.cluster.store, now, until, ROWS_MAX).await;
     for (_, id) in due.unwrap_or_default() {
-        serve::wake(node, &id).await;
+        // What is in memory here leaves with its reminders, as all that the drain sends away.
+        if !node.vactors.has(&id) {
+            serve::wake(node, &id).await;
+        }
     }
 }
 

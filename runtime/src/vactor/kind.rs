@@ -50,7 +50,8 @@ pub enum Deactivation {
 pub enum CatchUp {
     /// They come as one, at once.
     One,
-    /// Each of them comes, one behind the other.
+    /// Each of them comes, one behind the other, and whatever else waits comes between them. Of
+    /// more than 1,000 the latest 1,000 come, and those before are skipped.
     All,
     /// None of them comes: the next one is in the future.
     Skip,

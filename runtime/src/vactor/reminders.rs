@@ -7,6 +7,10 @@ use super::CatchUp;
 /// Reminders of one VActor, at most: a name is a purpose, and there are few.
 pub(super) const REMINDERS_MAX: usize = 64;
 
+/// Ticks of one reminder that are caught up one by one, at most: a short period and a long outage
+/// must not keep its VActor busy for minutes. At a commit each they take about a second.
+const CAUGHT_UP_MAX: u64 = 1_000;
+
 /// One reminder, as it travels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Reminder {
@@ -90,9 +94,11 @@ impl Reminders {
                 return Some(self.0.swap_remove(index).name);
             };
             let late = now - own.at;
+            let due = late / every + 1;
             let ticks = match missed {
-                Missed::All => 1,
-                Missed::One | Missed::Skip => late / every + 1,
+                // The oldest beyond those that are caught up never come.
+                Missed::All => (due + 1).saturating_sub(CAUGHT_UP_MAX).max(1),
+                Missed::One | Missed::Skip => due,
             };
             own.at = own.at.saturating_add(ticks.saturating_mul(every));
             // Later than a whole period: the tick was missed.
@@ -150,6 +156,16 @@ mod tests {
         let mut reminders = every(100, 10, CatchUp::All);
         assert_eq!(all(&mut reminders, 155), 6);
         assert_eq!(reminders.next(), Some(160));
+    }
+
+    #[test]
+    fn p9_of_missed_ticks_the_latest_come_up_to_the_limit() {
+        for missed in [CAUGHT_UP_MAX - 1, CAUGHT_UP_MAX, CAUGHT_UP_MAX + 1, 36_000, u64::MAX / 10] {
+            let mut reminders = every(10, 10, CatchUp::All);
+            let come = u64::try_from(all(&mut reminders, missed * 10)).unwrap();
+            assert_eq!(come, missed.min(CAUGHT_UP_MAX), "of {missed}");
+            assert_eq!(reminders.next(), Some((missed * 10).saturating_add(10)));
+        }
     }
 
     #[test]

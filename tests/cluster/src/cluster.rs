@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use crate::builder::{Game, Settings, TestClusterBuilder};
 use crate::player::Player;
-use crate::store::NodeStore;
+use crate::store::{Gate, NodeStore};
 use crate::world::{PEER_PORT, World, host_of_node, host_of_player, link_address};
 
 /// What the nodes of every test know.
@@ -250,7 +250,27 @@ impl TestCluster {
     /// If it does not run.
     #[track_caller]
     pub fn cut_store(&self, n: usize) {
-        assert!(self.world.shut_store(n, true), "node {n} does not run");
+        assert!(self.world.set_store(n, Gate::Shut), "node {n} does not run");
+    }
+
+    /// A node's commits are refused, since its store does not work: nothing of them is written. It
+    /// can read.
+    ///
+    /// # Panics
+    /// If it does not run.
+    #[track_caller]
+    pub fn break_store(&self, n: usize) {
+        assert!(self.world.set_store(n, Gate::Down), "node {n} does not run");
+    }
+
+    /// The next commit of a node is made, and the node does not hear so: its outcome is unknown
+    /// there.
+    ///
+    /// # Panics
+    /// If it does not run.
+    #[track_caller]
+    pub fn lose_answer(&self, n: usize) {
+        assert!(self.world.set_store(n, Gate::Unheard), "node {n} does not run");
     }
 
     /// It reaches the store again, and the calls that waited go through.
@@ -259,7 +279,7 @@ impl TestCluster {
     /// If it does not run.
     #[track_caller]
     pub fn heal_store(&self, n: usize) {
-        assert!(self.world.shut_store(n, false), "node {n} does not run");
+        assert!(self.world.set_store(n, Gate::Open), "node {n} does not run");
     }
 
     /// Lets so much time pass.

@@ -84,7 +84,8 @@
 //!   [`kill`](TestCluster::kill), [`start`](TestCluster::start), [`freeze`](TestCluster::freeze),
 //!   [`thaw`](TestCluster::thaw).
 //! - What is between them: [`partition`](TestCluster::partition), [`heal`](TestCluster::heal),
-//!   [`cut_store`](TestCluster::cut_store), [`heal_store`](TestCluster::heal_store).
+//!   [`cut_store`](TestCluster::cut_store), [`break_store`](TestCluster::break_store),
+//!   [`lose_answer`](TestCluster::lose_answer), [`heal_store`](TestCluster::heal_store).
 //! - Time: [`advance`](TestCluster::advance), [`elapsed`](TestCluster::elapsed),
 //!   [`wall_ms`](TestCluster::wall_ms).
 //! - Everything else: [`node`](TestCluster::node), and [`run`](TestCluster::run) for what is

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_store::{
-    About, Batch, CloseError, CommitError, GetError, MemoryStore, Page, Scan, ScanError, Scope,
-    Store, StoreFuture, Watch, WatchError,
+    About, Batch, CloseError, CommitError, GetError, MemoryStore, Outage, Page, Scan, ScanError,
+    Scope, Store, StoreFuture, Watch, WatchError,
 };
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -33,10 +33,14 @@ struct Way {
 
 /// Whether calls reach the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gate {
+pub(crate) enum Gate {
     Open,
     /// Calls wait.
     Shut,
+    /// Commits are refused: the store does not work.
+    Down,
+    /// The next commit is made, and its answer is that nobody knows.
+    Unheard,
     /// The node is gone: its calls are never answered.
     Gone,
 }
@@ -48,9 +52,9 @@ impl NodeStore {
         Self { content: content.reopen(), way }
     }
 
-    /// Whether calls wait, from now on.
-    pub(crate) fn shut(&self, is_shut: bool) {
-        self.way.set(if is_shut { Gate::Shut } else { Gate::Open });
+    /// What becomes of calls, from now on.
+    pub(crate) fn set(&self, gate: Gate) {
+        self.way.set(gate);
     }
 
     /// Nothing more is done or answered.
@@ -80,13 +84,16 @@ impl Way {
         });
     }
 
-    async fn pass(&self) {
+    /// Waits until the way is free; how it then is.
+    async fn pass(&self) -> Gate {
         let draw = self.random.lock().unwrap_or_else(PoisonError::into_inner).next();
         if draw.is_multiple_of(ONE_IN) {
             sleep(DELAY).await;
         }
-        // The sender is here, so this ends only when the gate is open.
-        let _ = self.gate.subscribe().wait_for(|gate| *gate == Gate::Open).await;
+        let mut gate = self.gate.subscribe();
+        let is_free = |gate: &Gate| !matches!(gate, Gate::Shut | Gate::Gone);
+        // The sender is here, so this ends only when the way is free.
+        gate.wait_for(is_free).await.map_or(Gate::Gone, |gate| *gate)
     }
 }
 
@@ -105,7 +112,23 @@ impl Store for NodeStore {
     }
 
     fn commit(&self, batch: Batch) -> StoreFuture<Result<(), CommitError>> {
-        self.call(self.content.commit(batch))
+        let (way, call) = (Arc::clone(&self.way), self.content.commit(batch));
+        Box::pin(async move {
+            let gate = way.pass().await;
+            if gate == Gate::Down {
+                let (reason, retry_after) = ("the test says so".to_owned(), DELAY);
+                return Err(CommitError::Down(Outage { reason, retry_after }));
+            }
+            if gate == Gate::Unheard {
+                way.set(Gate::Open);
+            }
+            let answer = call.await;
+            way.pass().await;
+            if gate == Gate::Unheard {
+                return Err(CommitError::Unknown { reason: "the test says so".to_owned() });
+            }
+            answer
+        })
     }
 
     fn watch(&self, prefix: Bytes) -> Result<Watch, WatchError> {

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{Instant, timeout};
 
 use crate::network::Network;
-use crate::store::NodeStore;
+use crate::store::{Gate, NodeStore};
 
 /// The longest that anything is waited for, in the time of the test: more than any repair, handover
 /// or take-over takes with the settings' defaults. A test that waits longer first advances.
@@ -178,11 +178,11 @@ impl World {
         self.nodes.borrow()[n].up.as_ref().map(|up| ask(&up.node))
     }
 
-    /// Whether it is out of reach of its store, from now on; false if it does not run.
-    pub(crate) fn shut_store(&self, n: usize, is_shut: bool) -> bool {
+    /// What becomes of its calls to the store, from now on; false if it does not run.
+    pub(crate) fn set_store(&self, n: usize, gate: Gate) -> bool {
         let nodes = self.nodes.borrow();
         let up = nodes[n].up.as_ref();
-        up.map(|up| up.store.shut(is_shut)).is_some()
+        up.map(|up| up.store.set(gate)).is_some()
     }
 
     /// False if it does not run.

@@ -2,16 +2,20 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
-use throughline::RunningNode;
-use throughline_client::TestClient;
+use throughline::{Config, RunningNode, StopReport};
+use throughline_client::{CloseCode, TestClient};
+use throughline_cluster::State;
 
 use super::http::{Answer, get, post};
 use super::{node, ready, until};
 use crate::{
-    cluster::{Gate, Plan},
-    player,
+    cluster::{Gate, Plan, is_in},
+    logs, player,
+    raw::{Wire, hello},
+    watch,
 };
 
 /// A directory that is removed with its test.
@@ -46,6 +50,16 @@ fn state(answer: &Answer) -> Value {
     answer.json()["state"].clone()
 }
 
+fn is_begun(answer: &Answer) -> bool {
+    state(answer) == "running" && answer.json()["waiting"] != 0
+}
+
+/// Stops a node as SIGTERM does.
+async fn stopped(node: RunningNode) -> StopReport {
+    let stopped = tokio::task::spawn_blocking(move || node.stop());
+    watch::soon("the stop of a node", stopped).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_drain_makes_the_node_unready_at_once_and_ends_with_a_report() {
     let (_folder, _node, admin, _players) = played("drain").await;
@@ -73,7 +87,7 @@ async fn a_drain_makes_the_node_unready_at_once_and_ends_with_a_report() {
 
 #[tokio::test]
 async fn a_paused_drain_begins_nothing_and_a_stopped_one_says_what_is_left() {
-    let (_folder, _node, admin, _players) = played("stopped-drain").await;
+    let (_folder, node, admin, _players) = played("stopped-drain").await;
     // At this rate the second session is begun a second after the first.
     post(admin, "/drain?rate=1", "").await;
     let answer = post(admin, "/drain/pause", "").await;
@@ -90,6 +104,36 @@ async fn a_paused_drain_begins_nothing_and_a_stopped_one_says_what_is_left() {
     let answer = post(admin, "/drain", "").await;
     assert_eq!(answer.status, 409);
     assert!(answer.error().contains("SIGTERM"), "{answer:?}");
+    let report = stopped(node).await;
+    assert!(report.is_clean() && report.parked >= 1, "{report:?}");
+}
+
+/// Nobody resumes it any more, and of its own deadline little may be left.
+#[tokio::test]
+async fn p4_a_node_that_stops_takes_up_a_drain_that_an_operator_has_paused() {
+    let (_folder, node, admin, _players) = played("paused-stop").await;
+    assert_eq!(post(admin, "/drain?rate=1", "").await.status, 200);
+    until(admin, "/drain", is_begun).await;
+    assert_eq!(post(admin, "/drain/pause", "").await.status, 200);
+    until(admin, "/drain", |answer| state(answer) == "paused").await;
+    let report = stopped(node).await;
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!((report.parked, report.left), (3, 0), "{report:?}");
+}
+
+/// The record of such a login is there, and nobody was welcomed to it.
+#[tokio::test]
+async fn a_login_that_failed_is_not_lost_when_its_node_drains() {
+    // The sweep comes with the beats, and would find the record first.
+    let seldom = |config: &mut Config| config.cluster.beat = Duration::from_millis(500);
+    let cluster = Plan::new(1).walled().with(seldom).start().await;
+    cluster.wall(1).set(Gate::refusing(|batch| is_in(batch, |state| state == State::Running)));
+    let mut wire = Wire::tcp(cluster.node(1).link_addresses()[0]).await;
+    wire.write(&hello("parrot", b"ann")).await;
+    assert_eq!(wire.code().await, CloseCode::StoreDown.number());
+    cluster.wall(1).open();
+    let report = watch::soon("the drain", cluster.drain(1)).await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
 }
 
 /// As SIGTERM does it: before anything of it is committed, and so also while the store is away.
@@ -111,9 +155,9 @@ async fn a_node_that_stops_is_unready_at_once_though_its_store_does_not_answer()
 
 #[tokio::test]
 async fn a_paused_drain_stands_still_while_time_passes_and_ends_after_it_was_resumed() {
+    logs::keep();
     let (_folder, _node, admin, _players) = played("paused-drain").await;
     assert_eq!(post(admin, "/drain?rate=1", "").await.status, 200);
-    let is_begun = |answer: &Answer| state(answer) == "running" && answer.json()["waiting"] != 0;
     until(admin, "/drain", is_begun).await;
     assert_eq!(post(admin, "/drain/pause", "").await.status, 200);
     // Who was told before is still parked.
@@ -125,6 +169,10 @@ async fn a_paused_drain_stands_still_while_time_passes_and_ends_after_it_was_res
     // More than the second in which a drain that runs begins the next one.
     until(admin, "/status", |answer| uptime(answer) >= since + 2).await;
     assert_eq!(get(admin, "/drain").await.json(), before);
+    // It tells the log each second.
+    let (gone, left) = (&before["parked"], &before["waiting"]);
+    let line = format!("drain: {gone} sessions and 0 VActors have gone, {left} are left, paused");
+    watch::until("a line in the log", || !logs::with(&line).is_empty()).await;
 
     assert_eq!(post(admin, "/drain/resume", "").await.status, 200);
     until(admin, "/drain", |answer| state(answer) != "paused").await;

@@ -120,3 +120,35 @@ fn what_a_vactor_tells_and_is_to_be_reminded_of_when_it_leaves_comes() {
     leaves_a_reminder_and_a_word::<Guest>();
     leaves_a_reminder_and_a_word::<Owner>();
 }
+
+fn forgets_itself_when_it_leaves<V: Lodger>() {
+    let cluster = cluster();
+    let mut at = 0;
+    // Idle, since it asked for it, moved, and drained.
+    for round in 0..4 {
+        let empty = seen::<V>(&cluster, at, LEAVES_NOTHING);
+        assert!(empty.is_empty(), "round {round}: {empty:?}");
+        match round {
+            0 => cluster.advance(IDLE + SECOND),
+            1 => asked::<V, _>(&cluster, at, LEAVES_NOTHING, Leave {}).unwrap(),
+            2 => moves::<V>(&cluster, LEAVES_NOTHING, 1),
+            _ => {
+                let report = cluster.drain(at);
+                assert!(report.is_clean(), "{report:?}");
+                at = 1;
+            }
+        }
+        cluster.advance(SECOND);
+        let here: usize =
+            (0..3).filter(|n| cluster.is_up(*n)).map(|n| cluster.node(n).vactor_count()).sum();
+        assert_eq!(here, 0, "round {round}: it is nowhere");
+    }
+    let empty = seen::<V>(&cluster, at, LEAVES_NOTHING);
+    assert!(empty.is_empty(), "{empty:?}");
+}
+
+#[test]
+fn a_vactor_that_forgets_itself_in_its_last_turn_is_deleted_wherever_it_was_to_go() {
+    forgets_itself_when_it_leaves::<Guest>();
+    forgets_itself_when_it_leaves::<Owner>();
+}

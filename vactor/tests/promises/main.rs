@@ -8,6 +8,7 @@ mod deadlines;
 mod killer;
 mod kinds;
 mod one_node;
+mod outages;
 mod peers;
 mod reads;
 mod reminders;

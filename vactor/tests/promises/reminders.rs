@@ -1,11 +1,14 @@
 //! Reminders of VActors, in virtual time.
 
+mod own;
+
 use std::time::Duration;
 
 use throughline_testing::TestCluster;
 use throughline_vactor::prelude::*;
 
-use crate::{cluster::*, kinds::*};
+use crate::{cluster::*, kinds::*, peers::asked};
+use own::{Bell, Chime, GROW, GROWN, Ring, Rings, Rung, Tick};
 
 fn reminded(cluster: &TestCluster, n: usize, key: &'static str) -> Vec<String> {
     let node = cluster.node(n);
@@ -17,27 +20,41 @@ fn remind(cluster: &TestCluster, n: usize, key: &'static str, after_ms: u64) {
     cluster.run(async move { node.ask(&Vault::at(key), Remind { after_ms }).await }).unwrap();
 }
 
+/// Nodes of kinds that note when they are reminded.
+fn tower(nodes: usize) -> TestCluster {
+    TestCluster::new(nodes, |node| node.sessions::<Nobody>().vactors::<Bell>().vactors::<Chime>())
+}
+
+/// Sets a reminder; when it is due.
+fn ring<V: Rings>(cluster: &TestCluster, key: &str, name: &str, after_ms: u64) -> u64 {
+    asked::<V, _>(cluster, 0, key, Ring { name: name.to_owned(), after_ms }).unwrap()
+}
+
+/// Its one reminder has come, at its time.
+fn came_in_time<V: Rings>(cluster: &TestCluster, n: usize, due: u64) {
+    let rung = asked::<V, _>(cluster, n, "a", Rung {}).unwrap();
+    let late = rung.iter().map(|at| at.checked_sub(due)).collect::<Vec<_>>();
+    assert!(matches!(late[..], [Some(0..=100)]), "late by {late:?} ms");
+}
+
 /// Whenever between two looks at the store it leaves, and however far off its time is.
 #[test]
 fn a_reminder_of_one_that_left_before_it_comes_within_100_ms_of_its_time() {
     let soon = (0..10).map(|round| 120 + 70 * round);
     for (round, after_ms) in soon.chain([5_000, 61_000]).enumerate() {
-        let cluster = cluster(2);
+        let cluster = tower(2);
         // Another part of a beat for each.
         cluster.advance(Duration::from_millis(37 * round as u64));
-        let node = cluster.node(0);
-        cluster.run(async move {
-            let counter = Counter::at("a");
-            node.ask(&counter, Remind { after_ms }).await.unwrap();
-            node.ask(&counter, Leave {}).await.unwrap();
-        });
+        let due = ring::<Bell>(&cluster, "a", "turn", after_ms);
+        asked::<Bell, _>(&cluster, 0, "a", own::Leave {}).unwrap();
         let count = || cluster.node(0).vactor_count() + cluster.node(1).vactor_count();
         cluster.advance(Duration::from_millis(60));
         assert_eq!(count(), 0, "it has left");
-        cluster.advance(Duration::from_millis(after_ms - 60 - 10));
+        let left = due - cluster.wall_ms();
+        cluster.advance(Duration::from_millis(left - 10));
         assert_eq!(count(), 0, "it was woken before its time, {after_ms} ms after it was asked");
-        cluster.advance(Duration::from_millis(10 + 100));
-        assert_eq!(count(), 1, "it was woken, {after_ms} ms after it was asked");
+        cluster.advance(Duration::from_millis(10 + 200));
+        came_in_time::<Bell>(&cluster, 1, due);
     }
 }
 
@@ -45,27 +62,104 @@ fn a_reminder_of_one_that_left_before_it_comes_within_100_ms_of_its_time() {
 #[test]
 fn a_reminder_of_one_whose_node_drains_before_it_comes_within_100_ms_of_its_time() {
     for (round, after_ms) in (0..20).map(|round| 150 + 40 * round).enumerate() {
-        let cluster = cluster(2);
+        let cluster = tower(2);
         // Another part of a beat for each.
         cluster.advance(Duration::from_millis(37 * round as u64));
-        let node = cluster.node(0);
-        cluster.run(async move {
-            let counter = Counter::at("a");
-            node.ask(&counter, Remind { after_ms }).await.unwrap();
-            node.ask(&counter, Leave {}).await.unwrap();
-        });
-        let began = cluster.elapsed();
+        let due = ring::<Bell>(&cluster, "a", "turn", after_ms);
+        asked::<Bell, _>(&cluster, 0, "a", own::Leave {}).unwrap();
         cluster.advance(Duration::from_millis(60));
         let (drained, other) = (round % 2, 1 - round % 2);
         cluster.begin_drain(drained);
-        let due = Duration::from_millis(after_ms + 100);
-        cluster.advance(due - (cluster.elapsed() - began));
-        assert_eq!(cluster.node(other).vactor_count(), 1, "{after_ms} ms after it was asked");
+        let left = (due + 200).saturating_sub(cluster.wall_ms());
+        cluster.advance(Duration::from_millis(left));
+        came_in_time::<Bell>(&cluster, other, due);
         cluster.wait_until_gone(drained);
-        let node = cluster.node(other);
-        let told = cluster.run(async move { node.ask(&Counter::at("a"), Reminded {}).await });
-        assert_eq!(told.unwrap(), ["turn"], "{after_ms} ms after it was asked");
+        came_in_time::<Bell>(&cluster, other, due);
     }
+}
+
+#[test]
+fn reminders_that_are_due_soon_do_not_hold_up_the_drain_of_their_node() {
+    let cluster = tower(2);
+    let node = cluster.node(0);
+    cluster.run(async move {
+        let node = &node;
+        let parked = (0..400).map(|key| async move {
+            let bell = Bell::at(format!("parked {key}"));
+            let ring = Ring { name: "turn".to_owned(), after_ms: 5_000 };
+            node.ask(&bell, ring).await.unwrap();
+            node.ask(&bell, own::Leave {}).await.unwrap();
+        });
+        futures_util::future::join_all(parked).await
+    });
+    cluster.advance(Duration::from_millis(4_000));
+    asked::<Bell, _>(&cluster, 0, "here", own::Begun {}).unwrap();
+    assert_eq!(cluster.node(0).vactor_count(), 1);
+    cluster.begin_drain(0);
+    cluster.advance(Duration::from_millis(50));
+    assert!(!cluster.is_up(0) || cluster.node(0).vactor_count() == 0, "it has left at once");
+    cluster.wait_until_gone(0);
+    assert_ne!(cluster.node(1).vactor_count(), 0, "what is due soon has begun elsewhere");
+}
+
+#[test]
+fn a_reminder_whose_turn_makes_the_state_too_large_is_set_aside_after_three_tries() {
+    GROWN.take();
+    let cluster = tower(1);
+    let due = ring::<Chime>(&cluster, "a", "turn", 3_000);
+    ring::<Chime>(&cluster, "a", GROW, 1_000);
+    cluster.advance(Duration::from_secs(5));
+    assert_eq!(GROWN.take(), 3);
+    came_in_time::<Chime>(&cluster, 0, due);
+    assert!(cluster.drain(0).is_clean());
+    cluster.start(0);
+    cluster.advance(Duration::from_secs(5));
+    came_in_time::<Chime>(&cluster, 0, due);
+    assert_eq!(GROWN.take(), 0, "it does not come back");
+}
+
+#[test]
+fn p9_of_many_ticks_that_nobody_was_there_for_the_latest_1000_come_and_asks_go_between_them() {
+    let cluster = tower(1);
+    asked::<Chime, _>(&cluster, 0, "a", Tick { every_ms: 100 }).unwrap();
+    assert!(cluster.drain(0).is_clean());
+    cluster.advance(Duration::from_secs(600));
+    cluster.start(0);
+    let rung = || asked::<Chime, _>(&cluster, 0, "a", Rung {}).unwrap().len();
+    for ask in 1..=20 {
+        let came = rung();
+        assert!(came <= ask * 4, "{came} ticks went before ask {ask}");
+    }
+    let wall_ms = cluster.wall_ms();
+    cluster.advance(Duration::from_secs(60));
+    let since = usize::try_from((cluster.wall_ms() - wall_ms) / 100).unwrap();
+    let caught_up = rung() - since;
+    // Some came while the node started.
+    assert!((1_000..1_100).contains(&caught_up), "{caught_up} ticks were caught up");
+}
+
+#[test]
+fn p9_who_lives_on_messages_and_reminders_is_no_less_used_than_who_is_asked() {
+    let cluster = tower(1);
+    let node = cluster.node(0);
+    for key in ["told", "reminded", "asked", "idle"] {
+        ring::<Bell>(&cluster, key, "turn", if key == "reminded" { 1_000 } else { 1_000_000 });
+        cluster.advance(Duration::from_millis(100));
+    }
+    cluster.advance(Duration::from_secs(2));
+    cluster.run(async move {
+        let ring = Ring { name: "turn".to_owned(), after_ms: 1_000_000 };
+        (&*node).tell_reliable(&Bell::at("told"), &ring, DAY).await.unwrap();
+    });
+    cluster.advance(Duration::from_secs(1));
+    // Two must go.
+    for key in ["more", "most"] {
+        ring::<Bell>(&cluster, key, "turn", 1_000_000);
+        cluster.advance(Duration::from_secs(1));
+    }
+    let begun = |key| asked::<Bell, _>(&cluster, 0, key, own::Begun {}).unwrap();
+    assert_eq!((begun("told"), begun("reminded")), (1, 1));
+    assert_eq!((begun("asked"), begun("idle")), (2, 2));
 }
 
 #[test]

@@ -51,11 +51,13 @@ impl Law {
     /// Declares `node` dead, whose beat was `seen` for a term.
     ///
     /// # Errors
-    /// [`NotNow::WrongState`] does not occur; [`NotNow::NotAlive`]: it is gone already.
+    /// [`NotNow::WrongState`] does not occur; [`NotNow::NotAlive`]: it is gone already, or its
+    /// entry cannot be read.
     pub fn mark_dead(&self, node: &Entry, seen: Beat) -> Result<Step, NotNow> {
         let mut commit = Commit::default();
         let gone = NotNow::NotAlive(node.member);
-        self.require(Rule::MarkStanding, !node.is_gone(), gone.clone())?;
+        let may_die = !node.is_gone() && !node.is_unread();
+        self.require(Rule::MarkStanding, may_die, gone.clone())?;
         self.guard_standing(&mut commit, Rule::MarkStanding, node);
         if self.has(Rule::MarkBeat) {
             let seen = Some(Value::Beat(seen));

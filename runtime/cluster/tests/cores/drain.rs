@@ -145,3 +145,90 @@ fn records_found_by_the_last_scan_are_released_too() {
     drain.handle_found(ids(1), at(10));
     assert_eq!(released(&mut drain).len(), 1);
 }
+
+#[test]
+fn a_stop_of_the_node_takes_up_a_paused_drain_at_its_own_rate_and_deadline() {
+    let mut drain = begun(1, 5);
+    assert_eq!(released(&mut drain).len(), 1);
+    drain.pause();
+    let config = DrainConfig { rate: 10, deadline: Duration::from_secs(10) };
+    drain.restart(config, at(9_000));
+    assert!(!drain.progress().paused);
+    for tenth in 0..4 {
+        drain.handle_timeout(at(9_000 + tenth * 100));
+        assert_eq!(released(&mut drain).len(), 1);
+    }
+    drain.handle_timeout(at(18_999));
+    assert!(!drain.is_over(), "the deadline is the stop's");
+    drain.handle_timeout(at(19_000));
+    assert_eq!(report(&mut drain).left.len(), 5);
+    drain.restart(config, at(20_000));
+    assert_eq!(drain.poll_action(), None, "what is over stays so");
+}
+
+#[test]
+fn a_drain_keeps_its_rate_after_the_store_was_away() {
+    let mut drain = begun(100, 200);
+    for ms in 0..2_000 {
+        drain.handle_timeout(at(ms));
+    }
+    let all = released(&mut drain);
+    assert_eq!(all.len(), 200);
+    for id in &all {
+        drain.handle_failed(id, "the store did not answer", at(8_000));
+    }
+    let mut count = 0;
+    for ms in 8_000..9_500 {
+        drain.handle_timeout(at(ms));
+        count += released(&mut drain).len();
+        // Ten in what is made up for, and the one that is due.
+        let allowed = ms.saturating_sub(9_000) / 10 + 11;
+        assert!(count as u64 <= allowed, "{count} after {ms} ms, and {allowed} are allowed");
+    }
+    assert!(count >= 50, "it goes on: {count}");
+}
+
+#[test]
+fn a_drain_that_is_paused_or_over_begins_nothing_that_was_due_before() {
+    let ends: [fn(&mut Drain); 2] =
+        [|drain| drain.stop(at(51)), |drain| drain.handle_timeout(at(10_000))];
+    for ends in ends {
+        let mut drain = begun(u32::MAX, 5);
+        let Some(DrainAction::Release(first)) = drain.poll_action() else { panic!("none") };
+        drain.pause();
+        assert_eq!(drain.poll_action(), None);
+        assert_eq!((drain.progress().waiting, drain.progress().leaving), (4, 1));
+        drain.resume(at(50));
+        assert!(matches!(drain.poll_action(), Some(DrainAction::Release(_))));
+        ends(&mut drain);
+        let report = report(&mut drain);
+        assert_eq!(drain.poll_action(), None);
+        let why = |id| report.left.iter().find(|(left, _)| left == id).map(|(_, why)| &why[..]);
+        assert_eq!(why(&first), Some("its turn or its commit did not end"));
+        assert_eq!(why(&ids(5)[4]), Some("its turn to go did not come"));
+        assert_eq!(report.left.len(), 5);
+    }
+}
+
+#[test]
+fn a_drain_that_ends_before_its_node_has_left_does_not_leave() {
+    let mut drain = begun(10, 0);
+    drain.stop(at(10));
+    assert!(!report(&mut drain).has_left);
+}
+
+#[test]
+fn a_node_that_is_fenced_as_it_leaves_leaves_as_what_it_has_become() {
+    let mut drain = begun(10, 0);
+    assert_eq!(drain.poll_action(), Some(DrainAction::Leave));
+    // It has joined again, and drains at once; the order to leave was lost with what it was.
+    drain.handle_draining([], at(4_000));
+    assert_eq!(drain.poll_action(), Some(DrainAction::Leave));
+    assert_eq!(drain.poll_action(), None);
+    drain.handle_draining(ids(1), at(5_000));
+    assert_eq!(released(&mut drain), ids(1));
+    drain.handle_gone(&ids(1)[0], Went::Parked, Duration::ZERO, at(5_100));
+    assert_eq!(drain.poll_action(), Some(DrainAction::Leave));
+    drain.handle_left(true, at(5_200));
+    assert!(report(&mut drain).has_left);
+}

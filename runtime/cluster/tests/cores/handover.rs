@@ -15,28 +15,28 @@ use crate::store::{Store, info, member};
 
 const LOST: u16 = 9;
 
-fn at(ms: u64) -> Instant {
+pub(crate) fn at(ms: u64) -> Instant {
     Instant::from_micros(ms * 1_000)
 }
 
-fn id() -> RecordId {
+pub(crate) fn id() -> RecordId {
     RecordId::session(SessionId([5; 16]))
 }
 
-fn ending(reason: u16) -> Ending {
+pub(crate) fn ending(reason: u16) -> Ending {
     Ending { reason, last: Bytes::new(), until: 600_000 }
 }
 
-fn turn(state: TurnState) -> Turn {
+pub(crate) fn turn(state: TurnState) -> Turn {
     Turn { state, attempt: 0, due: None, more: Commit::default() }
 }
 
-fn each_turn() -> TurnState {
+pub(crate) fn each_turn() -> TurnState {
     TurnState::Committed { snapshot: Bytes::from_static(b"each turn"), state_version: 1 }
 }
 
 /// Nodes 1 and 2 are alive; node 1 owns the session and has run a turn.
-fn running(state: TurnState) -> (Store, Held) {
+pub(crate) fn running(state: TurnState) -> (Store, Held) {
     let mut store = Store::default();
     let law = Law::default();
     for node in [1, 2] {
@@ -56,7 +56,7 @@ fn running(state: TurnState) -> (Store, Held) {
 }
 
 /// Commits and reads what it asks for; gives what is left.
-fn drive(store: &mut Store, held: &mut Held) -> Vec<HeldAction> {
+pub(crate) fn drive(store: &mut Store, held: &mut Held) -> Vec<HeldAction> {
     let mut rest = Vec::new();
     while let Some(action) = held.poll_action() {
         match action {
@@ -71,13 +71,17 @@ fn drive(store: &mut Store, held: &mut Held) -> Vec<HeldAction> {
     rest
 }
 
-fn host(store: &Store) -> Host {
+pub(crate) fn host(store: &Store) -> Host {
     let me = store.entry(member(2, 1));
     Host { me, others: vec!["10.0.0.3:7778".to_owned()], lost: ending(LOST), life: 2 }
 }
 
 /// Commits, reads and proves; gives what is left.
-fn place(store: &mut Store, placement: &mut Placement, now: Instant) -> Vec<PlacementAction> {
+pub(crate) fn place(
+    store: &mut Store,
+    placement: &mut Placement,
+    now: Instant,
+) -> Vec<PlacementAction> {
     let mut rest = Vec::new();
     while let Some(action) = placement.poll_action() {
         match action {
@@ -92,14 +96,14 @@ fn place(store: &mut Store, placement: &mut Placement, now: Instant) -> Vec<Plac
     rest
 }
 
-fn asked(actions: Vec<PlacementAction>) -> Ask {
+pub(crate) fn asked(actions: Vec<PlacementAction>) -> Ask {
     match actions.as_slice() {
         [PlacementAction::Ask(ask)] => ask.clone(),
         other => panic!("{other:?}"),
     }
 }
 
-fn here(actions: Vec<PlacementAction>) -> (Header, Option<Snapshot>) {
+pub(crate) fn here(actions: Vec<PlacementAction>) -> (Header, Option<Snapshot>) {
     match actions.as_slice() {
         [PlacementAction::Done(Placed::Here(header, snapshot))] => {
             ((**header).clone(), snapshot.clone())
@@ -299,7 +303,7 @@ fn a_store_that_does_not_answer_is_said_so() {
 }
 
 /// The commit under way.
-fn under_way(held: &mut Held) -> Commit {
+pub(crate) fn under_way(held: &mut Held) -> Commit {
     match held.poll_action() {
         Some(HeldAction::Commit(step)) => step.commit,
         other => panic!("{other:?}"),

@@ -2,5 +2,6 @@
 
 mod drain;
 mod handover;
+mod held;
 mod lease;
 mod store;

@@ -36,10 +36,20 @@ pub(super) struct Finished {
     pub(super) what: What,
     /// What to go back to.
     pub(super) reminders: Option<Reminders>,
+    /// The turn was a reminder's: how it is tried again.
+    pub(super) again: Option<Again>,
     pub(super) forgets: bool,
     pub(super) deactivates: bool,
     /// Queues that have something new when it is in.
     pub(super) pokes: Vec<QueueName>,
+}
+
+/// What the next try of a reminder begins with.
+pub(super) struct Again {
+    /// The reminders without it, as they were when its turn began.
+    pub(super) reminders: Reminders,
+    /// How often it was tried.
+    pub(super) tries: u32,
 }
 
 impl VActorActor {
@@ -73,17 +83,25 @@ impl VActorActor {
                 finished.pokes = pokes;
                 self.committing = Some(Committing::Turn(finished));
             }
-            Err(error) => {
-                self.note_failure(&error.to_string());
-                let what = finished.what.clone();
-                self.undo(finished);
-                // It counts as a turn that failed: it must not come for ever.
-                match what {
-                    What::Queued(queued) => self.try_queued_again(*queued, &error.to_string()),
-                    What::PeerLost(loss) if !self.is_over => self.set_loss_aside(&loss),
-                    _ => {}
-                }
+            Err(error) => self.cannot_commit(finished, &error.to_string()),
+        }
+    }
+
+    /// What the turn has made cannot be written: it counts as one that failed, since it must not
+    /// come for ever.
+    fn cannot_commit(&mut self, mut finished: Finished, why: &str) {
+        self.note_failure(why);
+        let (what, again) = (finished.what.clone(), finished.again.take());
+        self.undo(finished);
+        match (what, again) {
+            (What::Queued(queued), _) => self.try_queued_again(*queued, why),
+            (What::PeerLost(loss), _) if !self.is_over => self.set_loss_aside(&loss),
+            (What::Reminded(name), Some(Again { reminders, tries })) if !self.is_over => {
+                let before = std::mem::replace(&mut self.reminders, reminders);
+                let now = self.worker.node.clock.now();
+                self.try_again(name, tries, Some(before), now);
             }
+            _ => {}
         }
     }
 
@@ -136,7 +154,7 @@ impl VActorActor {
             Some(Committing::NotingReminder(_)) => {}
             waiting => self.committing = waiting,
         }
-        self.forget_later();
+        self.forget_again();
     }
 
     /// The effects of a turn leave.
@@ -167,8 +185,11 @@ impl VActorActor {
         effects.clear();
         drop(effects);
         let reply = reply.unwrap_or_else(leave::nothing);
-        if forgets && !matches!(what, What::Deactivating) {
-            return self.forget(replier, reply);
+        if forgets {
+            return match what {
+                What::Deactivating => self.forget_instead(),
+                _ => self.forget(replier, reply),
+            };
         }
         replier.reply(Ok(reply));
         match what {

@@ -42,8 +42,9 @@ impl VActorActor {
     pub(super) fn commit_set_aside(&mut self, reminders: Option<Reminders>, used_up: Pieces) {
         let (replier, what) = (Replier::Nobody, What::SetAside);
         let (reply, pokes) = (None, Vec::new());
-        let (forgets, deactivates) = (false, false);
-        let finished = Finished { replier, reply, what, reminders, forgets, deactivates, pokes };
+        let (again, forgets, deactivates) = (None, false, false);
+        let finished =
+            Finished { replier, reply, what, reminders, again, forgets, deactivates, pokes };
         self.commit_turn(finished, used_up);
     }
 

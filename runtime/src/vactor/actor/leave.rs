@@ -26,8 +26,6 @@ pub(super) struct Leaving {
     begun: bool,
     /// The record is to be deleted.
     forgets: bool,
-    /// The same, when it is idle: the store did not answer.
-    forgets_later: bool,
     /// The reply of the turn that forgets: it leaves when the end is written.
     farewell: Option<(Replier, Payload)>,
     /// When it was last begun, for the pause.
@@ -61,10 +59,6 @@ impl VActorActor {
     pub(super) fn begin_leaving(&mut self) -> bool {
         let Some((_, to)) = &self.leaving.wanted else { return false };
         let to = to.clone();
-        if std::mem::take(&mut self.leaving.forgets_later) {
-            self.begin_forgetting();
-            return true;
-        }
         let due = self.reminders.next();
         let me = self.worker.node.cluster.member();
         let Some(holding) = &mut self.holding else { return false };
@@ -125,7 +119,8 @@ impl VActorActor {
 
     /// It did not leave after all, or a commit is in.
     pub(super) fn goes_on(&mut self) {
-        if !std::mem::take(&mut self.leaving.under_way) {
+        // What is to be forgotten does not go on: why it was to leave is answered with its end.
+        if !std::mem::take(&mut self.leaving.under_way) || self.leaving.forgets {
             return;
         }
         self.leaving.begun = false;
@@ -174,11 +169,20 @@ impl VActorActor {
         }
     }
 
-    /// Its end could not be written: it is tried again when it is idle.
-    pub(super) fn forget_later(&mut self) {
-        if std::mem::take(&mut self.leaving.forgets) {
-            self.leaving.forgets_later = true;
-            self.say_farewell(false);
+    /// Its last turn has said that it is to be forgotten: it goes nowhere else.
+    pub(super) fn forget_instead(&mut self) {
+        // One commit at a time: what the snapshot was wanted for is given up first.
+        if let Some(holding) = &mut self.holding {
+            holding.held.handle_snapshot(None);
+        }
+        self.begin_forgetting();
+    }
+
+    /// Its end could not be written. It is written again until the store takes it, which the record
+    /// waits for by itself; meanwhile no turn begins, since it would be deleted with the others.
+    pub(super) fn forget_again(&mut self) {
+        if self.leaving.forgets {
+            self.begin_forgetting();
         }
     }
 

@@ -69,11 +69,12 @@ impl VActorActor {
             return false;
         }
         self.since_queued = 0;
+        self.has_reminded = false;
         let now_ms = self.worker.node.cluster.wall_ms();
         let Some(holding) = &self.holding else { return false };
         let next = self.inboxes.next(holding.held.header(), now_ms);
         let Some(Taking { message, used_up }) = next else { return false };
-        self.used = now;
+        self.note_used(now);
         if self.settings.durability == Durability::EveryTurn && !canary!(QueuedDeletedFirst) {
             self.take_carefully(QueuedTurn { message, used_up: Some(used_up), tries: 1 });
         } else if self.commit(used_up).is_ok() {

@@ -13,19 +13,23 @@ use crate::{
 };
 
 impl VActorActor {
-    /// Begins the turn of a reminder that is due. It is gone when that turn is in.
+    /// Begins the turn of a reminder that is due. It is gone when that turn is in. Between two of
+    /// them something else that waits has its turn: where each turn is committed, ticks that are
+    /// caught up would else hold up whoever asks.
     pub(super) fn begin_reminder(&mut self, now: Instant) -> bool {
         let is_free = self.turn.is_none()
             && self.reads.is_empty()
             && !self.has_not_begun()
-            && !self.leaving.is_wanted();
+            && !self.leaving.is_wanted()
+            && !(self.has_reminded && (!self.inbox.is_empty() || self.inboxes.has_next()));
         if !is_free || self.reminders.next().is_none() {
             return false;
         }
         let wall = self.worker.node.cluster.wall_ms();
         let Some(name) = self.reminders.due(wall) else { return false };
         let which = self.care.as_ref().map(|_| Which::Timer(name.to_owned()));
-        self.used = now;
+        self.note_used(now);
+        self.has_reminded = true;
         match which {
             Some(which) => self.remind_carefully(which, wall),
             None => self.remind_due(wall, now),

@@ -14,7 +14,7 @@ use throughline_queue::Pieces;
 
 use super::{
     VActorActor,
-    commit::{Committing, Finished},
+    commit::{Again, Committing, Finished},
     leave,
     queued::{QueuedTurn, TURNS_BETWEEN},
     work::{Failure, Input, Replier, Work},
@@ -176,6 +176,7 @@ impl VActorActor {
             let Some(input) = self.inbox.pop_front() else { break };
             (*turns_left, any) = (*turns_left - 1, true);
             self.since_queued = self.since_queued.saturating_add(1);
+            self.has_reminded = false;
             self.begin_input(input, now);
             self.poll_turn(cx, now);
             answers.pass_turn(&self.worker.node.clock);
@@ -184,8 +185,7 @@ impl VActorActor {
     }
 
     fn begin_input(&mut self, input: Input, now: Instant) {
-        self.used = now;
-        self.usage.used.store(now.as_micros(), Ordering::Relaxed);
+        self.note_used(now);
         match input {
             Input::Activated(why) => {
                 self.begin_turn(Job::Activated(why), What::Activated, Replier::Nobody, now);
@@ -207,6 +207,12 @@ impl VActorActor {
                 self.begin_turn(job, What::Message, work.replier, now);
             }
         }
+    }
+
+    /// It has something to do: those that have not for longer make room first.
+    pub(super) fn note_used(&mut self, now: Instant) {
+        self.used = now;
+        self.usage.used.store(now.as_micros(), Ordering::Relaxed);
     }
 
     pub(super) fn begin_turn(&mut self, job: Job, what: What, replier: Replier, now: Instant) {
@@ -322,6 +328,7 @@ impl VActorActor {
         }
         let Staged { changes, forgets, deactivates } = self.stage.take_staged();
         let popped = self.turn.as_mut().and_then(|turn| turn.before.take());
+        let again = self.again();
         let before = popped.or_else(|| (!changes.is_empty()).then(|| self.reminders.clone()));
         for change in changes {
             if let Change::Set { name, .. } = &change
@@ -339,8 +346,16 @@ impl VActorActor {
         let Turn { replier, what, .. } = turn;
         let used_up = what.used_up();
         let pokes = Vec::new();
-        let finished =
-            Finished { replier, reply, what, reminders: before, forgets, deactivates, pokes };
+        let finished = Finished {
+            replier,
+            reply,
+            what,
+            reminders: before,
+            again,
+            forgets,
+            deactivates,
+            pokes,
+        };
         // The commit that it leaves with is still to come.
         let has_effects = {
             let effects = self.stage.effects().borrow();
@@ -355,6 +370,13 @@ impl VActorActor {
         } else {
             self.committing = Some(Committing::Lease(finished));
         }
+    }
+
+    /// How the reminder is tried again whose turn has returned, if it cannot be written.
+    fn again(&self) -> Option<Again> {
+        let turn = self.turn.as_ref()?;
+        let is_reminded = matches!(turn.what, What::Reminded(_));
+        is_reminded.then(|| Again { reminders: self.reminders.clone(), tries: turn.tries })
     }
 
     /// A running mean, over about eight turns.

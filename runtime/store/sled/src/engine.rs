@@ -53,11 +53,12 @@ pub(crate) struct Engine {
     pub(crate) faults: std::sync::Arc<TestFaults>,
 }
 
-/// Lets a unit test make the sync fail.
+/// Lets a unit test make the sync, or what is read for a call, fail.
 #[cfg(test)]
 #[derive(Debug, Default)]
 pub(crate) struct TestFaults {
     pub(crate) syncs_fail: std::sync::atomic::AtomicBool,
+    pub(crate) reads_fail: std::sync::atomic::AtomicBool,
     pub(crate) syncs: std::sync::atomic::AtomicU64,
 }
 
@@ -113,6 +114,10 @@ impl Engine {
         guard(|| {
             if from >= to {
                 return Ok(());
+            }
+            #[cfg(test)]
+            if self.faults.reads_fail.load(std::sync::atomic::Ordering::SeqCst) {
+                return Err(io::Error::other("a fault made by the test").into());
             }
             for entry in self.db()?.range(from..to) {
                 let (key, value) = entry?;

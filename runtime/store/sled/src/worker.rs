@@ -119,12 +119,14 @@ impl Worker {
             return self.refuse(arrived);
         };
         // Reads first: all they can see is on the disk.
-        let failed = arrived.reads.into_iter().find_map(|read| serve::read(opened, read).err());
+        let mut reads = arrived.reads.into_iter();
+        let failed = reads.find_map(|read| serve::read(opened, read).err());
         let outcome = match failed {
             None => serve::commits(opened, &self.shared, arrived.commits),
             Some(error) => {
                 self.fail(&error);
-                return self.refuse(Arrived { commits: arrived.commits, ..Arrived::default() });
+                let (reads, commits) = (reads.collect(), arrived.commits);
+                return self.refuse(Arrived { reads, commits, ..Arrived::default() });
             }
         };
         if let Err(error) = outcome {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::game::{Counting, cluster, owners};
+use throughline_testing::TestCluster;
+
+use crate::game::{Counter, Counting, cluster, owners};
 
 #[test]
 fn a_drain_hands_the_player_over() {
@@ -60,6 +62,26 @@ fn every_node_is_restarted_under_play_and_nothing_is_lost_or_comes_twice() {
         }
     }
     assert!(players.iter().all(|player| player.player.repairs() > 0), "all were handed over");
+}
+
+#[test]
+fn p4_a_node_whose_drain_ran_out_of_time_is_drained_once_more_when_it_stops() {
+    let builder =
+        TestCluster::builder(1).settings(|config| config.drain.deadline = Duration::from_secs(2));
+    let cluster = builder.start(|node| node.sessions::<Counter>());
+    let mut ann = Counting::new(&cluster, "ann");
+    ann.talk();
+    cluster.cut_store(0);
+    cluster.node(0).drain();
+    cluster.advance(Duration::from_secs(3));
+    cluster.heal_store(0);
+    ann.talk();
+    let report = cluster.drain(0);
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(report.parked, 1, "{report:?}");
+    ann.say();
+    cluster.start(0);
+    ann.hear();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! # Layout
 //! - `game`: what is played; `handover`, `faults`, `expiry`: what is done to its cluster
 //! - `seeds`: the same again, and in other orders; `outside`: what turns do elsewhere
+//! - `mixed`: nodes of two builds
 
 mod crash_proof;
 mod dead_letters;
@@ -11,6 +12,7 @@ mod faults;
 mod game;
 mod handover;
 mod killer;
+mod mixed;
 mod outside;
 mod seeds;
 mod standstill;

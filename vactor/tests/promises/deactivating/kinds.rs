@@ -30,8 +30,11 @@ pub(super) struct Lodging {
     refuses: bool,
 }
 
+/// The key of those that forget themselves when they leave.
+pub(super) const LEAVES_NOTHING: &str = "leaves nothing";
+
 /// The kinds: each notes why it leaves, and fails if it was told to. The key `parent` leaves
-/// something behind.
+/// something behind, and [`LEAVES_NOTHING`] forgets itself.
 macro_rules! lodger {
     ($name:ident, $kind:literal, $durability:ident) => {
         pub(super) struct $name(Lodging);
@@ -69,6 +72,9 @@ macro_rules! lodger {
                 if ctx.key() == "parent" && self.0.seen.len() == 1 {
                     ctx.remind("back", Duration::from_secs(3));
                     ctx.tell(&Self::at("heir"), Inherit {});
+                }
+                if ctx.key() == LEAVES_NOTHING {
+                    ctx.forget();
                 }
                 if self.0.refuses { Err(HandlerError::new("it stays")) } else { Ok(()) }
             }

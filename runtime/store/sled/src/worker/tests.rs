@@ -1,12 +1,15 @@
-//! Failures of the sync, made through the engine: the thread must not answer on a repeated one.
+//! Failures of the sync and of reads, made through the engine: the thread must not answer on a
+//! repeated one.
 
 use std::sync::atomic::Ordering;
 
-use throughline_store::{Batch, CommitError, GetError, Store};
+use throughline_store::{Batch, CommitError, GetError, Scan, Store};
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::SledStore;
 use crate::engine::TestFaults;
+use crate::queue::Queue;
 
 fn open(path: &Path) -> (SledStore, Arc<TestFaults>) {
     let layout = Layout::create(path).expect("a new directory");
@@ -58,6 +61,34 @@ async fn a_store_that_cannot_be_opened_anew_is_down_until_it_can() {
     assert_eq!(store.get("before".into()).await.unwrap().as_deref(), Some(&b"1"[..]));
     assert_eq!(store.get("down".into()).await.unwrap(), None);
     store.close().await.expect("a clean close");
+}
+
+#[tokio::test]
+async fn the_calls_behind_a_read_that_fails_are_told_that_the_store_is_down() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let layout = Layout::create(dir.path()).expect("a new directory");
+    let opened = Opened::open(&layout, 1 << 20).expect("a new store");
+    opened.engine.faults.reads_fail.store(true, Ordering::SeqCst);
+    // They are there before the thread looks: it takes them together.
+    let (queue, calls) = Queue::new();
+    let mut scans = Vec::new();
+    for _ in 0..3 {
+        let (answer, answered) = oneshot::channel();
+        queue.clone().push(Call::Scan(Scan::prefix("k"), answer)).await.expect("open");
+        scans.push(answered);
+    }
+    let (answer, committed) = oneshot::channel();
+    queue.clone().push_commit(Batch::new().put("k", "1"), answer).await.expect("open");
+    queue.push(Call::Close).await.expect("open");
+    let (worker, _ended) = Worker::new(layout, opened, 1 << 20, calls, Arc::default());
+    let thread = thread::spawn(|| worker.run());
+    for (number, scan) in scans.into_iter().enumerate() {
+        let answer = scan.await.expect("an answer");
+        assert!(matches!(answer, Err(ScanError::Down(_))), "scan {number}: {answer:?}");
+    }
+    let answer = committed.await.expect("an answer");
+    assert!(matches!(answer, Err(CommitError::Down(_))), "{answer:?}");
+    thread.join().expect("it ended");
 }
 
 #[tokio::test]
