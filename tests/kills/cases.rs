@@ -207,6 +207,7 @@ fn of_loose_vactors() -> Vec<Listed> {
         TurnHanded, "claimer", usual, s::vactor::is_claimed;
         TurnHanded, "who gets it from a drain", usual, s::vactor::is_started_by_who_gets_it;
         Restart, "owner that has it in no memory", usual, s::vactor::begins_anew_where_it_was;
+        Settle, "asker that created it", usual, s::vactor::settles_its_creation;
         Park, "owner", usual, s::vactor::is_parked;
         End, "owner", usual, s::vactor::is_forgotten;
         Yield, "drainer", usual, s::vactor::is_yielded;

@@ -15,6 +15,8 @@ pub(crate) enum Wish {
     Rest,
     /// That it is no more.
     Forget,
+    /// That its turn fails.
+    Fail,
 }
 
 /// What came of a wish, as far as its asker knows.
@@ -50,6 +52,8 @@ macro_rules! tally {
         impl VActor for $tally {
             const KIND: &'static str = KIND;
             const DURABILITY: Durability = $durability;
+            // Without one, a turn that fails takes what is in memory with it.
+            const KEEP_COPY: bool = false;
             type State = u64;
 
             fn new(_key: &str, count: u64) -> Self {
@@ -71,6 +75,7 @@ macro_rules! tally {
                     Wish::Count => self.0 += 1,
                     Wish::Rest => ctx.deactivate(),
                     Wish::Forget => ctx.forget(),
+                    Wish::Fail => return Err(HandlerError::new("it was told to fail")),
                 }
                 Ok(self.0)
             }

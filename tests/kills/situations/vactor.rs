@@ -94,11 +94,24 @@ fn expect_kept_unless(scene: &mut Scene, ran: bool) {
     }
 }
 
-/// Its node does not learn that it has created it, finds it among its own, and dies where it
+/// Its node does not learn that it has created it, finds it among its own, and dies where it makes
+/// sure.
+pub(crate) async fn settles_its_creation(scene: &mut Scene) {
+    let player = scene.login(1).await;
+    scene.cluster.order(1, Step::Create, Order::Unknown { lands: true }).await;
+    scene.arm(&[1]).await;
+    player.says(Up::Ask(Wish::Count));
+    scene.dies(&[1]).await;
+    scene.expect_count(0, ANEW);
+    scene.expect(player, LOST);
+}
+
+/// What its node had in memory came to nothing with a turn that failed, and the node dies where it
 /// begins it anew.
 pub(crate) async fn begins_anew_where_it_was(scene: &mut Scene) {
     let player = scene.login(1).await;
-    scene.cluster.order(1, Step::Create, Order::Unknown { lands: true }).await;
+    assert_eq!(player.asks(Wish::Count).await, Answer::Is(COUNT));
+    assert_eq!(player.asks(Wish::Fail).await, Answer::No);
     scene.arm(&[1]).await;
     player.says(Up::Ask(Wish::Count));
     scene.dies(&[1]).await;

@@ -1,7 +1,9 @@
 //! VActors whose commits the store does not take, or does not answer, in virtual time.
 
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use throughline_testing::TestCluster;
 use throughline_vactor::prelude::*;
 
 use crate::{
@@ -61,4 +63,74 @@ fn a_vactor_whose_creation_was_not_heard_of_has_lost_nothing() {
     cluster.lose_answer(0);
     assert_eq!(vault(&cluster, 0, 1), Ok(1));
     assert_eq!(asked::<Vault, _>(&cluster, 0, "v", Begun {}).unwrap(), ["Created"]);
+}
+
+thread_local! {
+    /// How one begins; all nodes run on the thread of the test.
+    static BEGUN: RefCell<Vec<Activation>> = const { RefCell::new(Vec::new()) };
+    /// How often it still fails to.
+    static FAILS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// It does not always begin.
+struct Shy(u64);
+
+#[derive(Serialize, Deserialize)]
+struct Wake {}
+
+impl Message for Wake {
+    type Reply = ();
+}
+
+messages! { Shy { "wake" => Wake } }
+
+impl VActor for Shy {
+    const KIND: &'static str = "shy";
+    const DURABILITY: Durability = Durability::OnSwapOut;
+    type State = u64;
+
+    fn new(_key: &str, count: u64) -> Self {
+        Self(count)
+    }
+
+    fn state(&self) -> &u64 {
+        &self.0
+    }
+
+    async fn activated(&mut self, why: Activation, _: &mut Context<Self>) -> Outcome {
+        BEGUN.with_borrow_mut(|begun| begun.push(why));
+        let fails = FAILS.get();
+        FAILS.set(fails.saturating_sub(1));
+        if fails == 0 { Ok(()) } else { Err(HandlerError::new("it was told to fail")) }
+    }
+}
+
+impl Handle<Wake> for Shy {
+    async fn handle(&mut self, _: Wake, _: &mut Context<Self>) -> Outcome {
+        self.0 += 1;
+        Ok(())
+    }
+}
+
+#[test]
+fn p2_a_loss_is_told_though_who_was_to_hear_of_it_could_not_begin() {
+    let cluster = TestCluster::new(2, |node| node.sessions::<Nobody>().vactors::<Shy>());
+    let wake = |n| {
+        let node = cluster.node(n);
+        cluster.run(async move { node.ask(&Shy::at("s"), Wake {}).await })
+    };
+    let owner = (0..2).find(|n| wake(*n).is_ok() && cluster.node(*n).vactor_count() == 1).unwrap();
+    cluster.kill(owner);
+    // Nobody has begun it anew by then: a sweep would.
+    FAILS.set(100);
+    cluster.advance(Duration::from_secs(6));
+    let other = 1 - owner;
+    assert!(wake(other).is_err());
+    FAILS.set(0);
+    cluster.advance(Duration::from_secs(90));
+    assert_eq!(wake(other), Ok(()));
+    let begun = BEGUN.take();
+    let of = |why| begun.iter().filter(|other| **other == why).count();
+    assert_eq!(of(Activation::Created), 1, "{begun:?}");
+    assert!(of(Activation::Lost) >= 2, "{begun:?}");
 }

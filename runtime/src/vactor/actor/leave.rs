@@ -324,6 +324,8 @@ impl VActorActor {
                 Some(snapshot) => {
                     crate::cluster::park_as_it_was(&node, header, snapshot.body).await;
                 }
+                // It was lost, and has not been told: its record stays, so whoever begins it is.
+                None if header.crashes > 0 => {}
                 None => crate::cluster::end_and_dismiss(&node, header).await,
             }
             drop(reserved);
