@@ -176,6 +176,8 @@ export class Player {
 
 /** Runs in the page before its own scripts, also after a reload. */
 function watch() {
+  // A page that is nobody's has no storage.
+  if (location.protocol === "about:") return;
   const KEY = "seen";
   const seen = JSON.parse(sessionStorage.getItem(KEY) ?? '{"links":[],"told":[]}');
   window.seen = seen;

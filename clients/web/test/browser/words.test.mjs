@@ -71,14 +71,17 @@ test("a server that is killed and started again has no game any more, and the pa
     const node = await start();
     const ann = await playing(node);
     const bob = await playing(node);
-    // Bob's page is loaded again meanwhile, so it finds out in another way.
+    // Bob's page is loaded again meanwhile, so it finds out in another way: until then it is away,
+    // or it would find out as Ann's does, and have nothing to say when it is loaded.
     bob.network.down();
     ann.network.down();
+    const address = bob.page.url();
+    await bob.page.goto("about:blank");
     await node.stop("SIGKILL");
     const next = await start();
     ann.network.up(next.port);
     bob.network.up(next.port);
-    await bob.page.reload();
+    await bob.page.goto(address);
     for (const player of [ann, bob]) {
       await says(player, /Your game is over: the server does not know it any more/);
       await player.part("play-bot").waitFor({ state: "visible" });
