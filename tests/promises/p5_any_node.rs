@@ -160,13 +160,26 @@ async fn who_comes_late_to_another_node_hears_the_last_messages_and_the_reason()
     wire.find(|seen| matches!(seen, Seen::Data { seq: 2, .. }).then_some(())).await;
     // It had the last message, and says that it had not.
     drop(wire);
-    for attempt in 1..3 {
+    let mut heard = 0;
+    for attempt in 1..1_000 {
         let mut wire = Wire::tcp(cluster.node(2).link_addresses()[0]).await;
         wire.write(&seat.resume(attempt, 1, 0)).await;
-        assert_eq!(wire.welcome().await.id, seat.id);
+        match wire.next().await {
+            Seen::Welcome(again) => assert_eq!(again.id, seat.id),
+            // Its end is being written at node 1: it comes again, as a client does.
+            Seen::Refused { code, .. } if heard == 0 && code == CloseCode::NotYet.number() => {
+                continue;
+            }
+            other => panic!("a Welcome was expected, not {other:?}"),
+        }
         assert_eq!(wire.answer::<Answer>().await, Answer::Said(9));
         assert_eq!(wire.code().await, CloseCode::Ended.number());
+        heard += 1;
+        if heard == 2 {
+            break;
+        }
     }
+    assert_eq!(heard, 2);
 }
 
 #[tokio::test]
