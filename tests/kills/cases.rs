@@ -59,16 +59,17 @@ pub(crate) fn all() -> Vec<Case> {
     let both = |(place, (step, role, settings, situation))| {
         Moment::BOTH.map(|moment| Case { place, step, role, moment, settings, situation })
     };
-    let all = [of_sessions(), of_crash_proof_sessions(), of_vactors(), of_loose_vactors()].concat();
-    all.into_iter().enumerate().flat_map(both).collect()
+    let vactors = of_vactors().into_iter().chain(of_loose_vactors());
+    let sessions = [of_sessions(), of_nodes(), of_crash_proof_sessions()].concat();
+    sessions.into_iter().chain(vactors).enumerate().flat_map(both).collect()
 }
 
 fn of_sessions() -> Vec<Listed> {
     let usual = Settings::default();
-    let smaller = Settings { nodes: 2, ..usual };
     let mute = Settings { mute: true, ..usual };
     let brief = Settings { session_timeout_ms: BRIEF_MS, ..usual };
     let forgetful = Settings { ended_memory_ms: 1_000, ..usual };
+    let hookless = Settings { no_last_hook: true, ..brief };
     situations![
         Create, "owner", usual, s::login::create;
         TurnNew, "owner", usual, s::login::turn;
@@ -97,6 +98,11 @@ fn of_sessions() -> Vec<Listed> {
         End, "holder of a key", usual, s::end::by_the_holder_of_a_key;
         End, "taker of its key", usual, s::key::taker_of_a_holder;
         End, "sweeper of its own", usual, s::end::by_the_sweep_of_a_node_itself;
+        End, "owner that has it in no memory", usual, s::unheld::end_for_its_client;
+        End, "owner that is asked and has it in no memory", usual, s::unheld::end_for_another_node;
+        End, "drainer that has it in no memory", usual, s::unheld::end_by_a_drain;
+        End, "holder of a key that has it in no memory", usual, s::unheld::end_for_a_key;
+        End, "asker of who has it in no memory", usual, s::unheld::asker_of_the_lost;
         Yield, "owner", usual, s::hop::yield_of_the_owner;
         Yield, "drainer", usual, s::hop::yield_in_a_drain;
         Yield, "owner asked through the store", mute, s::hop::yield_of_the_owner;
@@ -119,6 +125,16 @@ fn of_sessions() -> Vec<Listed> {
         Key, "taker from a dead owner", usual, s::key::of_a_dead_owner;
         Remove, "owner", usual, s::end::and_is_forgotten_at_once;
         Remove, "sweeper", forgetful, s::end::and_is_swept;
+        Remove, "sweeper of the expired that have no last hook", hookless, s::park::is_dropped;
+    ]
+    .to_vec()
+}
+
+/// What nodes do for themselves; sessions are there.
+fn of_nodes() -> Vec<Listed> {
+    let usual = Settings::default();
+    let smaller = Settings { nodes: 2, ..usual };
+    situations![
         Join, "joiner", smaller, s::nodes::join;
         Join, "joiner after a death", usual, s::nodes::join_again;
         Beat, "owner", usual, s::nodes::beat;

@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) nodes: usize,
     /// Nodes cannot reach each other.
     pub(crate) mute: bool,
+    /// Sessions have no last hook.
+    pub(crate) no_last_hook: bool,
     pub(crate) session_timeout_ms: u64,
     pub(crate) ended_memory_ms: u64,
 }
@@ -56,6 +58,7 @@ impl Default for Settings {
             of: Of::Sessions,
             nodes: NODES,
             mute: false,
+            no_last_hook: false,
             session_timeout_ms: 60_000,
             ended_memory_ms: 600_000,
         }
@@ -116,6 +119,7 @@ impl Cluster {
             advertise: host(node),
             mute: self.settings.mute,
             loose: self.settings.of == Of::LooseVActor,
+            no_last_hook: self.settings.no_last_hook,
             session_timeout_ms: self.settings.session_timeout_ms,
             ended_memory_ms: self.settings.ended_memory_ms,
             orders: orders.iter().map(name).collect(),

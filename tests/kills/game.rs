@@ -64,11 +64,11 @@ const KEPT: Duration = Duration::from_secs(3_600);
 pub(crate) static FAIL_RESTORED: AtomicBool = AtomicBool::new(false);
 
 /// One player's side: the state is the report. It is a kind of its own whether its turns are
-/// committed.
+/// committed; in all nodes of a cluster it has a last hook or not.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Counter<const CRASH_PROOF: bool>(Report);
+pub(crate) struct Counter<const CRASH_PROOF: bool, const LAST_HOOK: bool = true>(Report);
 
-impl<const CRASH_PROOF: bool> Counter<CRASH_PROOF> {
+impl<const CRASH_PROOF: bool, const LAST_HOOK: bool> Counter<CRASH_PROOF, LAST_HOOK> {
     fn say(&mut self, ctx: &mut Context<Self>) -> Outcome {
         self.0.said += 1;
         Self::send(&Down::Say(self.0.said), ctx)
@@ -80,10 +80,11 @@ impl<const CRASH_PROOF: bool> Counter<CRASH_PROOF> {
     }
 }
 
-impl<const CRASH_PROOF: bool> Session for Counter<CRASH_PROOF> {
+impl<const CRASH_PROOF: bool, const LAST_HOOK: bool> Session for Counter<CRASH_PROOF, LAST_HOOK> {
     const KIND: &'static str = if CRASH_PROOF { "crash-proof" } else { "counter" };
     const DURABILITY: Durability =
         if CRASH_PROOF { Durability::EveryTurn } else { Durability::OnSwapOut };
+    const DESTROY_EXPIRED: bool = LAST_HOOK;
     type In = Raw;
     type Out = Raw;
 

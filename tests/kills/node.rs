@@ -33,6 +33,8 @@ pub(crate) struct Told {
     pub(crate) mute: bool,
     /// The VActor is not crash-proof.
     pub(crate) loose: bool,
+    /// Sessions that expire are dropped without a word.
+    pub(crate) no_last_hook: bool,
     pub(crate) session_timeout_ms: u64,
     pub(crate) ended_memory_ms: u64,
     /// Orders from the start: step and order by name.
@@ -53,10 +55,12 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
     for (step, order) in &told.orders {
         store.order(Step::named(step).unwrap(), Order::named(order).unwrap());
     }
-    let node = Node::builder(config(&told))
-        .sessions::<Counter<false>>()
-        .sessions::<Counter<true>>()
-        .store(Arc::new(store.clone()));
+    let node = Node::builder(config(&told));
+    let node = match told.no_last_hook {
+        true => node.sessions::<Counter<false, false>>(),
+        false => node.sessions::<Counter<false>>(),
+    };
+    let node = node.sessions::<Counter<true>>().store(Arc::new(store.clone()));
     IS_LOOSE.store(told.loose, Ordering::SeqCst);
     let node = match told.loose {
         true => node.vactors::<LooseTally>().start(),

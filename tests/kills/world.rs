@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use throughline_cluster::{Header, Holder, Member, NodeId, NodeState, RecordId, Row, State, Value};
+use throughline_cluster::{
+    Check as Expected, Commit, Header, Holder, Law, Member, NodeId, NodeState, RecordId, Row,
+    State, Turn, TurnState, Value, Write,
+};
 use throughline_link::CloseCode;
 use throughline_store::{
     About, Batch, CloseError, CommitError, GetError, MemoryStore, Page, Scan, ScanError, Store,
@@ -78,6 +81,42 @@ impl World {
             panic!("not in {PATIENCE:?}: {what}\n{told}");
         }
     }
+
+    /// A fault of the store: the first turn of what was handed is in, though its owner has heard
+    /// that it is not. The owner has it in no memory, and only a loss can follow.
+    pub(crate) async fn runs_unheard(&self, id: &RecordId) {
+        let read = || self.rows().header(id).expect("its record is there").clone();
+        let law = Law::default();
+        while read().state == State::Handed {
+            // Versions that the owner has not proposed: it would take the commit for its own.
+            let free = read().version + UNUSED;
+            let settled = law.settle(&read(), free);
+            if self.commit(batch(&settled.commit)).await.is_err() {
+                // The owner was at it.
+                continue;
+            }
+            let settled = settled.after.expect("a header");
+            let (state, attempt) = (TurnState::Running, settled.attempt);
+            let turn = Turn { state, attempt, due: None, more: Commit::default() };
+            let turn = law.turn(&settled, turn).expect("it is owned");
+            let _ = self.commit(batch(&turn.commit)).await;
+        }
+    }
+}
+
+/// Versions that an owner proposes at most while its commits are denied.
+const UNUSED: u64 = 1_000;
+
+fn batch(commit: &Commit) -> Batch {
+    let own = commit.batch();
+    let batch = own.checks.into_iter().fold(Batch::new(), |batch, check| match check {
+        Expected::Equals { key, value } => batch.check_equals(key, value),
+        Expected::Absent { key } => batch.check_absent(key),
+    });
+    own.writes.into_iter().fold(batch, |batch, write| match write {
+        Write::Put { key, value } => batch.put(key, value),
+        Write::Delete { key } => batch.delete(key),
+    })
 }
 
 impl Rows {

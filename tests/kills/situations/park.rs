@@ -55,7 +55,8 @@ pub(crate) async fn first_turn_of_the_claimer(scene: &mut Scene) {
     scene.expect(player, fate);
 }
 
-/// Nobody comes back in time: a node takes the session out once more, for its last hook.
+/// Nobody comes back in time: a node takes the session out once more, for its last hook, or, if it
+/// has none, drops it.
 async fn expires(scene: &mut Scene) -> Player {
     let player = scene.login(0).await;
     scene.arm(&[1, 2]).await;
@@ -88,4 +89,10 @@ pub(crate) async fn end_of_the_expired(scene: &mut Scene) {
     let player = expires(scene).await;
     let fate = scene.by_moment(scene.unless_lost(EXPIRED), EXPIRED);
     scene.expect(player, fate);
+}
+
+/// What is dropped is not remembered: its client hears no reason.
+pub(crate) async fn is_dropped(scene: &mut Scene) {
+    let player = expires(scene).await;
+    scene.expect(player, Fate::Ended(&[CloseCode::Unknown]));
 }

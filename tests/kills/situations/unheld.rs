@@ -1,4 +1,5 @@
-//! A session was handed to a node, which has not started it: nobody there has it in memory.
+//! A session was handed to a node, which has not started it, or does not know that it runs: nobody
+//! there has it in memory.
 
 use throughline_cluster::State;
 use throughline_link::CloseCode;
@@ -6,7 +7,7 @@ use throughline_link::CloseCode;
 use crate::cluster::number;
 use crate::game::Up;
 use crate::player::Player;
-use crate::run::{Fate, Scene};
+use crate::run::{Fate, LOST, Scene};
 use crate::situations::key;
 use crate::step::Step;
 
@@ -90,4 +91,62 @@ pub(crate) async fn asker_of_the_unstarted(scene: &mut Scene) {
     player.reaches(&[2]);
     scene.sees_die(1, 2).await;
     scene.expect(player, Fate::Kept);
+}
+
+/// The session of this player, who is away, runs at node 1, where it is in no memory; that node's
+/// own look, which would end it, does not come first. Whoever ends it there dies.
+async fn runs_unheard(scene: &mut Scene, player: &Player) {
+    scene.deny(&[1], Step::Park).await;
+    is_handed(scene, player).await;
+    scene.arm(&[1]).await;
+    scene.cluster.world.runs_unheard(&player.id()).await;
+}
+
+/// Its client comes to node 1.
+pub(crate) async fn end_for_its_client(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    runs_unheard(scene, &player).await;
+    player.reaches(&[1]);
+    scene.dies(&[1]).await;
+    scene.expect(player, LOST);
+}
+
+/// Its client comes to node 2, which asks node 1.
+pub(crate) async fn end_for_another_node(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    runs_unheard(scene, &player).await;
+    player.reaches(&[2]);
+    scene.dies(&[1]).await;
+    scene.expect(player, LOST);
+}
+
+pub(crate) async fn end_by_a_drain(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    runs_unheard(scene, &player).await;
+    scene.cluster.drain(1).await;
+    scene.dies(&[1]).await;
+    scene.expect(player, LOST);
+}
+
+/// Its key is taken at node 2, which asks node 1 to end it. If node 1 dies before, a sweep or the
+/// taker ends it, whoever is faster.
+pub(crate) async fn end_for_a_key(scene: &mut Scene) {
+    let holder = key::holder(scene).await;
+    runs_unheard(scene, &holder).await;
+    let taker = scene.login(2).await;
+    taker.says(Up::Key(key::KEY.to_owned()));
+    scene.dies(&[1]).await;
+    let fate = scene.by_moment(Fate::Ended(&[CloseCode::Lost, CloseCode::KeyTaken]), LOST);
+    scene.expect(holder, fate);
+    scene.expect(taker, Fate::Kept);
+}
+
+/// The asker's node dies while node 1 ends the session.
+pub(crate) async fn asker_of_the_lost(scene: &mut Scene) {
+    let player = scene.login(0).await;
+    runs_unheard(scene, &player).await;
+    scene.hold(1).await;
+    player.reaches(&[2]);
+    scene.sees_die(1, 2).await;
+    scene.expect(player, LOST);
 }

@@ -54,9 +54,8 @@ pub enum OpenError {
         path: PathBuf,
         /// What is wrong.
         detail: String,
-        /// Its files are as they were: a copy was put back, or none was opened. Not so if it has
-        /// more than 256 MiB, or there was no space for the copy: sled changes a damaged log while
-        /// it reads it.
+        /// Its files are as they were: a copy was put back, or none was opened. Not so if there was
+        /// no space for the copy: sled changes a damaged log while it reads it.
         untouched: bool,
     },
     /// No space: nothing was lost. Retrying helps once there is.

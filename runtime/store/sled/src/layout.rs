@@ -17,8 +17,11 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use crate::error::OpenError;
-use crate::limits::KEEP_BYTES_MAX;
+use crate::limits::KEEP_SPARE_BYTES;
 use crate::seal::FORMAT;
+
+#[cfg(test)]
+mod tests;
 
 const FORMAT_NAME: &str = "throughline-store-sled ";
 /// More cannot be in the file of a format or a lock.
@@ -30,6 +33,9 @@ pub(crate) struct Layout {
     root: PathBuf,
     /// Its lock ends with the descriptor, so also with the process.
     _lock: File,
+    /// Lets a unit test have less space than there is.
+    #[cfg(test)]
+    pub(crate) free_in_test: Option<u64>,
 }
 
 impl Layout {
@@ -37,7 +43,7 @@ impl Layout {
     pub(crate) fn create(root: &Path) -> Result<Self, OpenError> {
         create_dir(root).map_err(|error| OpenError::io(root, error))?;
         let found = read_format(root)?;
-        let layout = Self { root: root.to_owned(), _lock: lock(root)? };
+        let layout = Self::locked(root)?;
         match found {
             Some(()) => layout.recover().map(|()| layout),
             None => {
@@ -53,8 +59,17 @@ impl Layout {
             let (path, found) = (root.to_owned(), "nothing".to_owned());
             return Err(OpenError::NotAStore { path, found });
         }
-        let layout = Self { root: root.to_owned(), _lock: lock(root)? };
+        let layout = Self::locked(root)?;
         layout.recover().map(|()| layout)
+    }
+
+    fn locked(root: &Path) -> Result<Self, OpenError> {
+        Ok(Self {
+            root: root.to_owned(),
+            _lock: lock(root)?,
+            #[cfg(test)]
+            free_in_test: None,
+        })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -98,20 +113,36 @@ impl Layout {
         steps().map_err(|error| OpenError::io(&self.root, error))
     }
 
-    /// Copies the database, so that an open that finds damage can leave it as it was. Not if it is
-    /// large or there is no space: whether there is a copy.
-    pub(crate) fn keep(&self) -> bool {
+    /// Copies the database, however large, so that an open that finds damage can leave it as it
+    /// was.
+    ///
+    /// # Errors
+    /// There is no space, or the system refused something: there is no copy.
+    pub(crate) fn keep(&self) -> io::Result<()> {
         let (now, kept) = (self.sled(), self.kept());
         self.forget_kept();
-        let copied = dir_bytes(&now).and_then(|bytes| match bytes {
-            ..=KEEP_BYTES_MAX => copy_dir(&now, &kept).map(|()| true),
-            _ => Ok(false),
-        });
-        let is_kept = matches!(copied, Ok(true));
-        if !is_kept {
+        let copied = self.check_space(dir_bytes(&now)?).and_then(|()| copy_dir(&now, &kept));
+        if copied.is_err() {
             self.forget_kept();
         }
-        is_kept
+        copied
+    }
+
+    /// Whether a copy of so many bytes leaves some space: who else writes to this disk must not
+    /// find it full.
+    fn check_space(&self, bytes: u64) -> io::Result<()> {
+        let wanted = bytes + bytes.min(KEEP_SPARE_BYTES);
+        if wanted <= self.free_bytes() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+    }
+
+    fn free_bytes(&self) -> u64 {
+        #[cfg(test)]
+        if let Some(bytes) = self.free_in_test {
+            return bytes;
+        }
+        // Where the system does not say, the copy finds out.
+        let free = rustix::fs::statvfs(&self.root);
+        free.map_or(u64::MAX, |free| free.f_bavail.saturating_mul(free.f_frsize))
     }
 
     /// Removes the copy. A copy that stays costs space, and is removed by the next open.

@@ -22,9 +22,10 @@ pub const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// After a write error, how long until the store is opened anew, and so how long a call waits at
 /// most for its `Down`.
 pub const REOPEN_EVERY: Duration = Duration::from_millis(250);
-/// A database up to this size is copied before it is opened, so that one found damaged is left as
-/// it was: a quarter of a second on a common disk. A larger one is opened as it is.
-pub const KEEP_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// A database is copied before it is opened, so that one found damaged is left as it was: a third
+/// of a second for each GiB that is in memory. The copy must leave free as much as it takes, or
+/// this, whichever is less: others write to the disk, too.
+pub const KEEP_SPARE_BYTES: u64 = 64 * 1024 * 1024;
 /// Chunks that a store writes and removes before it works again after a write error: 1 MiB, as the
 /// largest value. sled takes space 512 KiB at a time, so a little may fit where nothing else does.
 pub const PROBE_CHUNKS: u16 = 256;

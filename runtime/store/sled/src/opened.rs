@@ -48,7 +48,14 @@ impl Opened {
     /// rewrites a damaged log while it reads it, so a copy is kept until the comparison is done,
     /// and put back if it fails.
     pub(crate) fn open(layout: &Layout, cache_bytes: u64) -> Result<Self, OpenError> {
-        let (is_kept, is_there) = (layout.keep(), layout.sled().exists());
+        let is_there = layout.sled().exists();
+        let kept = layout.keep();
+        if let Err(error) = &kept
+            && is_there
+        {
+            log::warn!("{} is opened without a copy of it: {error}", layout.root().display());
+        }
+        let is_kept = kept.is_ok();
         let mut opened = Self::open_as_it_is(layout, cache_bytes);
         match &opened {
             Err(OpenError::Corrupt { .. }) if is_kept => layout.put_back()?,

@@ -94,22 +94,24 @@ pub fn disk_bytes(path: impl AsRef<Path>) -> Result<u64, OpenError> {
 
 /// Writes every record that can be read as a line: the key with escapes, a tab, the value in
 /// hexadecimal. A damaged one becomes a line that begins with `#`. Works on a store that does not
-/// open, as far as sled still reads it.
+/// open, as far as sled still reads it. Needs space for a copy of the store, which is what it
+/// reads: sled would change a damaged log.
 ///
 /// # Errors
-/// The database does not open at all, or the output fails.
+/// The database does not open at all, there is no space, or the output fails. The store is as it
+/// was.
 pub fn dump(path: impl AsRef<Path>, output: &mut dyn Write) -> Result<Report, ToolError> {
     let layout = Layout::existing(path.as_ref())?;
-    // Reads the copy, if there is one: what sled does to a damaged log does not matter there.
-    let dir = if layout.keep() { layout.kept() } else { layout.sled() };
-    let dumped = dump_from(&layout, &dir, output);
+    let dumped = dump_copy(&layout, output);
     layout.forget_kept();
     dumped
 }
 
-fn dump_from(layout: &Layout, dir: &Path, output: &mut dyn Write) -> Result<Report, ToolError> {
+pub(crate) fn dump_copy(layout: &Layout, output: &mut dyn Write) -> Result<Report, ToolError> {
+    // What sled does to a damaged log does not matter there.
+    layout.keep().map_err(|error| OpenError::io(layout.root(), error))?;
     let failed = |error| OpenError::engine(layout.root(), error);
-    let engine = Engine::open(dir, CACHE_BYTES).map_err(failed)?;
+    let engine = Engine::open(&layout.kept(), CACHE_BYTES).map_err(failed)?;
     let mut report = Report::default();
     let mut output_error = None;
     let read = read_all(&engine, &mut report, |key, value| {

@@ -1,7 +1,9 @@
 //! The files: what is refused at open, damage, and the tools.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -115,6 +117,129 @@ async fn a_cut_log_is_refused_and_left_as_it_is() {
         assert_eq!(again.is_some(), refused > 0, "cut {cut} opens at the second try");
     }
     assert!(refused > 0);
+}
+
+/// sled's unit of space.
+const SEGMENT_BYTES: u64 = 512 * 1024;
+
+/// Length and checksum of each file of a store.
+fn sums(dir: &Path) -> BTreeMap<PathBuf, (usize, u32)> {
+    let mut sums = BTreeMap::new();
+    for entry in fs::read_dir(dir).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sums.extend(self::sums(&path));
+        } else {
+            let bytes = fs::read(&path).expect("a file");
+            sums.insert(path, (bytes.len(), crc32fast::hash(&bytes)));
+        }
+    }
+    sums
+}
+
+/// A closed store whose log has ten segments and more, of which sled's last snapshot knows half.
+async fn of_many_segments(path: &Path) {
+    for half in 0..2 {
+        let store = SledStore::open(path).expect("a store");
+        for n in 0..15 {
+            let value = vec![n; 200_000];
+            store.commit(Batch::new().put(vec![half, n], value)).await.expect("a commit");
+        }
+        store.close().await.expect("a clean close");
+    }
+    let length = fs::metadata(path.join("sled/db")).expect("the log").len();
+    assert!(length > 10 * SEGMENT_BYTES, "{length} bytes");
+}
+
+/// Whatever is tried with a store that is damaged, it is refused with the way out, and no byte of
+/// its files is another afterwards.
+fn assert_refused_and_untouched(path: &Path, damage: &str) {
+    let before = sums(path);
+    let opened = || SledStore::open(path).map(drop);
+    let checked = || tools::check(path).map(drop);
+    let tries = [("an open", opened()), ("a check", checked()), ("an open again", opened())];
+    for (what, tried) in tries {
+        let Err(OpenError::Corrupt { path: named, untouched, .. }) = &tried else {
+            panic!("{damage}, {what}: {tried:?}");
+        };
+        assert!(named == path && *untouched, "{damage}, {what}: {tried:?}");
+        let text = tried.as_ref().expect_err("refused").to_string();
+        let says = |words: &str| assert!(text.contains(words), "{damage}, {what}: {text}");
+        says(&path.display().to_string());
+        says("its files are as they were");
+        says("move it away and put the last backup in its place");
+    }
+    // As much as sled reads of it.
+    let _ = tools::dump(path, &mut std::io::sink());
+    let now = sums(path);
+    assert!(now == before, "{damage}: {before:?} became {now:?}");
+}
+
+/// What is wrong, and how it comes about in sled's directory.
+type Damaging = (&'static str, fn(&Path));
+
+const DAMAGES: [Damaging; 4] = [
+    ("the log has lost its end", |sled| {
+        let log = fs::OpenOptions::new().write(true).open(sled.join("db")).expect("the log");
+        let length = log.metadata().expect("its length").len();
+        log.set_len(length / 2).expect("a cut");
+    }),
+    ("the log has lost its first half", |sled| {
+        let log = fs::OpenOptions::new().write(true).open(sled.join("db")).expect("the log");
+        let half = log.metadata().expect("its length").len() / 2;
+        log.write_all_at(&vec![0; half as usize], 0).expect("written");
+    }),
+    ("the log has lost its second half, from which sled recovers", |sled| {
+        let log = fs::OpenOptions::new().write(true).open(sled.join("db")).expect("the log");
+        let length = log.metadata().expect("its length").len();
+        let half = length / 2;
+        log.write_all_at(&vec![0; (length - half) as usize], half).expect("written");
+    }),
+    ("sled's snapshot has another byte", |sled| {
+        let paths =
+            fs::read_dir(sled).expect("a directory").map(|entry| entry.expect("one").path());
+        let is_snapshot = |path: &PathBuf| path.to_string_lossy().contains("/snap.");
+        let snapshot = paths.filter(is_snapshot).max().expect("a snapshot");
+        let mut bytes = fs::read(&snapshot).expect("the snapshot");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(snapshot, bytes).expect("written");
+    }),
+];
+
+#[tokio::test]
+async fn a_damaged_store_is_refused_and_no_byte_of_it_is_changed() {
+    let whole = dir();
+    of_many_segments(whole.path()).await;
+    for (damage, harm) in DAMAGES {
+        let copied = dir();
+        copy(whole.path(), copied.path());
+        harm(&copied.path().join("sled"));
+        assert_refused_and_untouched(copied.path(), damage);
+    }
+}
+
+/// Space that sled has freed at the end of its log makes it large, and takes nothing of the disk.
+#[tokio::test]
+async fn a_large_store_that_is_damaged_is_left_as_it_was_too() {
+    const LARGE_BYTES: u64 = 600 * SEGMENT_BYTES;
+    let whole = dir();
+    of_many_segments(whole.path()).await;
+    let enlarge = |path: &Path| {
+        let log = fs::OpenOptions::new().write(true).open(path.join("sled/db")).expect("the log");
+        log.set_len(LARGE_BYTES).expect("a longer log");
+    };
+    let copied = dir();
+    copy(whole.path(), copied.path());
+    enlarge(copied.path());
+    let store = SledStore::open(copied.path()).expect("nothing is wrong with it");
+    store.close().await.expect("a clean close");
+    let (damage, harm) = DAMAGES[1];
+    let copied = dir();
+    copy(whole.path(), copied.path());
+    harm(&copied.path().join("sled"));
+    enlarge(copied.path());
+    assert_refused_and_untouched(copied.path(), damage);
 }
 
 #[tokio::test]
