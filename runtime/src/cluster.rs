@@ -109,8 +109,9 @@ pub(crate) struct Cluster {
     pub(crate) drain: DrainControl,
 }
 
-/// Orders to the lease that wait, at most: there are a handful in a node's life.
-const ORDERS_MAX: usize = 64;
+/// Orders to the lease that wait, at most: there are a handful in a node's life, and while the
+/// store is away each other node asks twice a second.
+const ORDERS_MAX: usize = 1_024;
 
 impl Cluster {
     /// A node that has not joined yet, and what is ordered of it.
@@ -228,8 +229,8 @@ impl Cluster {
     }
 
     pub(crate) fn order(&self, order: Order) {
-        if self.orders.try_send(order).is_err() {
-            log::error!("cluster: {order:?} is lost: too many orders");
+        if let Err(error) = self.orders.try_send(order) {
+            log::error!("cluster: {:?} is lost: too many orders", error.into_inner());
         }
     }
 

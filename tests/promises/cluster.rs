@@ -12,7 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use throughline::{Config, NodeBuilder, RunningNode, StopReport};
 use throughline_client::{Options, TestClient};
-use throughline_store::{Faults, FaultyStore, MemoryStore, Store};
+use throughline_store::{Faults, FaultyStore, MemoryStore, Scope, Store};
 
 pub(crate) use lender::Lender;
 use wall::SharedWall;
@@ -27,6 +27,7 @@ pub(crate) struct Plan {
     /// Where PostgreSQL is.
     postgres: Option<String>,
     walled: bool,
+    wide: bool,
     quick: bool,
     advertised: bool,
     faults: Option<(Faults, u64)>,
@@ -42,6 +43,7 @@ impl Plan {
             on_disk: false,
             postgres: None,
             walled: false,
+            wide: false,
             quick: false,
             advertised: false,
             faults: None,
@@ -65,6 +67,12 @@ impl Plan {
     /// Each node has a [`Wall`] of its own between itself and one store.
     pub(crate) fn walled(mut self) -> Self {
         self.walled = true;
+        self
+    }
+
+    /// The store is one of several machines, so nodes play on while none of them reaches it.
+    pub(crate) fn wide(mut self) -> Self {
+        self.wide = true;
         self
     }
 
@@ -188,7 +196,8 @@ impl Cluster {
         let mut builder = kinds(number, self.config(number));
         if let Some(walls) = &self.walls {
             let wall = Arc::clone(&walls[index(number)]);
-            builder = builder.store(Arc::new(SharedWall(wall)));
+            let scope = if self.plan.wide { Scope::Cluster } else { Scope::Machine };
+            builder = builder.store(Arc::new(SharedWall(wall, scope)));
         }
         let started = tokio::task::spawn_blocking(move || builder.start());
         self.nodes[index(number)] = Some(Arc::new(started.await.unwrap().unwrap()));

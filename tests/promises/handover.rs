@@ -5,5 +5,6 @@ mod faults;
 mod hub;
 mod loads;
 mod messages;
+mod outage;
 mod unread;
 mod versions;

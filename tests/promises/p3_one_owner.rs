@@ -74,7 +74,17 @@ async fn of_two_resumes_at_two_nodes_the_higher_attempt_wins() {
 
 #[tokio::test]
 async fn a_node_without_its_store_stops_acting_and_its_sessions_are_lost_on_both_sides() {
-    let cluster = Plan::new(3).walled().quick().start().await;
+    stops_alone(Plan::new(3).walled().quick()).await;
+}
+
+/// It would play on if nobody else reached the store either.
+#[tokio::test]
+async fn a_node_that_alone_does_not_reach_the_store_stops_in_time() {
+    stops_alone(Plan::new(3).walled().wide().quick()).await;
+}
+
+async fn stops_alone(plan: Plan) {
+    let cluster = plan.start().await;
     let address = cluster.node(1).link_addresses()[0];
     let (mut wire, seat) = Wire::session(address, "parrot", "ann").await;
     assert_eq!(wire.answer::<Answer>().await, Answer::Started("ann".into()));

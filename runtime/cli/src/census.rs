@@ -160,7 +160,7 @@ mod tests {
         let mut census = Census::default();
         let member = Member { node: NodeId(3), incarnation: 9 };
         let id = || RecordId::session(SessionId([7; 16]));
-        let beat = Value::Beat(Beat { number: 1, wall_ms: 2 }).encode();
+        let beat = Value::Beat(Beat::new(1, 2)).encode();
         census.see(&Row::Beat(member).key(), &beat);
         census.see(&Row::Due(700, id()).key(), &Value::Mark.encode());
         census.see(&Row::Due(500, id()).key(), &Value::Mark.encode());

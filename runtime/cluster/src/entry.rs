@@ -3,14 +3,15 @@
 //! An entry is two values. The beat changes twice a second; the standing hardly ever, so that a
 //! commit which checks that a node is alive is not refused because the node beat meanwhile.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::{
-    defaults::{ADDRESS_MAX, CLIENT_ADDRESSES_MAX, KIND_MAX, KINDS_MAX},
+    defaults::{ADDRESS_MAX, ASKED_MAX, CLIENT_ADDRESSES_MAX, KIND_MAX, KINDS_MAX},
     form::{FORM, FormError, Reader, put_sized},
-    id::{Member, TooLong, at_most},
+    id::{Member, NodeId, TooLong, at_most},
 };
 
 /// Whether a node may own anything. It only ever goes down this list.
@@ -182,22 +183,61 @@ impl Standing {
     }
 }
 
+/// How a node goes on while no node reaches the store: `docs/cluster.md`, "Playing on".
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PlayOn {
+    /// It may act for so long beyond its lease, in milliseconds.
+    pub limit_ms: u32,
+    /// Whom it asks before it does, in order, [`ASKED_MAX`] at most. Each of them may declare it
+    /// dead after a term without a changed beat; every other one waits for the limit, too.
+    ///
+    /// [`ASKED_MAX`]: crate::defaults::ASKED_MAX
+    pub asks: Arc<[Member]>,
+}
+
 /// The part of an entry that its node renews.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Beat {
     /// Grows with each beat.
     pub number: u64,
     /// The node's wall clock, in milliseconds since 1970 UTC.
     pub wall_ms: u64,
+    /// `None`: its lease is all that it acts by.
+    pub plays_on: Option<PlayOn>,
 }
 
 impl Beat {
+    /// A beat of a node that acts by its lease alone.
+    #[must_use]
+    pub const fn new(number: u64, wall_ms: u64) -> Self {
+        Self { number, wall_ms, plays_on: None }
+    }
+
+    /// How long a node is to wait without a changed beat, in which it counted, before it may
+    /// declare this one dead: a term, and the limit if this one does not know that it is there.
+    #[must_use]
+    pub fn patience(&self, who: Member, term: Duration) -> Duration {
+        match &self.plays_on {
+            Some(plays_on) if !plays_on.asks.contains(&who) => {
+                term + Duration::from_millis(plays_on.limit_ms.into())
+            }
+            _ => term,
+        }
+    }
+
     /// The bytes of the store.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut out = vec![FORM];
         out.extend_from_slice(&self.number.to_be_bytes());
         out.extend_from_slice(&self.wall_ms.to_be_bytes());
+        if let Some(PlayOn { limit_ms, asks }) = &self.plays_on {
+            out.extend_from_slice(&limit_ms.to_be_bytes());
+            for Member { node, incarnation } in asks.iter() {
+                out.extend_from_slice(&node.0.to_be_bytes());
+                out.extend_from_slice(&incarnation.to_be_bytes());
+            }
+        }
         out.into()
     }
 
@@ -208,8 +248,20 @@ impl Beat {
     /// [`Standing::unread`].
     pub fn decode(bytes: &[u8]) -> Result<Self, FormError> {
         let mut reader = Reader::new("beat", bytes)?;
-        let beat = Self { number: reader.u64("number")?, wall_ms: reader.u64("wall time")? };
-        reader.end().map(|()| beat)
+        let mut beat = Self::new(reader.u64("number")?, reader.u64("wall time")?);
+        if reader.end().is_err() {
+            let limit_ms = reader.u32("limit of an outage")?;
+            let mut asks = Vec::new();
+            while reader.end().is_err() {
+                if asks.len() == ASKED_MAX {
+                    return Err(reader.damaged("nodes that are asked"));
+                }
+                let node = NodeId(reader.u32("nodes that are asked")?);
+                asks.push(Member { node, incarnation: reader.u64("nodes that are asked")? });
+            }
+            beat.plays_on = Some(PlayOn { limit_ms, asks: asks.into() });
+        }
+        Ok(beat)
     }
 }
 

@@ -144,7 +144,7 @@ impl Rule {
 
 /// Builds the commit of each step, with its checks. Its methods stand in `steps`, a family per
 /// file.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Law {
     #[cfg(feature = "model")]
     without: Option<Rule>,

@@ -49,7 +49,7 @@ mod steps;
 pub use ask::{Ask, Reply};
 pub use batch::{Batch, Check, Write};
 pub use drain::{Drain, DrainAction, DrainConfig, DrainProgress, DrainReport, Went};
-pub use entry::{Beat, Entry, NodeInfo, NodeState, Readable, Standing};
+pub use entry::{Beat, Entry, NodeInfo, NodeState, PlayOn, Readable, Standing};
 pub use failing::Failing;
 pub use final_versions::FinalVersions;
 pub use form::FormError;

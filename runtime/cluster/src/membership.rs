@@ -7,6 +7,7 @@
 mod adrift;
 mod clocks;
 mod observer;
+mod outage;
 
 use core::time::Duration;
 use std::{collections::VecDeque, sync::Arc};
@@ -25,9 +26,10 @@ use crate::{
 pub use adrift::is_adrift;
 pub use clocks::WallClock;
 use observer::Observer;
+use outage::Outage;
 
 /// The times of a lease.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeaseConfig {
     /// Between two beats.
     pub beat: Duration,
@@ -35,16 +37,19 @@ pub struct LeaseConfig {
     pub term: Duration,
     /// A node stops acting so long before its term ends.
     pub margin: Duration,
+    /// It acts for so long beyond its lease, as long as every node that could declare it dead
+    /// confirms that it does not; zero: not at all.
+    pub play_on: Duration,
 }
 
 impl Default for LeaseConfig {
     fn default() -> Self {
-        Self { beat: BEAT, term: TERM, margin: MARGIN }
+        Self { beat: BEAT, term: TERM, margin: MARGIN, play_on: Duration::ZERO }
     }
 }
 
 /// What the driver is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MemberAction {
     /// Commit; answer with `handle_commit`.
@@ -77,7 +82,7 @@ pub struct Entries {
     pub nodes: Vec<(Entry, Option<Beat>)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Phase {
     Joining,
     In,
@@ -86,7 +91,7 @@ enum Phase {
 }
 
 /// What the answer of the store that is waited for is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Waiting {
     Nothing,
     Commit(StepName, Instant),
@@ -94,7 +99,7 @@ enum Waiting {
 }
 
 /// This node in its cluster: a state machine without a clock.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Membership {
     law: Law,
     config: LeaseConfig,
@@ -112,6 +117,7 @@ pub struct Membership {
     wants_drain: bool,
     wants_leave: Option<usize>,
     observer: Observer,
+    outage: Outage,
     clocks: clocks::Clocks,
     actions: VecDeque<MemberAction>,
 }
@@ -134,6 +140,7 @@ impl Membership {
             wants_drain: false,
             wants_leave: None,
             observer: Observer::new(config),
+            outage: Outage::new(config),
             clocks: clocks::Clocks::default(),
             actions: VecDeque::new(),
         }
@@ -160,7 +167,7 @@ impl Membership {
         } else if now >= self.next_beat {
             self.number += 1;
             self.next_beat = now + self.config.beat;
-            let step = self.law.beat(&self.me, Beat { number: self.number, wall_ms });
+            let step = self.law.beat(&self.me, self.outage.beat(self.number, wall_ms));
             self.commit(step, now);
         }
     }
@@ -201,11 +208,13 @@ impl Membership {
         match (name, outcome) {
             (StepName::Beat, Outcome::Done) => {
                 self.lease_from = Some(if canary!(LeaseFromAnswer) { now } else { sent });
+                self.outage.is_in();
                 self.read(true);
             }
             (StepName::Join, Outcome::Done) => {
                 self.me.standing = Some(self.standing(NodeState::Alive));
                 self.lease_from = Some(sent);
+                self.outage.is_in();
                 self.phase = Phase::In;
                 self.actions.push_back(MemberAction::Joined);
             }
@@ -250,6 +259,7 @@ impl Membership {
         let Waiting::Read { counts } = self.waiting else { return };
         self.waiting = Waiting::Nothing;
         self.clocks.observe(entries, now, wall_ms, self.config.beat);
+        self.outage.see(entries, self.me.member);
         for gone in self.observer.see(entries, self.me.member, counts, now) {
             self.actions.push_back(MemberAction::Gone(gone));
         }
@@ -282,7 +292,7 @@ impl Membership {
             found.map_or(Entry { member, standing: None }, |(entry, _)| entry.clone())
         });
         self.number += 1;
-        let first = Beat { number: self.number, wall_ms };
+        let first = self.outage.beat(self.number, wall_ms);
         match self.law.join(self.me.member, &self.info, before.as_ref(), first) {
             Ok(step) => self.commit(step, now),
             Err(NotNow::StillThere(member)) => {
@@ -358,7 +368,33 @@ impl Membership {
         if canary!(ActsPastTerm) {
             lease *= 10;
         }
-        self.lease_from.filter(|_| self.phase == Phase::In).map(|from| from + lease)
+        let lease = self.last_beat()? + lease;
+        Some(self.outage.until(lease).map_or(lease, |until| until.max(lease)))
+    }
+
+    /// When the last beat that is in was sent; `None` of a node that is not in its cluster.
+    #[must_use]
+    pub fn last_beat(&self) -> Option<Instant> {
+        self.lease_from.filter(|_| self.phase == Phase::In)
+    }
+
+    /// Whom this node asks, when its beats do not get through, for how long they have counted its
+    /// silence: nobody, if it acts by its lease alone.
+    pub fn asks(&self) -> impl Iterator<Item = Member> {
+        self.outage.asks()
+    }
+
+    /// One of them has answered what it was asked at `asked`; `None`: it did not in time, or does
+    /// not say.
+    pub fn handle_counted(&mut self, from: Member, asked: Instant, counted: Option<Duration>) {
+        self.outage.answered(from, asked, counted);
+    }
+
+    /// For how long this node has counted the silence of another one, that asks at `now`. `None`:
+    /// that one may be declared dead already.
+    #[must_use]
+    pub fn counted(&self, member: Member, now: Instant) -> Option<Duration> {
+        self.observer.counted(member, now).filter(|_| self.phase == Phase::In)
     }
 
     /// Incarnations that were dead when their entries were removed, [`FORGOTTEN_MAX`] at most:

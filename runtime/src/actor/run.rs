@@ -277,6 +277,14 @@ impl<S: Session> SessionActor<S> {
             log::error!("session {id}: hook `{hook}` of {} failed: {why}; {count} so far", S::KIND);
         }
         let restored = self.turns.as_mut().map(Turns::restore);
+        if self.leaving.fenced {
+            // Whoever has the session now has its input, too: here no other turn of it begins but
+            // that in which the game hears of the loss.
+            if turn.hook == Hook::Destroyed || !matches!(restored, Some(Ok(()))) {
+                self.give_up(now);
+            }
+            return;
+        }
         match (restored, turn.input.take()) {
             (Some(Ok(())), Some(input)) => self.try_again(turn, *input, why, now),
             (Some(Err(text)), Some(input)) => {

@@ -1,25 +1,63 @@
-//! A node that cannot renew its lease asks the others whether they can. If it alone cannot, it lets
-//! its clients go, so that they go on at another node without waiting for its silence.
+//! A node that cannot renew its lease asks the others whether they can, and for how long they have
+//! counted its silence. If it alone cannot, it lets its clients go, so that they go on at another
+//! node without waiting for its silence; if nobody can, it may play on.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all};
-use throughline_cluster::{Member, is_adrift};
+use throughline_cluster::{Member, Membership, is_adrift};
 use throughline_link::Instant;
+use throughline_store::Scope;
 
 use super::{
     Cluster,
     holding::elsewhere,
     message::{self, Answer, Call},
 };
-use crate::{actor::ToSession, node::Shared, session::Refusal};
-
-/// Others are asked again after so long: the store may come back, or be away for them, too.
-const ASK_EVERY: Duration = Duration::from_millis(500);
+use crate::{actor::ToSession, config::ClusterSettings, node::Shared, session::Refusal};
 
 /// A node that takes longer to answer has not answered.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+
+/// What another node says when it is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said {
+    /// Since its last beat.
+    since: Duration,
+    /// For how long it has counted this node's silence; `None`: it does not say.
+    counted: Option<Duration>,
+}
+
+/// What all others said to one question.
+#[derive(Debug)]
+pub(super) struct Heard {
+    asked: Instant,
+    /// `None`: it did not answer in time.
+    others: Vec<(Member, Option<Said>)>,
+}
+
+impl Heard {
+    /// Who answered, and what this node may conclude from it.
+    pub(super) fn tell(&self, membership: &mut Membership) {
+        for (from, said) in &self.others {
+            // What one said before holds for its time; who does not answer says nothing new.
+            if let Some(said) = said {
+                membership.handle_counted(*from, self.asked, said.counted);
+            }
+        }
+    }
+
+    /// If this node, whose last beat was `own` ago, is adrift: who is not.
+    fn reach(&self, own: Duration, beat: Duration) -> Option<Vec<Member>> {
+        let since = |said: &Option<Said>| said.map(|said| said.since);
+        let all: Vec<_> = self.others.iter().map(|(_, said)| since(said)).collect();
+        let reaches = |said: &Option<Said>| said.is_some() && is_adrift(own, &[since(said)], beat);
+        let reach = self.others.iter().filter(|(_, said)| reaches(said));
+        is_adrift(own, &all, beat).then(|| reach.map(|(member, _)| *member).collect())
+    }
+}
 
 /// When others were asked last.
 #[derive(Debug, Default)]
@@ -29,25 +67,29 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// The lease is over: asks the others, unless that was done just now. What comes of it is to be
-    /// told to [`answered`](Self::answered).
+    /// Beats do not get through: asks the others, unless that was done within a beat. What comes of
+    /// it is to be told to [`answered`](Self::answered).
     pub(super) fn ask(
         &mut self,
         node: &Arc<Shared>,
         now: Instant,
-    ) -> Option<BoxFuture<'static, Option<Vec<Member>>>> {
-        let is_due = self.asked.is_none_or(|asked| now.since(asked) >= ASK_EVERY);
+    ) -> Option<BoxFuture<'static, Heard>> {
+        // The store may come back, or be away for them, too; and what they said lasts for a term.
+        let every = node.config.cluster.beat;
+        let is_due = self.asked.is_none_or(|asked| now.since(asked) >= every);
         if self.is_under_way || !is_due || node.cluster.is_adrift() {
             return None;
         }
         (self.asked, self.is_under_way) = (Some(now), true);
-        Some(Box::pin(find_out(Arc::clone(node))))
+        Some(Box::pin(find_out(Arc::clone(node), now)))
     }
 
-    /// The others have answered. `reach`: this node is adrift, and these are not.
-    pub(super) fn answered(&mut self, node: &Shared, reach: Option<Vec<Member>>) {
+    /// The others have answered: lets go of the clients, if this node is adrift. `own`: since its
+    /// last beat.
+    pub(super) fn answered(&mut self, node: &Shared, heard: &Heard, own: Option<Duration>) {
         self.is_under_way = false;
-        // The lease may be back by now.
+        let reach = own.and_then(|own| heard.reach(own, node.config.cluster.beat));
+        // It may act yet, or again.
         if reach.is_none() || node.cluster.may_act(node.clock.lease_now()) {
             return;
         }
@@ -66,6 +108,13 @@ impl Asking {
 }
 
 impl Cluster {
+    /// For how long this node plays on without the store. On one machine that comes back with what
+    /// keeps it, or not at all: not a moment.
+    pub(crate) fn play_on(&self, settings: &ClusterSettings) -> Duration {
+        let is_wide = self.store.about().scope >= Scope::Cluster;
+        if is_wide { settings.play_on } else { Duration::ZERO }
+    }
+
     /// Whether this node, and not every other one, is without the store.
     pub(crate) fn is_adrift(&self) -> bool {
         self.adrift.read().unwrap_or_else(PoisonError::into_inner).is_some()
@@ -85,36 +134,34 @@ impl Cluster {
         let addresses = infos.flat_map(|standing| standing.info.clients().to_vec()).collect();
         Some(elsewhere(addresses, true))
     }
-
-    /// How long ago this node's last beat was; `None` before it has joined.
-    pub(super) fn since_beat(&self, node: &Shared) -> Option<Duration> {
-        let settings = &node.config.cluster;
-        let lease = settings.term.saturating_sub(settings.margin);
-        let until = self.lease.load(Ordering::Acquire);
-        let now = node.clock.lease_now();
-        (until > 0).then(|| (now + lease).since(Instant::from_micros(until)))
-    }
 }
 
-/// If this node is adrift, who is not.
-async fn find_out(node: Arc<Shared>) -> Option<Vec<Member>> {
-    let own = node.cluster.since_beat(&node)?;
+/// Asks every other node that is not gone.
+async fn find_out(node: Arc<Shared>, asked: Instant) -> Heard {
     let view = node.cluster.view();
     let others = view.nodes.iter().filter(|e| !e.is_gone() && e.member != view.me.member);
-    let others: Vec<_> = others.map(|entry| entry.member).collect();
-    let asked = others.iter().map(|to| {
-        let (node, to) = (&node, *to);
+    let ask = others.map(|entry| {
+        let (node, to) = (&node, entry.member);
         async move {
             let answer = message::call(node, to, &Call::SinceBeat);
-            match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-                Ok(Ok(Answer::SinceBeat { ms })) => Some(Duration::from_millis(ms)),
+            let said = match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+                Ok(Ok(Answer::SinceBeat { ms, counted_ms })) => Some(Said {
+                    since: Duration::from_millis(ms),
+                    counted: counted_ms.map(Duration::from_millis),
+                }),
                 _ => None,
-            }
+            };
+            (to, said)
         }
     });
-    let since = join_all(asked).await;
-    let beat = node.config.cluster.beat;
-    let reaches = |since: &Option<Duration>| since.is_some() && is_adrift(own, &[*since], beat);
-    let reach = others.into_iter().zip(&since).filter(|(_, since)| reaches(since));
-    is_adrift(own, &since, beat).then(|| reach.map(|(member, _)| member).collect())
+    Heard { asked, others: join_all(ask).await }
+}
+
+/// What this node answers, whose last beat was `since` ago and who has counted so much of the
+/// silence of who asks.
+pub(super) fn say(since: Option<Duration>, counted: Option<Duration>) -> Bytes {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    // A fraction of a millisecond more was counted, and never less is said.
+    let counted_ms = counted.map(|counted| ms(counted).saturating_add(1));
+    message::encode(&Answer::SinceBeat { ms: since.map_or(u64::MAX, ms), counted_ms })
 }

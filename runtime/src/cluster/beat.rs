@@ -20,16 +20,19 @@ use crate::{
     actor::ToSession,
     clock::wall_ms,
     node::Shared,
+    peers::Answerer,
     vactor::{Balancer, DueSoon},
 };
 
 /// What is ordered of the lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Order {
     /// Take nothing more.
     Drain,
     /// Leave; so much was found in the owner index.
     Leave(usize),
+    /// Another node, whose beats do not get through, asks what it should know.
+    Say(Member, Answerer),
     /// End, without a word.
     Stop,
 }
@@ -38,8 +41,8 @@ pub(crate) enum Order {
 enum Answer {
     Commit(StepName, Outcome),
     Entries(Option<(Entries, Option<FinalVersions>)>),
-    /// If this node is without the store and not every other one: those.
-    Adrift(Option<Vec<Member>>),
+    /// What others said when they were asked.
+    Heard(adrift::Heard),
 }
 
 struct Beats {
@@ -65,7 +68,12 @@ pub(super) async fn run(
     joined: watch::Sender<bool>,
 ) {
     let settings = &node.config.cluster;
-    let config = LeaseConfig { beat: settings.beat, term: settings.term, margin: settings.margin };
+    let config = LeaseConfig {
+        beat: settings.beat,
+        term: settings.term,
+        margin: settings.margin,
+        play_on: node.cluster.play_on(settings),
+    };
     let me = node.cluster.member();
     let mut beats = Beats {
         membership: Membership::new(me, info, config, node.clock.lease_now()),
@@ -93,6 +101,7 @@ pub(super) async fn run(
             order = orders.recv() => match order {
                 Some(Order::Drain) => beats.membership.drain(),
                 Some(Order::Leave(owned)) => beats.membership.leave(owned),
+                Some(Order::Say(to, answer)) => beats.say(to, answer),
                 Some(Order::Stop) | None => {
                     beats.node.cluster.set_lease(None);
                     return;
@@ -105,6 +114,10 @@ pub(super) async fn run(
     }
 }
 
+/// Without a beat for so many of their periods, others are asked: one that is a little late costs
+/// nobody a question, and a lease lasts for five.
+const LATE_BEATS: u32 = 2;
+
 /// The longest the lease is not looked at: a clock that was suspended is noticed then.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -112,9 +125,15 @@ impl Beats {
     fn wait(&self) -> Duration {
         let now = self.node.clock.lease_now();
         let next = self.membership.poll_timeout().map_or(LOOK_EVERY, |at| at.since(now));
-        // A lease that is over is a reason to ask around.
+        // A lease that is over, or will be, is a reason to ask around, once a beat.
         let is_over = self.membership.lease_until().is_some_and(|until| until <= now);
-        if is_over || self.node.clock.may_be_suspended() { next.min(LOOK_EVERY) } else { next }
+        if is_over || self.is_late(now) {
+            next.min(LOOK_EVERY).min(self.node.config.cluster.beat / 2)
+        } else if self.node.clock.may_be_suspended() {
+            next.min(LOOK_EVERY)
+        } else {
+            next
+        }
     }
 
     /// A worker that is stuck beyond the deadline of turns does not hand over what it owns: this
@@ -145,7 +164,12 @@ impl Beats {
                 self.look_at_vactors();
             }
             Answer::Entries(None) => self.membership.handle_read_failed(),
-            Answer::Adrift(reach) => self.asking.answered(&self.node, reach),
+            Answer::Heard(heard) => {
+                heard.tell(&mut self.membership);
+                self.publish(None, now);
+                let own = self.membership.last_beat().map(|at| now.since(at));
+                self.asking.answered(&self.node, &heard, own);
+            }
         }
     }
 
@@ -214,19 +238,34 @@ impl Beats {
         self.look_around(now);
     }
 
-    /// Asks the others for the store once the lease is over; forgets about it once it is back.
+    /// Asks the others for the store once the lease is over, or will be; forgets about it once it
+    /// is back.
     fn look_around(&mut self, now: Instant) {
         let cluster = &self.node.cluster;
         match self.membership.lease_until() {
-            Some(until) if until <= now => {
+            Some(until) if until <= now || self.is_late(now) => {
                 if let Some(asked) = self.asking.ask(&self.node, now) {
-                    self.calls.push(Box::pin(asked.map(Answer::Adrift)));
+                    self.calls.push(Box::pin(asked.map(Answer::Heard)));
                 }
             }
             Some(_) if cluster.is_adrift() => cluster.set_adrift(None),
             // Or it joins again, and reaches the store for that.
             _ => {}
         }
+    }
+
+    /// Whether a beat of a node that may play on is late: the lease is not over yet.
+    fn is_late(&self, now: Instant) -> bool {
+        let beat = self.node.config.cluster.beat;
+        let since = self.membership.last_beat().map(|at| now.since(at));
+        since.is_some_and(|since| since >= beat * LATE_BEATS)
+            && self.membership.asks().next().is_some()
+    }
+
+    fn say(&self, to: Member, answer: Answerer) {
+        let now = self.node.clock.lease_now();
+        let since = self.membership.last_beat().map(|at| now.since(at));
+        answer.answer(adrift::say(since, self.membership.counted(to, now)));
     }
 
     /// Others declared this node dead: all it had is dropped, and nothing of it leaves.

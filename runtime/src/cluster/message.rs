@@ -39,7 +39,8 @@ pub(super) enum Call {
     /// A message of this session was not handled by that one after all.
     #[serde(rename = "undelivered")]
     Undelivered { sender: SessionId, to: Addressee, why: Why },
-    /// How long ago was the last beat of the node that is asked? The caller cannot beat.
+    /// How long ago was the last beat of the node that is asked, and for how long has it counted
+    /// the caller's silence? The caller cannot beat.
     #[serde(rename = "since-beat")]
     SinceBeat,
 }
@@ -196,9 +197,14 @@ pub(super) enum Answer {
     /// The mailbox of the session is full.
     #[serde(rename = "full")]
     Full,
-    /// The last beat was so long ago.
+    /// The last beat was so long ago, and so much of the caller's silence is counted; `None`: that
+    /// one may be dead, or who answers is of a build that does not say.
     #[serde(rename = "since-beat")]
-    SinceBeat { ms: u64 },
+    SinceBeat {
+        ms: u64,
+        #[serde(default)]
+        counted_ms: Option<u64>,
+    },
 }
 
 pub(super) fn encode<T: Serialize>(message: &T) -> Bytes {

@@ -11,7 +11,8 @@ use throughline_link::Instant;
 use throughline_store::Store;
 
 use super::{
-    group, message, message::Answer, message::Call, message::Tell, poke, rows, unheld, versions,
+    Order, group, message, message::Answer, message::Call, message::Tell, poke, rows, unheld,
+    versions,
 };
 use crate::{
     actor::ToSession,
@@ -91,11 +92,8 @@ impl Serve for Server {
                     if poke::poked(node, &queues) { Answer::Done } else { Answer::ReadAgain };
                 answer.answer(message::encode(&said));
             }
-            Call::SinceBeat => {
-                let since = node.cluster.since_beat(node);
-                let ms = since.map_or(u64::MAX, |since| since.as_millis() as u64);
-                answer.answer(message::encode(&Answer::SinceBeat { ms }));
-            }
+            // By who counts, and not by what it said last.
+            Call::SinceBeat => node.cluster.order(Order::Say(from, answer)),
             Call::EndForKey { id, key } => match node.directory.find(id) {
                 Some(actor) => {
                     let told = actor.try_send(ToSession::EndForKey(key)).is_ok();

@@ -194,6 +194,11 @@ settings! {
 
         /// A node stops acting so long before its term ends.
         margin: Duration = "500ms", Kind::time("50ms", "1m");
+
+        /// With a store of several machines: while no node reaches it, as during a failover of the
+        /// database, nodes go on with what needs no commit for so long beyond their lease. If all
+        /// nodes crash at once, what they held waits for as long. 0: they stand still.
+        play_on: Duration = "1m", Kind::time("0s", "10m");
     }
 
     /// Queues: what they may hold before who sends is told that they are full. What is counted is

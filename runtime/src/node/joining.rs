@@ -48,7 +48,7 @@ pub(super) struct Prepared {
 }
 
 /// How long a node waits to join beyond two terms: an earlier incarnation may have to be found
-/// dead, which takes one, and the store may be slow.
+/// dead, which takes one, and longer if it may have played on, and the store may be slow.
 const JOIN_TIME: Duration = Duration::from_secs(20);
 
 /// Opens the store.
@@ -180,7 +180,8 @@ pub(super) fn join(
     });
     let body = move || runtime.run(lease);
     let thread = thread::Builder::new().name("cluster".to_owned()).spawn(body)?;
-    if tells.recv_timeout(config.cluster.term * 2 + JOIN_TIME).is_ok() {
+    let former = config.cluster.term * 2 + cluster.play_on(&config.cluster);
+    if tells.recv_timeout(former + JOIN_TIME).is_ok() {
         return Ok(thread);
     }
     cluster.order(Order::Stop);

@@ -253,7 +253,7 @@ fn take_member(bounds: &Bounds, s: &mut State, action: Action) -> Option<()> {
             let me = s.member(node);
             let entry = own_entry(bounds, s, node);
             s.nodes[node].beat += 1;
-            let next = Beat { number: s.nodes[node].beat.into(), wall_ms: 0 };
+            let next = Beat::new(s.nodes[node].beat.into(), 0);
             let step = bounds.law.beat(&entry, next);
             s.nodes[node].busy = true;
             fly(s, me, Of::Beat, None, &step.commit)
@@ -307,7 +307,7 @@ fn mark(bounds: &Bounds, s: &mut State, node: usize, other: usize) -> Option<()>
     }
     let member = s.member(other);
     let Some(V::Beat(number)) = s.get(R::Beat(member)) else { return None };
-    let seen = Beat { number: number.into(), wall_ms: 0 };
+    let seen = Beat::new(number.into(), 0);
     let step = bounds.law.mark_dead(&entry_of(bounds, s, member), seen).ok()?;
     fly_once(s, node, &step.commit)
 }
@@ -317,7 +317,7 @@ fn join(bounds: &Bounds, s: &mut State, node: usize) -> Option<()> {
     let Some(V::Incarnation(last)) = s.get(R::Node(old.node)) else { return None };
     let before = entry_of(bounds, s, M { node: old.node, inc: last });
     let me = M { node: old.node, inc: old.inc + 1 };
-    let first = Beat { number: 0, wall_ms: 0 };
+    let first = Beat::new(0, 0);
     let info = info(bounds.nodes[node]);
     let step = bounds.law.join(crate::small::member(me), &info, Some(&before), first).ok()?;
     s.left.joins -= 1;

@@ -15,6 +15,7 @@ mod actions;
 mod canonical;
 mod fair;
 mod node;
+mod outage;
 mod properties;
 mod small;
 mod state;
@@ -25,6 +26,7 @@ use throughline_cluster::{Law, NodeState};
 
 pub use actions::Action;
 pub use fair::settles;
+pub use outage::{Cut, OutageAction, OutageBounds, OutageState, Without};
 pub use small::{H, M, R, SmallCommit, V};
 pub use state::{
     Broken, Client, ENDED, Flight, Held, KEY_TAKEN, LOST, Left, Message, Node, Of, Op, Place,

@@ -132,6 +132,28 @@ impl Wall {
         rows.collect()
     }
 
+    /// How many others this node asks before it plays on, by its last beat.
+    pub(crate) fn known_to(&self, node: u32) -> usize {
+        let range = keys::beats();
+        let scan = self.inner.scan(Scan::range(range.start, Some(range.end)));
+        let page = scan.now_or_never().unwrap().unwrap();
+        let asks = page.into_entries().into_iter().filter_map(|entry| {
+            let row = keys::row_of(&entry.key)?;
+            match (&row, Value::decode(&row, &entry.value)) {
+                (Row::Beat(member), Ok(Value::Beat(beat))) if member.node.0 == node => {
+                    Some(beat.plays_on?.asks.len())
+                }
+                _ => None,
+            }
+        });
+        asks.max().unwrap_or(0)
+    }
+
+    /// How many incarnations of this node were declared dead.
+    pub(crate) fn deaths(&self, node: u32) -> usize {
+        self.standings(node).iter().filter(|state| **state == NodeState::Dead).count()
+    }
+
     /// Waits until this node, which was alive, was declared dead.
     pub(crate) async fn sees_dead(&self, node: u32) {
         let dead = || !self.standings(node).contains(&NodeState::Alive);
@@ -170,7 +192,7 @@ async fn pass(gate: &mut cell::Receiver<Gate>, batch: Option<&Batch>) {
 
 impl Store for SharedWall {
     fn about(&self) -> About {
-        Scope::Machine.into()
+        self.1.into()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
@@ -229,9 +251,9 @@ impl Store for SharedWall {
     }
 }
 
-/// What a node is given.
+/// What a node is given, and whose nodes it says that it is for.
 #[derive(Debug)]
-pub(super) struct SharedWall(pub(super) Arc<Wall>);
+pub(super) struct SharedWall(pub(super) Arc<Wall>, pub(super) Scope);
 
 /// The header that a commit writes, if it does.
 fn header_of(batch: &Batch) -> Option<Header> {

@@ -28,7 +28,7 @@ async fn a_node_that_cannot_be_read_blinds_no_other_and_is_left_alone() {
     let is_known = |said: &Answer| said.json()["kinds"][0]["read_by_all"].is_u64();
     until(admin, "/versions", is_known).await;
     // One of a newer build that beats no more, one whose rows are damaged.
-    let beat = Beat { number: 1, wall_ms: 1 }.encode();
+    let beat = Beat::new(1, 1).encode();
     let rows = [
         (Row::Standing(member(8)).key(), b"\x02newer"[..].into()),
         (Row::Beat(member(8)).key(), beat.clone()),

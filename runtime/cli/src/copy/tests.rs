@@ -211,7 +211,7 @@ async fn with_node(state: NodeState, age_ms: u64) -> MemoryStore {
     let member = Member { node: NodeId(3), incarnation: 9 };
     let info = Arc::new(NodeInfo::new("10.0.0.3:7", Vec::new()).unwrap());
     let id = RecordId::session(SessionId([7; 16]));
-    let beat = Beat { number: 1, wall_ms: Clock::system().now_ms() - age_ms };
+    let beat = Beat::new(1, Clock::system().now_ms() - age_ms);
     let batch = Batch::new()
         .put(Row::Standing(member).key(), Value::Standing(Standing { state, info }).encode())
         .put(Row::Beat(member).key(), beat.encode())

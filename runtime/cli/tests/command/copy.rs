@@ -214,7 +214,7 @@ fn what_must_not_be_copied_is_refused_and_nothing_is_changed() {
     let member = Member { node: NodeId(3), incarnation: 9 };
     let info = Arc::new(NodeInfo::new("10.0.0.3:7", Vec::new()).unwrap());
     let standing = |state| Standing { state, info: info.clone() }.encode().to_vec();
-    let beat = Beat { number: 1, wall_ms: Clock::system().now_ms() }.encode();
+    let beat = Beat::new(1, Clock::system().now_ms()).encode();
     let alive = (Row::Standing(member).key().to_vec(), standing(NodeState::Alive));
     write(&old, [alive, (Row::Beat(member).key().to_vec(), beat.to_vec())]);
     let (_, error) = fails(&["store", "copy", &old, &new]);

@@ -18,7 +18,7 @@ const ALONE_KEPT: Duration = Duration::from_secs(60);
 
 /// The wall clocks of all live nodes, as last read, compared with this node's monotonic clock: one
 /// of them that is set moves no time of the cluster, not even until the next look.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Clocks {
     seen: BTreeMap<Member, Seen>,
     wall: WallClock,
@@ -28,7 +28,7 @@ pub(super) struct Clocks {
 
 /// The wall clock of the cluster: the median of the live nodes'. It is what expiry is written by
 /// and compared with.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct WallClock {
     /// Less this node's monotonic clock, in milliseconds; `None` before the first look.
     ahead: Option<i64>,
@@ -61,7 +61,7 @@ const fn now_ms(now: Instant) -> u64 {
 }
 
 /// The last beats of one node.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 struct Seen {
     number: Option<u64>,
     /// What its wall clock showed, less this node's monotonic clock when each was first read, in
@@ -82,7 +82,7 @@ impl Clocks {
         let mut before = std::mem::take(&mut self.seen);
         for (entry, beat) in live {
             let mut seen = before.remove(&entry.member).unwrap_or_default();
-            if let Some(beat) = beat.filter(|beat| seen.number != Some(beat.number)) {
+            if let Some(beat) = beat.as_ref().filter(|beat| seen.number != Some(beat.number)) {
                 seen.number = Some(beat.number);
                 seen.ahead.rotate_right(1);
                 seen.ahead[0] = i64::try_from(i128::from(beat.wall_ms) - now_ms).ok();

@@ -16,17 +16,20 @@ use crate::{
     id::Member,
 };
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Seen {
     beat: Beat,
     /// When it was first seen.
     since: Instant,
     /// How long it is known not to have changed.
     counted: Duration,
+    /// It was to be declared dead while it had this beat. That may be in at any time, even if the
+    /// store has not answered.
+    marked: bool,
     gone: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Observer {
     config: LeaseConfig,
     seen: BTreeMap<Member, Seen>,
@@ -74,14 +77,15 @@ impl Observer {
         }
         let mut gone = Vec::new();
         for (entry, beat) in entries.nodes.iter().filter(|(entry, _)| entry.member != me) {
-            let Some(beat) = *beat else { continue };
-            let fresh = Seen { beat, since: now, counted: Duration::ZERO, gone: false };
+            let Some(beat) = beat.clone() else { continue };
+            let counted = Duration::ZERO;
+            let fresh = Seen { beat, since: now, counted, marked: false, gone: false };
             let seen = match self.seen.entry(entry.member) {
                 // Of a beat that is seen for the first time nothing is known yet.
                 Vacant(first) => first.insert(fresh),
                 Occupied(known) => {
                     let seen = known.into_mut();
-                    if seen.beat == beat {
+                    if seen.beat == fresh.beat {
                         seen.counted += step;
                     } else {
                         *seen = Seen { gone: seen.gone, ..fresh };
@@ -110,16 +114,40 @@ impl Observer {
         gone
     }
 
-    /// The nodes whose beat did not change for a term, as far as it counts.
-    pub(super) fn silent(&self, entries: &Entries, me: Member) -> Vec<(Entry, Beat)> {
-        let is_silent = |(entry, _): &&(Entry, Option<Beat>)| {
-            let seen = self.seen.get(&entry.member);
-            entry.member != me
-                && !entry.is_gone()
-                && seen.is_some_and(|seen| seen.counted >= self.config.term)
+    /// The nodes whose beat did not change for as long as this node is to wait, as far as it
+    /// counts. They are to be declared dead.
+    pub(super) fn silent(&mut self, entries: &Entries, me: Member) -> Vec<(Entry, Beat)> {
+        let mut silent = Vec::new();
+        for (entry, beat) in &entries.nodes {
+            let Some(beat) = beat.as_ref().filter(|_| entry.member != me && !entry.is_gone())
+            else {
+                continue;
+            };
+            let Some(seen) = self.seen.get_mut(&entry.member) else { continue };
+            let patience = if canary!(StrangerMarksEarly) {
+                self.config.term
+            } else {
+                beat.patience(me, self.config.term)
+            };
+            if seen.counted >= patience {
+                seen.marked = true;
+                silent.push((entry.clone(), beat.clone()));
+            }
+        }
+        silent
+    }
+
+    /// For how long a beat of this node was not seen to change at `now`: it is not declared dead
+    /// before the rest of a term has passed. `None`: it may be dead already.
+    pub(super) fn counted(&self, member: Member, now: Instant) -> Option<Duration> {
+        let Some(seen) = self.seen.get(&member) else {
+            // Whoever was not seen yet is counted from when it is.
+            return (!self.forgotten.contains(&member)).then_some(Duration::ZERO);
         };
-        let with_beat = |(entry, beat): &(Entry, Option<Beat>)| Some((entry.clone(), (*beat)?));
-        entries.nodes.iter().filter(is_silent).filter_map(with_beat).collect()
+        // What the next read adds to it, as far as that time has passed.
+        let since = self.last_count.map_or(Duration::ZERO, |last| now.since(last));
+        let counted = seen.counted + since.min(self.config.beat);
+        (!seen.gone && !seen.marked).then_some(counted)
     }
 
     /// Those whose entries are not there any more: one that stood still all the time may speak yet.

@@ -75,7 +75,7 @@ fn every_step() -> Vec<(Step, Vec<Rule>)> {
         owner,
     };
     let parked_keyed = law.park(&keyed, Bytes::new(), 2, 1, Some(4_000)).unwrap().after.unwrap();
-    let beat = Beat { number: 1, wall_ms: 1 };
+    let beat = Beat::new(1, 1);
     let request = Request { epoch: 1, attempt: 5, from: b.member };
     let info = Arc::clone(&b.standing.as_ref().unwrap().info);
     let body = Bytes::from_static(b"s");
@@ -112,10 +112,10 @@ fn every_step() -> Vec<(Step, Vec<Rule>)> {
         ),
         (expired, vec![Rule::RemoveHeader, Rule::EndKey]),
         (
-            law.join(b.member, &info, Some(&dead), beat).unwrap(),
+            law.join(b.member, &info, Some(&dead), beat.clone()).unwrap(),
             vec![Rule::JoinGone, Rule::JoinNode],
         ),
-        (law.beat(&me(), beat), vec![Rule::BeatAlive]),
+        (law.beat(&me(), beat.clone()), vec![Rule::BeatAlive]),
         (law.mark_dead(&me(), beat).unwrap(), vec![Rule::MarkStanding, Rule::MarkBeat]),
         (law.drain(&me()).unwrap(), vec![Rule::DrainAlive]),
         (law.leave(&draining, 0).unwrap(), vec![Rule::LeaveEmpty]),

@@ -40,7 +40,7 @@ pub(crate) fn running(state: TurnState) -> (Store, Held) {
     let mut store = Store::default();
     let law = Law::default();
     for node in [1, 2] {
-        let beat = Beat { number: 1, wall_ms: 0 };
+        let beat = Beat::new(1, 0);
         let step =
             law.join(member(node, 1), &Arc::new(info(node)), None, beat).expect("a first join");
         assert_eq!(store.commit(&step.commit), Outcome::Done);
@@ -121,7 +121,7 @@ fn refused(actions: Vec<PlacementAction>) -> Refusal {
 
 fn kill(store: &mut Store) {
     let law = Law::default();
-    let seen = Beat { number: 1, wall_ms: 0 };
+    let seen = Beat::new(1, 0);
     let step = law.mark_dead(&store.entry(member(1, 1)), seen).expect("alive");
     assert_eq!(store.commit(&step.commit), Outcome::Done);
 }
@@ -364,7 +364,7 @@ fn a_yield_to_a_node_that_died_meanwhile_leaves_the_owner_as_it_was() {
     let ask = asked(place(&mut store, &mut placement, at(0)));
     let as_read = entry_2(&store);
     let law = Law::default();
-    let dead = law.mark_dead(&as_read, Beat { number: 1, wall_ms: 0 }).unwrap();
+    let dead = law.mark_dead(&as_read, Beat::new(1, 0)).unwrap();
     store.commit(&dead.commit);
     owner.handle_ask(ask, as_read, &[]);
     let actions = drive(&mut store, &mut owner);
@@ -444,10 +444,10 @@ fn a_session_granted_to_a_node_that_joined_again_meanwhile_is_not_refused_for_go
     let mut placement = Placement::new(host(&store), id(), 7, 1, at(0));
     let mut ask = asked(place(&mut store, &mut placement, at(1)));
     let law = Law::default();
-    let seen = Beat { number: 1, wall_ms: 0 };
+    let seen = Beat::new(1, 0);
     let step = law.mark_dead(&store.entry(member(2, 1)), seen);
     assert_eq!(store.commit(&step.expect("it was silent").commit), Outcome::Done);
-    let beat = Beat { number: 1, wall_ms: 0 };
+    let beat = Beat::new(1, 0);
     let before = store.entry(member(2, 1));
     let step = law.join(member(2, 2), &Arc::new(info(2)), Some(&before), beat).expect("it is gone");
     assert_eq!(store.commit(&step.commit), Outcome::Done);

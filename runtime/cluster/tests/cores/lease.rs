@@ -4,43 +4,81 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use throughline_cluster::{
-    Law, LeaseConfig, Member, MemberAction, Membership, NodeState, Outcome, Row, Value,
+    Law, LeaseConfig, Member, MemberAction, Membership, NodeState, Outcome, Row, StepName, Value,
 };
 use throughline_link::Instant;
 
 use crate::store::{Store, info, member};
 
-const TICK: Duration = Duration::from_millis(50);
+pub(crate) const TICK: Duration = Duration::from_millis(50);
 
-struct Node {
-    core: Membership,
-    frozen: bool,
+pub(crate) struct Node {
+    pub(crate) core: Membership,
+    pub(crate) frozen: bool,
     /// Its commits are answered with an error, and do not land.
-    cut_off: bool,
-    events: Vec<MemberAction>,
+    pub(crate) cut_off: bool,
+    /// The store does not get the commits by which it declares others dead, nor does it hear so.
+    pub(crate) loses_marks: bool,
+    /// It answers no other node.
+    pub(crate) silent: bool,
+    pub(crate) events: Vec<MemberAction>,
     wall_off_ms: u64,
 }
 
-struct Cluster {
-    store: Store,
-    nodes: Vec<Node>,
-    now: Instant,
+pub(crate) struct Cluster {
+    pub(crate) store: Store,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) now: Instant,
+    config: LeaseConfig,
 }
 
 impl Cluster {
     fn new(count: u32) -> Self {
-        let now = Instant::from_micros(1_000_000);
-        let node = |n| Node {
-            core: Membership::new(member(n, 1), Arc::new(info(n)), LeaseConfig::default(), now),
-            frozen: false,
-            cut_off: false,
-            events: Vec::new(),
-            wall_off_ms: 0,
-        };
-        Self { store: Store::default(), nodes: (1..=count).map(node).collect(), now }
+        Self::with(count, LeaseConfig::default())
     }
 
-    fn run(&mut self, time: Duration) {
+    pub(crate) fn with(count: u32, config: LeaseConfig) -> Self {
+        let now = Instant::from_micros(1_000_000);
+        let mut cluster = Self { store: Store::default(), nodes: Vec::new(), now, config };
+        for _ in 0..count {
+            cluster.add();
+        }
+        cluster
+    }
+
+    /// One more node.
+    pub(crate) fn add(&mut self) {
+        let n = u32::try_from(self.nodes.len()).unwrap() + 1;
+        self.nodes.push(Node {
+            core: Membership::new(member(n, 1), Arc::new(info(n)), self.config, self.now),
+            frozen: false,
+            cut_off: false,
+            loses_marks: false,
+            silent: false,
+            events: Vec::new(),
+            wall_off_ms: 0,
+        });
+    }
+
+    /// A node whose beats do not get through asks the others.
+    fn ask(&mut self, index: usize) {
+        let now = self.now;
+        let core = &self.nodes[index].core;
+        let me = core.me().member;
+        if core.last_beat().is_none_or(|at| now.since(at) < self.config.beat * 2) {
+            return;
+        }
+        let asked: Vec<_> = core.asks().collect();
+        for member in asked {
+            let there = |node: &&Node| node.core.me().member == member;
+            let other = self.nodes.iter().find(there).filter(|o| !o.frozen && !o.silent);
+            if let Some(counted) = other.map(|other| other.core.counted(me, now)) {
+                self.nodes[index].core.handle_counted(member, now, counted);
+            }
+        }
+    }
+
+    pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while self.now < end {
             self.now = self.now + TICK;
@@ -51,11 +89,12 @@ impl Cluster {
     }
 
     fn step(&mut self, index: usize) {
-        let Self { store, nodes, now } = self;
-        let node = &mut nodes[index];
-        if node.frozen {
+        if self.nodes[index].frozen {
             return;
         }
+        self.ask(index);
+        let Self { store, nodes, now, .. } = self;
+        let node = &mut nodes[index];
         let wall = now.as_micros() / 1_000 + node.wall_off_ms;
         if node.core.poll_timeout().is_some_and(|at| at <= *now) {
             node.core.handle_timeout(*now, wall);
@@ -63,8 +102,11 @@ impl Cluster {
         while let Some(action) = node.core.poll_action() {
             match action {
                 MemberAction::Commit(step) => {
-                    let outcome =
-                        if node.cut_off { Outcome::Unknown } else { store.commit(&step.commit) };
+                    let is_lost = node.loses_marks && step.name == StepName::Mark;
+                    let outcome = match node.cut_off || is_lost {
+                        true => Outcome::Unknown,
+                        false => store.commit(&step.commit),
+                    };
                     node.core.handle_commit(step.name, outcome, *now);
                 }
                 MemberAction::Read if node.cut_off => node.core.handle_read_failed(),
@@ -77,11 +119,11 @@ impl Cluster {
         }
     }
 
-    fn state(&self, member: Member) -> Option<NodeState> {
+    pub(crate) fn state(&self, member: Member) -> Option<NodeState> {
         self.store.entry(member).standing.map(|standing| standing.state)
     }
 
-    fn acts(&self, index: usize) -> bool {
+    pub(crate) fn acts(&self, index: usize) -> bool {
         self.nodes[index].core.may_act(self.now)
     }
 }
@@ -240,6 +282,8 @@ fn a_second_process_of_a_node_waits_while_the_first_one_lives() {
         core: second,
         frozen: false,
         cut_off: false,
+        loses_marks: false,
+        silent: false,
         events: Vec::new(),
         wall_off_ms: 0,
     });

@@ -4,4 +4,5 @@ mod drain;
 mod handover;
 mod held;
 mod lease;
+mod outage;
 mod store;

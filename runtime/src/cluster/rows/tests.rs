@@ -25,7 +25,7 @@ async fn with(rows: &[(Row, &[u8])]) -> Arc<dyn Store> {
 async fn mixed() -> Arc<dyn Store> {
     let alive = standing_of(NodeState::Alive).encode();
     let dead = standing_of(NodeState::Dead).encode();
-    let beat = Beat { number: 1, wall_ms: 1 }.encode();
+    let beat = Beat::new(1, 1).encode();
     with(&[
         (Row::Standing(member(1)), &alive),
         (Row::Beat(member(1)), &beat),
@@ -56,8 +56,8 @@ async fn an_entry_that_cannot_be_read_is_left_alone_and_hides_no_other() {
     );
     for (entry, beat) in entries.nodes.iter().filter(|(entry, _)| entry.is_unread()) {
         assert!(!entry.is_alive() && !entry.is_gone() && !entry.reads("game", 1), "{entry:?}");
-        assert_eq!(*beat, (entry.member == member(2)).then_some(Beat { number: 1, wall_ms: 1 }));
-        let seen = Beat { number: 1, wall_ms: 1 };
+        assert_eq!(*beat, (entry.member == member(2)).then_some(Beat::new(1, 1)));
+        let seen = Beat::new(1, 1);
         Law::default().mark_dead(entry, seen).expect_err("it is declared dead");
         Law::default().forget(entry, 0, &[]).expect_err("it is forgotten");
     }
@@ -72,7 +72,7 @@ async fn a_commit_for_a_node_that_cannot_be_read_checks_its_row_as_it_was_found(
     for node in [2, 4] {
         let entries = entries(&store, NodeId(1)).await.unwrap();
         let (found, _) = entries.nodes.iter().find(|(e, _)| e.member == member(node)).unwrap();
-        let step = Law::default().beat(found, Beat { number: 2, wall_ms: 2 });
+        let step = Law::default().beat(found, Beat::new(2, 2));
         assert_eq!(step.name, StepName::Beat);
         assert_eq!(commit(&store, &step.commit).await, Outcome::Done);
         let row = Row::Standing(member(node)).key();

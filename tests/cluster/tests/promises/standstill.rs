@@ -1,5 +1,7 @@
 //! A node that stands still holds up its players for no longer than it takes to be sure.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use throughline::prelude::*;
@@ -61,6 +63,49 @@ fn longest(cluster: &TestCluster, mut players: Vec<Player>, mut at: impl FnMut(u
         });
     }
     (ms, repairs)
+}
+
+thread_local! {
+    /// Turns of `Stuck` that began on each node.
+    static BEGUN: RefCell<BTreeMap<u32, u32>> = RefCell::default();
+}
+
+/// Its turns never end.
+#[derive(Serialize, Deserialize)]
+struct Stuck;
+
+impl Session for Stuck {
+    const KIND: &'static str = "stuck";
+    const DURABILITY: Durability = Durability::EveryTurn;
+    type In = Step;
+    type Out = Count;
+
+    async fn login(_: Login<'_>) -> Result<Self, Refusal> {
+        Ok(Self)
+    }
+
+    async fn message(&mut self, _: Step, ctx: &mut Context<Self>) -> Outcome {
+        BEGUN.with_borrow_mut(|begun| *begun.entry(ctx.node()).or_default() += 1);
+        std::future::pending().await
+    }
+}
+
+/// Its deadline had passed when the node found out that it was dead: the turn failed, and its input
+/// was tried once more there.
+#[test]
+fn p3_a_turn_that_fails_after_its_node_was_declared_dead_is_not_tried_again_there() {
+    let cluster = TestCluster::new(2, |node| node.sessions::<Stuck>());
+    let mut ann = cluster.player_of("stuck", "ann");
+    let node = ann.node().expect("her session is somewhere");
+    ann.send(&Step);
+    cluster.advance(Duration::from_secs(1));
+    cluster.cut_store(node);
+    cluster.advance(Duration::from_secs(15));
+    cluster.heal_store(node);
+    cluster.advance(Duration::from_secs(5));
+    let begun = BEGUN.take();
+    assert_eq!(begun.len(), 2, "her session went to the other node");
+    assert_eq!(begun.get(&(u32::try_from(node).unwrap() + 1)), Some(&1), "{begun:?}");
 }
 
 #[test]
