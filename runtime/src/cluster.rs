@@ -229,8 +229,9 @@ impl Cluster {
     }
 
     pub(crate) fn order(&self, order: Order) {
-        if let Err(error) = self.orders.try_send(order) {
-            log::error!("cluster: {:?} is lost: too many orders", error.into_inner());
+        // A node that has stopped takes none any more.
+        if let Err(mpsc::error::TrySendError::Full(order)) = self.orders.try_send(order) {
+            log::error!("cluster: {order:?} is lost: too many orders");
         }
     }
 

@@ -30,9 +30,9 @@ pub const MARGIN: Duration = Duration::from_millis(500);
 /// A node acts for so long beyond its lease while no node reaches the store: a database that fails
 /// over is back by then. Whoever a crash of the whole cluster has left behind is waited for as long.
 pub const PLAY_ON: Duration = Duration::from_secs(60);
-/// Nodes that one asks before it plays on: they stand in each of its beats, 12 bytes each. One that
-/// knows more acts by its lease alone.
-pub const ASKED_MAX: usize = 256;
+/// Nodes that one asks before it plays on: they stand in each of its beats, 12 bytes each, and every
+/// node reads all beats with each of its own. One that knows more acts by its lease alone.
+pub const ASKED_MAX: usize = 64;
 /// A node this far off the median of the clocks neither sweeps nor claims what is due.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);
 /// An owner that does not answer for so long is asked through the store.

@@ -214,12 +214,14 @@ impl Beat {
     }
 
     /// How long a node is to wait without a changed beat, in which it counted, before it may
-    /// declare this one dead: a term, and the limit if this one does not know that it is there.
+    /// declare this one dead: a term, and the limit if this one does not know that it is there. Of a
+    /// limit of minutes a sixteenth more: two clocks measure it, and the margin is for a term.
     #[must_use]
     pub fn patience(&self, who: Member, term: Duration) -> Duration {
         match &self.plays_on {
             Some(plays_on) if !plays_on.asks.contains(&who) => {
-                term + Duration::from_millis(plays_on.limit_ms.into())
+                let limit = Duration::from_millis(plays_on.limit_ms.into());
+                term + limit + limit / 16
             }
             _ => term,
         }

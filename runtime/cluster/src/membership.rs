@@ -228,6 +228,7 @@ impl Membership {
             }
             (_, Outcome::Done) => {}
             (StepName::Beat, Outcome::Unknown) => {
+                self.outage.is_unknown();
                 self.observer.start_again();
                 self.next_beat = now;
             }
@@ -265,6 +266,7 @@ impl Membership {
         }
         for (node, seen) in self.observer.silent(entries, self.me.member) {
             if let Ok(step) = self.law.mark_dead(&node, seen) {
+                self.observer.is_marked(node.member);
                 self.actions.push_back(MemberAction::Commit(Box::new(step)));
             }
         }
@@ -384,10 +386,16 @@ impl Membership {
         self.outage.asks()
     }
 
-    /// One of them has answered what it was asked at `asked`; `None`: it did not in time, or does
-    /// not say.
+    /// One of them has answered what it was asked at `asked`; `None`: it does not say. What one said
+    /// before holds for its time if it does not answer.
     pub fn handle_counted(&mut self, from: Member, asked: Instant, counted: Option<Duration>) {
         self.outage.answered(from, asked, counted);
+    }
+
+    /// One of them reaches the store, so this node alone does not: what they have said extends no
+    /// lease.
+    pub fn handle_reach(&mut self) {
+        self.outage.forget();
     }
 
     /// For how long this node has counted the silence of another one, that asks at `now`. `None`:

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all};
-use throughline_cluster::{Member, Membership, is_adrift};
+use throughline_cluster::{LeaseConfig, Member, Membership, is_adrift};
 use throughline_link::Instant;
 use throughline_store::Scope;
 
@@ -17,6 +17,10 @@ use super::{
     message::{self, Answer, Call},
 };
 use crate::{actor::ToSession, config::ClusterSettings, node::Shared, session::Refusal};
+
+/// Beats in a lease that others can extend: two are missing before they are asked, they count up to
+/// two that came before, and they are asked once a beat.
+const LEASE_BEATS: u32 = 5;
 
 /// A node that takes longer to answer has not answered.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
@@ -39,23 +43,34 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// Who answered, and what this node may conclude from it.
-    pub(super) fn tell(&self, membership: &mut Membership) {
+    /// What this node may conclude from it for its lease. If it is adrift: who is not.
+    pub(super) fn tell(
+        &self,
+        membership: &mut Membership,
+        lease: &LeaseConfig,
+    ) -> Option<Vec<Member>> {
         for (from, said) in &self.others {
             // What one said before holds for its time; who does not answer says nothing new.
             if let Some(said) = said {
                 membership.handle_counted(*from, self.asked, said.counted);
             }
         }
+        // As of the question: the slowest answer makes nobody's last beat older.
+        let own = membership.last_beat().map(|at| self.asked.since(at))?;
+        let reach = self.reach(own, lease);
+        if reach.as_ref().is_some_and(|reach| !reach.is_empty()) {
+            membership.handle_reach();
+        }
+        reach
     }
 
     /// If this node, whose last beat was `own` ago, is adrift: who is not.
-    fn reach(&self, own: Duration, beat: Duration) -> Option<Vec<Member>> {
+    fn reach(&self, own: Duration, lease: &LeaseConfig) -> Option<Vec<Member>> {
         let since = |said: &Option<Said>| said.map(|said| said.since);
         let all: Vec<_> = self.others.iter().map(|(_, said)| since(said)).collect();
-        let reaches = |said: &Option<Said>| said.is_some() && is_adrift(own, &[since(said)], beat);
+        let reaches = |said: &Option<Said>| said.is_some() && is_adrift(own, &[since(said)], lease);
         let reach = self.others.iter().filter(|(_, said)| reaches(said));
-        is_adrift(own, &all, beat).then(|| reach.map(|(member, _)| *member).collect())
+        is_adrift(own, &all, lease).then(|| reach.map(|(member, _)| *member).collect())
     }
 }
 
@@ -73,27 +88,32 @@ impl Asking {
         &mut self,
         node: &Arc<Shared>,
         now: Instant,
+        may_play_on: bool,
     ) -> Option<BoxFuture<'static, Heard>> {
         // The store may come back, or be away for them, too; and what they said lasts for a term.
         let every = node.config.cluster.beat;
         let is_due = self.asked.is_none_or(|asked| now.since(asked) >= every);
-        if self.is_under_way || !is_due || node.cluster.is_adrift() {
+        let has_let_go = node.cluster.is_adrift() && !may_play_on;
+        if self.is_under_way || !is_due || has_let_go {
             return None;
         }
         (self.asked, self.is_under_way) = (Some(now), true);
         Some(Box::pin(find_out(Arc::clone(node), now)))
     }
 
-    /// The others have answered: lets go of the clients, if this node is adrift. `own`: since its
-    /// last beat.
-    pub(super) fn answered(&mut self, node: &Shared, heard: &Heard, own: Option<Duration>) {
+    /// The others have answered: lets go of the clients, if this node is adrift, once. `reach`: who
+    /// is not, then.
+    pub(super) fn answered(&mut self, node: &Shared, reach: Option<Vec<Member>>) {
         self.is_under_way = false;
-        let reach = own.and_then(|own| heard.reach(own, node.config.cluster.beat));
         // It may act yet, or again.
         if reach.is_none() || node.cluster.may_act(node.clock.lease_now()) {
             return;
         }
+        let was_adrift = node.cluster.is_adrift();
         node.cluster.set_adrift(reach);
+        if was_adrift {
+            return;
+        }
         let all = node.directory.all();
         log::warn!(
             "cluster: this node alone does not reach the store; the clients of its {} sessions \
@@ -109,10 +129,16 @@ impl Asking {
 
 impl Cluster {
     /// For how long this node plays on without the store. On one machine that comes back with what
-    /// keeps it, or not at all: not a moment.
+    /// keeps it, or not at all: not a moment. Nor with a lease that is over before others have
+    /// answered.
     pub(crate) fn play_on(&self, settings: &ClusterSettings) -> Duration {
         let is_wide = self.store.about().scope >= Scope::Cluster;
-        if is_wide { settings.play_on } else { Duration::ZERO }
+        let lease = settings.term.saturating_sub(settings.margin);
+        if is_wide && lease >= settings.beat * LEASE_BEATS {
+            settings.play_on
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Whether this node, and not every other one, is without the store.

@@ -48,6 +48,7 @@ enum Answer {
 struct Beats {
     node: Arc<Shared>,
     membership: Membership,
+    lease: LeaseConfig,
     calls: FuturesUnordered<BoxFuture<'static, Answer>>,
     joined: watch::Sender<bool>,
     /// The incarnation that is waited for, said once.
@@ -68,7 +69,7 @@ pub(super) async fn run(
     joined: watch::Sender<bool>,
 ) {
     let settings = &node.config.cluster;
-    let config = LeaseConfig {
+    let lease = LeaseConfig {
         beat: settings.beat,
         term: settings.term,
         margin: settings.margin,
@@ -76,7 +77,8 @@ pub(super) async fn run(
     };
     let me = node.cluster.member();
     let mut beats = Beats {
-        membership: Membership::new(me, info, config, node.clock.lease_now()),
+        membership: Membership::new(me, info, lease, node.clock.lease_now()),
+        lease,
         calls: FuturesUnordered::new(),
         joined,
         waiting: None,
@@ -165,10 +167,9 @@ impl Beats {
             }
             Answer::Entries(None) => self.membership.handle_read_failed(),
             Answer::Heard(heard) => {
-                heard.tell(&mut self.membership);
+                let reach = heard.tell(&mut self.membership, &self.lease);
                 self.publish(None, now);
-                let own = self.membership.last_beat().map(|at| now.since(at));
-                self.asking.answered(&self.node, &heard, own);
+                self.asking.answered(&self.node, reach);
             }
         }
     }
@@ -241,16 +242,18 @@ impl Beats {
     /// Asks the others for the store once the lease is over, or will be; forgets about it once it
     /// is back.
     fn look_around(&mut self, now: Instant) {
-        let cluster = &self.node.cluster;
-        match self.membership.lease_until() {
-            Some(until) if until <= now || self.is_late(now) => {
-                if let Some(asked) = self.asking.ask(&self.node, now) {
-                    self.calls.push(Box::pin(asked.map(Answer::Heard)));
-                }
+        let Some(until) = self.membership.lease_until() else {
+            // It joins, and reaches the store for that.
+            return;
+        };
+        if until > now && self.node.cluster.is_adrift() {
+            self.node.cluster.set_adrift(None);
+        }
+        if until <= now || self.is_late(now) {
+            let may_play_on = self.membership.asks().next().is_some();
+            if let Some(asked) = self.asking.ask(&self.node, now, may_play_on) {
+                self.calls.push(Box::pin(asked.map(Answer::Heard)));
             }
-            Some(_) if cluster.is_adrift() => cluster.set_adrift(None),
-            // Or it joins again, and reaches the store for that.
-            _ => {}
         }
     }
 

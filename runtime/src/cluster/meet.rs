@@ -159,7 +159,8 @@ pub(super) fn met_here(node: &Shared, poke: Poke) {
 /// reads the queue.
 pub(super) fn leave(node: &Shared, pokes: Vec<Poke>, waits: bool) {
     let settings = &node.config.cluster;
-    let time = if waits { settings.term * 2 + LEFT_TIME } else { Duration::ZERO };
+    let dead = settings.term * 2 + node.cluster.play_on(settings);
+    let time = if waits { dead + LEFT_TIME } else { Duration::ZERO };
     let until = node.clock.now() + time;
     for Poke { queue, meeting } in pokes {
         if let Some(meeting) = meeting {

@@ -196,8 +196,9 @@ settings! {
         margin: Duration = "500ms", Kind::time("50ms", "1m");
 
         /// With a store of several machines: while no node reaches it, as during a failover of the
-        /// database, nodes go on with what needs no commit for so long beyond their lease. If all
-        /// nodes crash at once, what they held waits for as long. 0: they stand still.
+        /// database, nodes go on with what needs no commit for so long beyond their lease (which
+        /// must last for five beats). If all nodes crash at once, they join again, and what they
+        /// held is taken, so much later. 0: they stand still.
         play_on: Duration = "1m", Kind::time("0s", "10m");
     }
 

@@ -36,8 +36,10 @@ pub enum Without {
 /// The bounds of the model of an outage.
 #[derive(Debug, Clone)]
 pub struct OutageBounds {
-    /// Nodes that are there from the beginning; one more may join.
+    /// Nodes that are there from the beginning.
     pub nodes: usize,
+    /// So many more may join.
+    pub more: usize,
     /// Ticks that are looked at.
     pub ticks: u8,
     /// Things that may change: the store or a link goes or comes back, a node stands still or goes
@@ -93,7 +95,7 @@ impl Model for OutageBounds {
         let number = |at: usize| u8::try_from(at).unwrap_or(u8::MAX);
         for at in 0..there {
             let cuts: &[Cut] = match s.nodes[at].cut {
-                Cut::Not => &[Cut::Lost, Cut::Landed, Cut::Late],
+                Cut::Not => &[Cut::Lost, Cut::Landed, Cut::Late, Cut::LateBeat],
                 _ => &[Cut::Not],
             };
             actions.extend(cuts.iter().map(|cut| OutageAction::Store(number(at), *cut)));
@@ -101,7 +103,7 @@ impl Model for OutageBounds {
             actions.extend(links);
             actions.push(OutageAction::Freeze(number(at)));
         }
-        if there == self.nodes {
+        if there < self.nodes + self.more {
             actions.push(OutageAction::Start);
         }
         if s.late.is_some() {

@@ -76,6 +76,8 @@ pub(crate) struct Living {
     pub(crate) state: NodeState,
     /// How long ago it gave a sign of life. `None`: it cannot be read.
     pub(crate) beat_age: Option<Duration>,
+    /// It may act if that is not longer ago than this.
+    pub(crate) recent: Duration,
     /// What it owns, up to one page of it.
     pub(crate) owned: Vec<RecordId>,
 }

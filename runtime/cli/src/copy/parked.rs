@@ -41,7 +41,7 @@ pub(super) async fn check(from: &Side) -> Result<Vec<Gone>, Error> {
                 continue;
             }
             match look(from, member, standing.state).await? {
-                node if node.beat_age.is_none_or(|age| age < RECENT) => living.push(node),
+                node if node.beat_age.is_none_or(|age| age < node.recent) => living.push(node),
                 node => gone.push(Gone { member, owned: node.owned.len() }),
             }
         }
@@ -56,6 +56,9 @@ pub(super) async fn check(from: &Side) -> Result<Vec<Gone>, Error> {
 async fn look(from: &Side, member: Member, state: NodeState) -> Result<Living, Error> {
     let beat = from.get(Row::Beat(member).key()).await?;
     let beat = beat.and_then(|beat| Beat::decode(&beat).ok());
+    // It may act for so long without the store, and this machine may reach that.
+    let limit_ms = beat.as_ref().and_then(|beat| Some(beat.plays_on.as_ref()?.limit_ms));
+    let recent = RECENT + Duration::from_millis(limit_ms.unwrap_or(0).into());
     let now_ms = Clock::system().now_ms();
     let beat_age = beat.map(|beat| Duration::from_millis(now_ms.abs_diff(beat.wall_ms)));
     let range = keys::owned_by(member);
@@ -65,5 +68,5 @@ async fn look(from: &Side, member: Member, state: NodeState) -> Result<Living, E
         _ => None,
     };
     let owned = owned.unwrap_or_default().iter().filter_map(|entry| record(&entry.key)).collect();
-    Ok(Living { member, state, beat_age, owned })
+    Ok(Living { member, state, beat_age, recent, owned })
 }

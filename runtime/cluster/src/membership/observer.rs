@@ -116,25 +116,31 @@ impl Observer {
 
     /// The nodes whose beat did not change for as long as this node is to wait, as far as it
     /// counts. They are to be declared dead.
-    pub(super) fn silent(&mut self, entries: &Entries, me: Member) -> Vec<(Entry, Beat)> {
+    pub(super) fn silent(&self, entries: &Entries, me: Member) -> Vec<(Entry, Beat)> {
         let mut silent = Vec::new();
         for (entry, beat) in &entries.nodes {
             let Some(beat) = beat.as_ref().filter(|_| entry.member != me && !entry.is_gone())
             else {
                 continue;
             };
-            let Some(seen) = self.seen.get_mut(&entry.member) else { continue };
+            let Some(seen) = self.seen.get(&entry.member) else { continue };
             let patience = if canary!(StrangerMarksEarly) {
                 self.config.term
             } else {
                 beat.patience(me, self.config.term)
             };
             if seen.counted >= patience {
-                seen.marked = true;
                 silent.push((entry.clone(), beat.clone()));
             }
         }
         silent
+    }
+
+    /// A commit that declares it dead is on its way.
+    pub(super) fn is_marked(&mut self, member: Member) {
+        if let Some(seen) = self.seen.get_mut(&member) {
+            seen.marked = true;
+        }
     }
 
     /// For how long a beat of this node was not seen to change at `now`: it is not declared dead

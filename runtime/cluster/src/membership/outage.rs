@@ -31,6 +31,8 @@ pub(super) struct Outage {
     is_said: bool,
     /// So does the last one that was made.
     says: bool,
+    /// One that does not say it may land at any time, over one that does.
+    in_doubt: bool,
     /// Until when each does not declare this node dead.
     until: BTreeMap<Member, Instant>,
 }
@@ -44,6 +46,7 @@ impl Outage {
             going: BTreeSet::new(),
             is_said: false,
             says: false,
+            in_doubt: false,
             until: BTreeMap::new(),
         }
     }
@@ -78,11 +81,21 @@ impl Outage {
 
     /// The last one is in.
     pub(super) fn is_in(&mut self) {
-        self.is_said = self.says;
+        self.is_said = self.says && !self.in_doubt;
         for member in core::mem::take(&mut self.going) {
             self.asks.remove(&member);
             self.until.remove(&member);
         }
+    }
+
+    /// Nobody knows whether the last one is in, or will be.
+    pub(super) fn is_unknown(&mut self) {
+        self.in_doubt |= !self.says;
+    }
+
+    /// Others reach the store: what was said so far extends no lease.
+    pub(super) fn forget(&mut self) {
+        self.until.clear();
     }
 
     /// Who is to be asked what they have counted.

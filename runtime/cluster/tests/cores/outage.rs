@@ -109,6 +109,23 @@ fn a_node_that_joined_during_the_outage_waits_for_the_limit_too() {
     }
 }
 
+/// It may land at any time, over one that says it: then a stranger would not wait.
+#[test]
+fn a_node_whose_beat_that_does_not_say_it_is_in_doubt_never_plays_on() {
+    let mut cluster = joined(1);
+    cluster.nodes[0].cut_off = true;
+    cluster.run(Duration::from_millis(600));
+    cluster.nodes[0].cut_off = false;
+    cluster.add();
+    cluster.run(Duration::from_secs(3));
+    assert_eq!(cluster.nodes[1].core.asks().collect::<Vec<_>>(), [member(1, 1)]);
+    assert_eq!(cluster.nodes[0].core.asks().count(), 0);
+    cut_off(&mut cluster, 0..2, true);
+    let acted = acts_for(&mut cluster, 0, LIMIT);
+    assert!(acted <= LeaseConfig::default().term, "{acted:?}");
+    assert!(cluster.acts(1));
+}
+
 /// It is alone: nobody could confirm anything, and whoever comes after it need not wait.
 #[test]
 fn a_node_without_others_acts_by_its_lease_alone() {
@@ -122,7 +139,6 @@ fn a_node_without_others_acts_by_its_lease_alone() {
     assert_eq!(cluster.state(member(1, 1)), Some(NodeState::Dead));
 }
 
-/// Whoever has left is not asked: not even right after.
 #[test]
 fn a_node_that_has_died_ends_nobodys_playing_on() {
     let mut cluster = joined(3);

@@ -4,8 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use throughline_cluster::{
-    Batch, Member, MemberAction, Membership, NodeId, NodeInfo, Readable, Row, StepName, Value,
-    Write, keys,
+    Batch, Member, MemberAction, Membership, NodeId, NodeInfo, Readable, Row, Value, Write, keys,
 };
 use throughline_link::Instant;
 
@@ -55,8 +54,7 @@ impl Node {
                 MemberAction::Commit(step) => {
                     let mut batch = step.commit.batch();
                     said_wrong(&mut batch, without);
-                    let is_mark = step.name == StepName::Mark;
-                    let outcome = s.commit(batch, self.cut, is_mark);
+                    let outcome = s.commit(batch, self.cut, step.name);
                     self.core.handle_commit(step.name, outcome, now);
                 }
                 MemberAction::Read if self.cut != Cut::Not => self.core.handle_read_failed(),

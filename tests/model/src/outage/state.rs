@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use throughline_cluster::{
-    Batch, Beat, Check, Entries, Entry, Member, NodeId, NodeState, Outcome, Row, Value, Write, keys,
+    Batch, Beat, Check, Entries, Entry, Member, NodeId, NodeState, Outcome, Row, StepName, Value,
+    Write, keys,
 };
 use throughline_link::Instant;
 
@@ -22,6 +23,8 @@ pub enum Cut {
     /// The first commit that names another node dead arrives at some later time, or never; the
     /// rest is lost.
     Late,
+    /// The same with the first beat.
+    LateBeat,
 }
 
 /// A state of the whole.
@@ -98,18 +101,23 @@ impl OutageState {
     }
 
     /// A commit of a node that reaches the store so.
-    pub(crate) fn commit(&mut self, batch: Batch, cut: Cut, is_mark: bool) -> Outcome {
+    pub(crate) fn commit(&mut self, batch: Batch, cut: Cut, name: StepName) -> Outcome {
+        let is_late = match name {
+            StepName::Mark => cut == Cut::Late,
+            StepName::Beat => cut == Cut::LateBeat,
+            _ => false,
+        };
         match cut {
             Cut::Not => self.write(batch),
             Cut::Landed => {
                 self.write(batch);
                 Outcome::Unknown
             }
-            Cut::Late if is_mark && self.late.is_none() => {
+            _ if is_late && self.late.is_none() => {
                 self.late = Some(batch);
                 Outcome::Unknown
             }
-            Cut::Late | Cut::Lost => Outcome::Unknown,
+            Cut::Late | Cut::LateBeat | Cut::Lost => Outcome::Unknown,
         }
     }
 
