@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use throughline::{Config, NodeBuilder};
+use throughline_store::Scope;
 
 use crate::cluster::TestCluster;
 use crate::world::World;
@@ -25,12 +26,14 @@ pub struct TestClusterBuilder {
     nodes: usize,
     seed: u64,
     latency: Duration,
+    scope: Scope,
     settings: Rc<Settings>,
 }
 
 impl TestClusterBuilder {
     pub(crate) fn new(nodes: usize) -> Self {
-        Self { nodes, seed: SEED, latency: LATENCY, settings: Rc::new(|_| {}) }
+        let (scope, settings) = (Scope::Machine, Rc::new(|_: &mut Config| {}));
+        Self { nodes, seed: SEED, latency: LATENCY, scope, settings }
     }
 
     /// What delays, session ids and backoffs are drawn from; 1 by default. Another seed is another
@@ -46,6 +49,14 @@ impl TestClusterBuilder {
     #[must_use]
     pub const fn latency(mut self, most: Duration) -> Self {
         self.latency = most;
+        self
+    }
+
+    /// The nodes are on several machines, as with PostgreSQL: while none of them reaches the store,
+    /// they play on (`cluster.play-on`). By default they are on one.
+    #[must_use]
+    pub const fn on_several_machines(mut self) -> Self {
+        self.scope = Scope::Cluster;
         self
     }
 
@@ -66,9 +77,9 @@ impl TestClusterBuilder {
     #[track_caller]
     #[must_use]
     pub fn start(self, game: impl Fn(NodeBuilder) -> NodeBuilder + 'static) -> TestCluster {
-        let Self { nodes, seed, latency, settings } = self;
+        let Self { nodes, seed, latency, scope, settings } = self;
         assert!((1..=NODES_MAX).contains(&nodes), "{nodes} nodes, 1 to {NODES_MAX} expected");
-        let world = Rc::new(World::new(nodes, latency, seed));
+        let world = Rc::new(World::new(nodes, latency, seed, scope));
         TestCluster::begin(world, Rc::new(game), settings)
     }
 }

@@ -75,7 +75,7 @@ impl TestCluster {
         let world = &self.world;
         let start = world.next_start(n);
         let seed = world.seed_of(n as u64 + 1, start);
-        let store = NodeStore::new(&world.content, seed);
+        let store = NodeStore::new(&world.content, world.scope, seed);
         let host = world.network.host(host_of_node(n));
         let config = self.config(n);
         let patience = config.cluster.term * 2 + JOIN_TIME;

@@ -23,6 +23,7 @@ const ONE_IN: u64 = 4;
 #[derive(Clone)]
 pub(crate) struct NodeStore {
     content: MemoryStore,
+    scope: Scope,
     way: Arc<Way>,
 }
 
@@ -46,10 +47,10 @@ pub(crate) enum Gate {
 }
 
 impl NodeStore {
-    pub(crate) fn new(content: &MemoryStore, seed: u64) -> Self {
+    pub(crate) fn new(content: &MemoryStore, scope: Scope, seed: u64) -> Self {
         let random = Mutex::new(Random::new(seed));
         let way = Arc::new(Way { gate: watch::Sender::new(Gate::Open), random });
-        Self { content: content.reopen(), way }
+        Self { content: content.reopen(), scope, way }
     }
 
     /// What becomes of calls, from now on.
@@ -100,7 +101,7 @@ impl Way {
 impl Store for NodeStore {
     /// The nodes are told that it is shared between processes, which they are to each other.
     fn about(&self) -> About {
-        Scope::Machine.into()
+        self.scope.into()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {

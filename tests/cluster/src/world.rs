@@ -10,7 +10,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use throughline::NodeHere;
-use throughline_store::MemoryStore;
+use throughline_store::{MemoryStore, Scope};
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, timeout};
 
@@ -31,6 +31,8 @@ pub(crate) struct World {
     nodes: RefCell<Vec<Slot>>,
     pub(crate) network: Network,
     pub(crate) content: MemoryStore,
+    /// Whose nodes the store says that it is for.
+    pub(crate) scope: Scope,
     pub(crate) seed: u64,
     began: Instant,
     runtime: Runtime,
@@ -93,7 +95,7 @@ impl Up {
 }
 
 impl World {
-    pub(crate) fn new(nodes: usize, delay: Duration, seed: u64) -> Self {
+    pub(crate) fn new(nodes: usize, delay: Duration, seed: u64, scope: Scope) -> Self {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().start_paused(true);
         // Without that flag, which of several things that are ready goes first is not the seed's.
@@ -105,6 +107,7 @@ impl World {
             nodes: RefCell::new((0..nodes).map(|_| Slot::default()).collect()),
             network: Network::new(delay, seed),
             content: MemoryStore::new(),
+            scope,
             seed,
             began,
             runtime,

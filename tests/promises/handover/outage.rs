@@ -42,7 +42,7 @@ async fn plays_for(client: &mut TestClient, time: Duration, number: &mut u64) {
 #[tokio::test]
 async fn players_play_on_while_no_node_reaches_the_store() {
     let cluster = start(3).await;
-    let mut players = vec![cluster.join(1, "ann").await, cluster.join(2, "bob").await];
+    let mut players = [cluster.join(1, "ann").await, cluster.join(2, "bob").await];
     let mut said = vec![0; players.len()];
     shut(&cluster, 3);
     for (client, said) in players.iter_mut().zip(&mut said) {

@@ -13,6 +13,7 @@ mod game;
 mod handover;
 mod killer;
 mod mixed;
+mod outage;
 mod outside;
 mod seeds;
 mod standstill;
