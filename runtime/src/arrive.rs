@@ -319,6 +319,9 @@ async fn load<S: Session>(
     shared.groups.borrow_mut().extend(groups);
     shared.effects.borrow_mut().peers = Peers::import(read.peers);
     let mut turns = Turns::new(state, Rc::clone(&shared));
+    // What a crash-proof one writes here is committed, too, and older nodes may live.
+    let common = node.cluster.view().common_version(S::KIND, S::STATE_VERSION, S::OLDEST_VERSION);
+    turns.write_as(common);
     turns.begin(Input::Restored);
     let turn = std::future::poll_fn(|cx| {
         worker.pulse.enter(kind, Hook::Restored, node.clock.now());

@@ -27,11 +27,8 @@ pub const TERM: Duration = Duration::from_secs(3);
 /// A node stops acting so long before its term ends: time enough for what was written to a socket
 /// right after the last check, and for two clocks that differ a little.
 pub const MARGIN: Duration = Duration::from_millis(500);
-/// A node acts for so long beyond its lease while no node reaches the store: a database that fails
-/// over is back by then. Whoever a crash of the whole cluster has left behind is waited for as long.
-pub const PLAY_ON: Duration = Duration::from_secs(60);
-/// Nodes that one asks before it plays on: they stand in each of its beats, 12 bytes each, and every
-/// node reads all beats with each of its own. One that knows more acts by its lease alone.
+/// Nodes that one asks before it plays on: they stand in each of its beats, 12 bytes each, and
+/// every node reads all beats with each of its own. One that knows more acts by its lease alone.
 pub const ASKED_MAX: usize = 64;
 /// A node this far off the median of the clocks neither sweeps nor claims what is due.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);

@@ -214,8 +214,8 @@ impl Beat {
     }
 
     /// How long a node is to wait without a changed beat, in which it counted, before it may
-    /// declare this one dead: a term, and the limit if this one does not know that it is there. Of a
-    /// limit of minutes a sixteenth more: two clocks measure it, and the margin is for a term.
+    /// declare this one dead: a term, and the limit if this one does not know that it is there. Of
+    /// that a sixteenth more: two clocks measure it, and the margin is for a term.
     #[must_use]
     pub fn patience(&self, who: Member, term: Duration) -> Duration {
         match &self.plays_on {

@@ -386,8 +386,8 @@ impl Membership {
         self.outage.asks()
     }
 
-    /// One of them has answered what it was asked at `asked`; `None`: it does not say. What one said
-    /// before holds for its time if it does not answer.
+    /// One of them has answered what it was asked at `asked`; `None`: it does not say. What one
+    /// said before holds for its time if it does not answer.
     pub fn handle_counted(&mut self, from: Member, asked: Instant, counted: Option<Duration>) {
         self.outage.answered(from, asked, counted);
     }

@@ -237,7 +237,7 @@ impl<S: Session> Turns<S> {
     }
 
     /// In which version the next turns write the state.
-    pub(super) fn write_as(&self, version: u32) {
+    pub(crate) fn write_as(&self, version: u32) {
         self.desk.version.set(version);
     }
 

@@ -59,10 +59,6 @@ canaries! {
     BeatsWhenDead "beats-when-dead" "P3":
         "a beat does not check that the node was not declared dead"
     ActsPastTerm "acts-past-term" "P3": "a node goes on acting after its term"
-    UnansweredPlaysOn "unanswered-plays-on" "P3":
-        "a node plays on through an outage though another one does not answer"
-    StrangerMarksEarly "stranger-marks-early" "P3":
-        "a node that another does not know declares it dead after a term, though it plays on"
     LeaseFromAnswer "lease-from-answer" "P3":
         "the lease counts from the answer to a beat, not from before it was sent"
     FencedKeepsAll "fenced-keeps-all" "P3": "a node that was fenced keeps what it held"

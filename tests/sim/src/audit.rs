@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use throughline_cluster::{Class, Header, Member, NodeState, Row, Standing, State, keys};
+use throughline_cluster::{
+    Beat, Class, Header, Member, NodeState, RecordId, Row, Standing, State, keys,
+};
 use throughline_store::{Batch, Check};
 
 use crate::fault::FaultKind;
+use crate::game::PILOT;
 use crate::lives::Lives;
 use crate::truth;
 
@@ -27,12 +30,22 @@ pub(crate) struct Audit {
     to_kill: BTreeSet<usize>,
     /// Those for which it is time.
     killed: Vec<usize>,
+    /// The start of a node of which is to be told when it is handed something; whether it was.
+    granted: Option<(usize, bool)>,
     /// Who of the sessions is owned by whom without a snapshot.
     running: BTreeMap<Bytes, Member>,
     /// Whose entries say that they drain, have left or are dead.
     unfit: BTreeSet<Member>,
+    /// Who is alive by its entry, since when, and the versions of states that it reads.
+    alive: BTreeMap<Member, (Duration, u32)>,
+    /// Who has left just now.
+    left: Option<Member>,
     lives: Lives,
 }
+
+/// A node that writes knows of another one that has joined so long ago: it reads the entries with
+/// every beat, and acts for a term without one.
+const KNOWN_AFTER: Duration = Duration::from_secs(6);
 
 /// The headers that a batch writes: as they were, and as they are then.
 pub(crate) type Seen = Vec<(Bytes, Option<Header>, Option<Header>)>;
@@ -61,6 +74,20 @@ impl Audit {
         self.to_kill.insert(by);
     }
 
+    /// From now on it is seen whether this start of a node is handed something.
+    pub(crate) const fn tell_of_grant(&mut self, by: usize) {
+        self.granted = Some((by, false));
+    }
+
+    /// Whether it was.
+    pub(crate) fn take_granted(&mut self, by: usize) -> bool {
+        let is_granted = self.granted == Some((by, true));
+        if is_granted {
+            self.granted = None;
+        }
+        is_granted
+    }
+
     pub(crate) fn forgive(&mut self) {
         self.to_kill.clear();
     }
@@ -70,8 +97,22 @@ impl Audit {
         std::mem::take(&mut self.killed)
     }
 
+    /// Who has left with the commit that was accepted last.
+    pub(crate) fn take_left(&mut self) -> Option<Member> {
+        self.left.take()
+    }
+
+    /// A node has left, and owns this: it must be nothing.
+    pub(crate) fn left(member: Member, owned: &[RecordId]) {
+        if let Some(first) = owned.first() {
+            let count = owned.len();
+            breach(format_args!("{member} has left, and owns {count} records, the first {first}"));
+        }
+    }
+
     fn is_gone(&mut self, member: Member) {
         self.gone.insert(member);
+        self.alive.remove(&member);
         for (id, owner) in &self.running {
             if *owner == member
                 && let Some(id) = session_of(id)
@@ -114,8 +155,10 @@ impl Audit {
     pub(crate) fn accepted(&mut self, by: usize, batch: &Batch, sent: Duration, seen: &Seen) {
         for write in batch.writes() {
             self.beat(by, batch, write.key(), write.value());
-            if let (Some(Row::Beat(member)), Some(_)) = (keys::row_of(write.key()), write.value()) {
-                self.lives.beat(by, member, sent);
+            if let (Some(Row::Beat(member)), Some(value)) =
+                (keys::row_of(write.key()), write.value())
+            {
+                self.lives.beat(by, member, sent, Beat::decode(value).ok());
             }
             if let Some(Row::Key(key)) = keys::row_of(write.key())
                 && !batch.checks().iter().any(|check| key_of(check) == write.key())
@@ -129,6 +172,9 @@ impl Audit {
         }
         for (key, old, new) in seen {
             self.header(by, batch, key, old.as_ref(), new.as_ref());
+            if let Some(new) = new {
+                self.readable(by, sent, old.as_ref(), new);
+            }
         }
     }
 
@@ -160,10 +206,23 @@ impl Audit {
 
     fn standing(&mut self, by: usize, member: Member, value: Option<&Bytes>) {
         let state = value.and_then(|value| Standing::decode(value).ok()).map(|s| s.state);
+        if let Some(NodeState::Alive | NodeState::Dead) = state {
+            truth::set_dead(member.node.0, state == Some(NodeState::Dead));
+        }
         match state {
-            Some(NodeState::Alive) => self.unfit.remove(&member),
-            _ => self.unfit.insert(member),
-        };
+            Some(NodeState::Alive) => {
+                let reads = self.newest.get(&by).copied().unwrap_or(u32::MAX);
+                self.alive.entry(member).or_insert_with(|| (truth::now(), reads));
+                self.unfit.remove(&member);
+            }
+            _ => {
+                self.alive.remove(&member);
+                self.unfit.insert(member);
+            }
+        }
+        if state == Some(NodeState::Left) {
+            self.left = Some(member);
+        }
         match state {
             Some(NodeState::Alive) => {
                 truth::note(format_args!("{member} is alive"));
@@ -193,13 +252,14 @@ impl Audit {
     ) {
         if let Some(new) = new {
             let owner = new.owner.map(|owner| owner.to_string()).unwrap_or_default();
+            let who = name(new);
+            truth::poisons(|poisons| poisons.committed(&who));
+            if let Some(id) = session_of(key) {
+                truth::set_attempt(id, new.state.has_snapshot().then_some(new.attempt));
+            }
             truth::note(format_args!(
-                "#{by} {} v{} e{} s{} {:?} {owner}",
-                name(new),
-                new.version,
-                new.epoch,
-                new.state_version,
-                new.state
+                "#{by} {who} v{} e{} s{} {:?} {owner}",
+                new.version, new.epoch, new.state_version, new.state
             ));
         }
         if let (Some(old), None) = (old, new) {
@@ -248,6 +308,23 @@ impl Audit {
         }
     }
 
+    /// What is written in a newer version than before is read by all who live, or could not be
+    /// written in an older one.
+    fn readable(&self, by: usize, sent: Duration, old: Option<&Header>, new: &Header) {
+        let version = new.state_version;
+        let is_newer = old.is_none_or(|old| old.state_version < version);
+        if !is_newer || !new.state.has_snapshot() || new.identity.kind() == PILOT {
+            return;
+        }
+        let is_behind = |(_, (since, reads)): &(&Member, &(Duration, u32))| {
+            *reads < version && *since + KNOWN_AFTER < sent
+        };
+        if let Some((member, _)) = self.alive.iter().find(is_behind) {
+            let who = name(new);
+            breach(format_args!("{who}: #{by} writes version {version}, and {member} lives"));
+        }
+    }
+
     fn change(&mut self, by: usize, old: &Header, new: &Header) {
         let who = name(old);
         if old.state == State::Running
@@ -276,6 +353,12 @@ impl Audit {
         let is_yield = old.owner == me && new.state == State::Handed && new.owner != me;
         if is_yield && self.to_kill.remove(&by) {
             self.killed.push(by);
+        }
+        if is_yield
+            && let Some((to, is_granted)) = &mut self.granted
+            && self.members.get(to).copied() == new.owner
+        {
+            *is_granted = true;
         }
     }
 

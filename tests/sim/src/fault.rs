@@ -71,7 +71,7 @@ impl FaultKind {
             Self::StoreKilled => ("store_killed", "the store was killed with commits under way"),
             Self::DiskFull => ("disk_full", "a commit found no space"),
             Self::SlowDisk => ("slow_disk", "a commit waited for a slow disk"),
-            Self::DamagedBytes => ("damaged_bytes", "a read found damage"),
+            Self::DamagedBytes => ("damaged_bytes", "something that was read was damaged"),
             Self::ClockJump => ("clock_jump", "the wall clock of a node with sessions jumped"),
             Self::NodesParted => ("nodes_parted", "a node could not write to another one"),
             Self::NodeWithoutStore => ("node_without_store", "a call did not reach the store"),

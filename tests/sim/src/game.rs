@@ -3,6 +3,7 @@
 
 mod counter;
 mod form;
+mod poison;
 mod session;
 mod tally;
 
@@ -15,6 +16,7 @@ use throughline_vactor::Vactors as _;
 
 pub(crate) use counter::Counters;
 pub(crate) use form::Form;
+pub(crate) use poison::{Poison, Poisons};
 pub(crate) use session::Talker;
 pub(crate) use tally::{Noted, Tally, Total, Wishes};
 
@@ -49,7 +51,12 @@ pub(crate) enum Say {
     Tell(String),
     /// Sends a number to whoever holds that key, durably.
     Pass(String),
-    Panic,
+    /// The same in a turn that takes a while, in which the session may be wanted elsewhere.
+    PassLate(String),
+    /// Panics, each time; with a number for each of a session.
+    Panic(u64),
+    /// Tells that virtual actor, durably, what it cannot handle.
+    Poison(String),
     /// Makes the state larger than it may be.
     Grow,
     /// Fills a queue that nobody empties.

@@ -8,10 +8,10 @@ use throughline_link::{
     Data, Extensions, Frame, Hello, Secret, SessionId, Split, proof, split, wire,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::fault::FaultKind;
-use crate::game::{ROAMER, Say};
+use crate::game::{NOBODY, ROAMER, SAVER, Say, Told, What};
 use crate::network::{Host, Wire};
 use crate::player::{Phase, Table};
 use crate::random::Random;
@@ -19,6 +19,12 @@ use crate::truth;
 
 /// A node answers within this, or the network is broken.
 const PATIENCE: Duration = Duration::from_secs(6);
+/// The last attempt of a session that comes back again and again.
+const ATTEMPTS: u64 = 6;
+/// A turn has begun by then.
+const LATER: Duration = Duration::from_millis(80);
+/// So many messages more than the window has room for.
+const BEYOND: u64 = 50;
 /// A client that never acknowledges is ended within this.
 const LONG: Duration = Duration::from_secs(50);
 
@@ -26,7 +32,8 @@ const LONG: Duration = Duration::from_secs(50);
 enum Seen {
     Welcome(Seat),
     Refused,
-    Data,
+    /// What the session said, if it is of this game.
+    Data(Option<Told>),
     Ack,
     Close,
     Other,
@@ -36,6 +43,8 @@ enum Seen {
 struct Seat {
     id: SessionId,
     secret: Secret,
+    /// Messages that either side may have unacknowledged.
+    window: u64,
 }
 
 impl Seat {
@@ -68,11 +77,20 @@ impl Raw {
     }
 
     async fn log_in(host: &Host, to: SocketAddr, login: &str) -> Option<(Self, Seat)> {
+        Self::log_in_as(ROAMER, host, to, login).await
+    }
+
+    async fn log_in_as(
+        kind: &str,
+        host: &Host,
+        to: SocketAddr,
+        login: &str,
+    ) -> Option<(Self, Seat)> {
         let mut raw = Self::open(host, to).await?;
         let mut bytes = Vec::new();
         let (version_min, version_max) = (wire::VERSION, wire::VERSION);
         let extensions = Extensions::default();
-        let (kind, login) = (ROAMER, login.as_bytes());
+        let login = login.as_bytes();
         Frame::Hello(Hello { version_min, version_max, kind, login, extensions }).write(&mut bytes);
         raw.write(&bytes).await?;
         match raw.next().await? {
@@ -102,10 +120,11 @@ impl Raw {
                 let seen = match Frame::read(kind, body).ok()? {
                     Frame::Welcome(welcome) => {
                         let secret = welcome.secret.clone().unwrap_or(Secret([0; 32]));
-                        Seen::Welcome(Seat { id: welcome.session_id, secret })
+                        let (id, window) = (welcome.session_id, welcome.window_messages.into());
+                        Seen::Welcome(Seat { id, secret, window })
                     }
                     Frame::Refused(_) => Seen::Refused,
-                    Frame::Data(_) => Seen::Data,
+                    Frame::Data(data) => Seen::Data(serde_json::from_slice(data.payload).ok()),
                     Frame::Ack(_) => Seen::Ack,
                     Frame::Close(_) => Seen::Close,
                     _ => Seen::Other,
@@ -152,6 +171,7 @@ pub(crate) async fn harass(host: Host, table: Rc<Table>, nodes: Vec<SocketAddr>,
         let one = nodes[random.index(nodes.len())];
         let other = nodes[random.index(nodes.len())];
         match table.orders[random.index(table.orders.len())] {
+            FaultKind::NeverAcks if random.percent(50) => overwhelm(&host, one, &login).await,
             FaultKind::NeverAcks => never_ack(&host, one, &login).await,
             FaultKind::RepeatedFrames => repeat(&host, one, &login).await,
             FaultKind::StolenResume => steal(&host, one, other, &login).await,
@@ -169,24 +189,47 @@ async fn never_ack(host: &Host, node: SocketAddr, login: &str) -> Option<()> {
     Some(())
 }
 
+/// Says more than there is room for answers, and acknowledges none: no more is handled than the
+/// window that was agreed on has room for.
+async fn overwhelm(host: &Host, node: SocketAddr, login: &str) -> Option<()> {
+    let (mut raw, Seat { window, .. }) = Raw::log_in(host, node, login).await?;
+    for number in 1..=window + BEYOND {
+        raw.say(number, &Say::Up(number)).await?;
+    }
+    let since = Instant::now();
+    while since.elapsed() < PATIENCE {
+        let Seen::Data(Some(Told { what: What::Heard { up, .. }, .. })) = raw.next().await? else {
+            continue;
+        };
+        if up > window {
+            truth::fail(format_args!(
+                "window: message {up} was handled, and none of the answers was acknowledged"
+            ));
+            return None;
+        }
+    }
+    Some(())
+}
+
 /// Sends a frame twice, and one too early.
 async fn repeat(host: &Host, node: SocketAddr, login: &str) -> Option<()> {
     let (mut raw, _) = Raw::log_in(host, node, login).await?;
     raw.say(1, &Say::Up(1)).await?;
     raw.say(1, &Say::Up(1)).await?;
     raw.say(2, &Say::Up(2)).await?;
-    raw.find(|seen| matches!(seen, Seen::Data)).await?;
+    raw.find(|seen| matches!(seen, Seen::Data(_))).await?;
     raw.say(1, &Say::Up(1)).await?;
-    raw.find(|seen| matches!(seen, Seen::Ack | Seen::Data)).await?;
+    raw.find(|seen| matches!(seen, Seen::Ack | Seen::Data(_))).await?;
     raw.say(9, &Say::Up(9)).await?;
     raw.find(|seen| matches!(seen, Seen::Close)).await?;
     truth::fire(FaultKind::RepeatedFrames);
     Some(())
 }
 
-/// Comes back with a wrong secret, then with an attempt that is used up.
+/// Comes back with a wrong secret, then with its own, then with an attempt that is used up. While
+/// the store has a snapshot, it knows an attempt before that is let in.
 async fn steal(host: &Host, one: SocketAddr, other: SocketAddr, login: &str) -> Option<()> {
-    let (mut raw, seat) = Raw::log_in(host, one, login).await?;
+    let (mut raw, seat) = Raw::log_in_as(SAVER, host, one, login).await?;
     raw.say(1, &Say::Up(1)).await?;
     let mut thief = Raw::open(host, other).await?;
     thief.write(&seat.resume(5, 0, &Secret([7; 32]))).await?;
@@ -196,13 +239,29 @@ async fn steal(host: &Host, one: SocketAddr, other: SocketAddr, login: &str) -> 
     }
     // It does not disturb the owner.
     raw.say(2, &Say::Up(2)).await?;
-    let mut again = Raw::open(host, one).await?;
-    again.write(&seat.resume(2, 0, &seat.secret)).await?;
-    if !again.verdict().await? {
-        return None;
+    let is_answer = |seen: &Seen| {
+        matches!(seen, Seen::Data(Some(Told { what: What::Heard { up: 2, .. }, .. })))
+    };
+    raw.find(is_answer).await?;
+    for attempt in 2..=ATTEMPTS {
+        let mut again = Raw::open(host, one).await?;
+        again.write(&seat.resume(attempt, 0, &seat.secret)).await?;
+        if !again.verdict().await? {
+            return None;
+        }
+        // Whoever takes the session over refuses what was used.
+        if let Some(known) = truth::attempt_of(seat.id).filter(|known| *known < attempt) {
+            let id = seat.id;
+            truth::fail(format_args!(
+                "session {id}: attempt {attempt} was let in, and the store knows {known}"
+            ));
+        }
+        // The next one comes while a turn is under way.
+        again.say(attempt + 1, &Say::PassLate(NOBODY.to_owned())).await?;
+        sleep(LATER).await;
     }
     let mut replay = Raw::open(host, one).await?;
-    replay.write(&seat.resume(2, 0, &seat.secret)).await?;
+    replay.write(&seat.resume(ATTEMPTS, 0, &seat.secret)).await?;
     match replay.verdict().await? {
         true => truth::fail(format_args!("a replayed resume was let in")),
         false => truth::fire(FaultKind::StolenResume),
@@ -214,7 +273,7 @@ async fn steal(host: &Host, one: SocketAddr, other: SocketAddr, login: &str) -> 
 async fn race(host: &Host, one: SocketAddr, other: SocketAddr, login: &str) -> Option<()> {
     let (mut raw, seat) = Raw::log_in(host, one, login).await?;
     raw.say(1, &Say::Up(1)).await?;
-    raw.find(|seen| matches!(seen, Seen::Data)).await?;
+    raw.find(|seen| matches!(seen, Seen::Data(_))).await?;
     drop(raw);
     let (mut first, mut second) = (Raw::open(host, one).await?, Raw::open(host, other).await?);
     let resume = seat.resume(1, 0, &seat.secret);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use throughline::Config;
-use throughline_cluster::Member;
+use throughline_cluster::{Beat, Member, PlayOn};
 
 use crate::truth;
 
@@ -19,6 +19,10 @@ pub(crate) struct Lives {
     beats: BTreeMap<usize, u64>,
     /// The same at the last beat of each incarnation.
     at_last: BTreeMap<Member, BTreeMap<usize, u64>>,
+    /// The last beat of each incarnation.
+    said: BTreeMap<Member, Beat>,
+    /// Who a start of a node is.
+    who: BTreeMap<usize, Member>,
 }
 
 impl Default for Lives {
@@ -30,6 +34,8 @@ impl Default for Lives {
             beats_min: u64::try_from(beats).unwrap_or(u64::MAX),
             beats: BTreeMap::new(),
             at_last: BTreeMap::new(),
+            said: BTreeMap::new(),
+            who: BTreeMap::new(),
         }
     }
 }
@@ -48,10 +54,23 @@ impl Lives {
 
     /// A beat that was sent at this time has taken effect. Its node may not have heard: then its
     /// lease ends earlier than is said here.
-    pub(crate) fn beat(&mut self, by: usize, member: Member, sent: Duration) {
+    pub(crate) fn beat(&mut self, by: usize, member: Member, sent: Duration, said: Option<Beat>) {
+        self.who.insert(by, member);
+        if let Some(said) = said {
+            self.said.insert(member, said);
+        }
         *self.beats.entry(by).or_default() += 1;
         self.at_last.insert(member, self.beats.clone());
-        truth::set_lease(node_of(by), sent + self.lease);
+        truth::extend_lease(node_of(by), sent + self.lease);
+    }
+
+    /// The beats that a node waits for beyond a term which `member` does not ask.
+    fn more(&self, by: usize, member: Member) -> u64 {
+        let plays_on = self.said.get(&member).and_then(|beat| beat.plays_on.as_ref());
+        let is_asked = |on: &&PlayOn| self.who.get(&by).is_some_and(|who| on.asks.contains(who));
+        let stranger = plays_on.filter(|on| !is_asked(on));
+        let beat = Config::default().cluster.beat.as_millis();
+        stranger.map_or(0, |on| u128::from(on.limit_ms).div_ceil(beat) as u64)
     }
 
     /// If that is too few, the beats that this start of a node has made since the last one of
@@ -60,6 +79,6 @@ impl Lives {
         let now = self.beats.get(&by).copied().unwrap_or(0);
         let then = self.at_last.get(&member)?.get(&by).copied().unwrap_or(0);
         let beats = now.saturating_sub(then);
-        (beats < self.beats_min).then_some(beats)
+        (beats < self.beats_min + self.more(by, member)).then_some(beats)
     }
 }

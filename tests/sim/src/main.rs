@@ -3,9 +3,11 @@
 //! # Layout
 //! - `plan`: what a seed says; `run`: one run, and what must be true at its end
 //! - `place`: a node in its host; `balancer`: what is in front of them
-//! - `network`, `store`: what it runs in; `audit`: the law of ownership, seen from the store
+//! - `network`, `store`, `disk`: what it runs in
+//! - `audit`: the law of ownership, seen from the store; `lives`: that of beats
 //! - `game`: what is played; `player`, `hostile`: who plays; `truth`: what really happened
 //! - `omok`: the sample game, and two who play it; `post`: a backend that has only the store
+//! - `tabs`: a session in two tabs; `letters`: what nobody could handle
 //! - `weather`: the faults from outside; `fault`: their kinds
 //! - `seeds`: many runs at the same time; `planted`: bugs that they are to find
 //! - `report`: what is printed; `random`: the seed
@@ -14,9 +16,11 @@
 
 mod audit;
 mod balancer;
+mod disk;
 mod fault;
 mod game;
 mod hostile;
+mod letters;
 mod lives;
 mod network;
 mod omok;
@@ -31,6 +35,7 @@ mod report;
 mod run;
 mod seeds;
 mod store;
+mod tabs;
 mod truth;
 mod weather;
 

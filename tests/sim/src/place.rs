@@ -164,6 +164,13 @@ impl Place {
         }
     }
 
+    /// Whether it cannot read lists from the store.
+    pub(crate) fn fail_scans(&self, fail: bool) {
+        if let Some(up) = &self.inner.borrow().up {
+            up.store.fail_scans(fail);
+        }
+    }
+
     /// The software of its host, until it exits.
     pub(crate) async fn run(self) {
         let mut host = Running { place: self, tasks: Vec::new(), pause: None };

@@ -32,6 +32,12 @@ pub(crate) const SETTLE: Duration = Duration::from_secs(20);
 pub(crate) const SETTLED_WITHIN: Duration = Duration::from_secs(90);
 
 impl Plan {
+    /// Whether its nodes are on several machines: they play on while none of them reaches the
+    /// store. Not drawn, so that the rest of a run is what it was.
+    pub(crate) const fn is_wide(&self) -> bool {
+        self.seed.is_multiple_of(4)
+    }
+
     /// The run of `seed`, of this many virtual minutes at least.
     pub(crate) fn new(seed: u64, minutes: u64) -> Self {
         let mut random = Random::of(seed, 1);

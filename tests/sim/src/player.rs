@@ -14,6 +14,7 @@ use crate::network::Host;
 use crate::omok::Matches;
 use crate::post::Post;
 use crate::random::Random;
+use crate::tabs::Tabs;
 use crate::truth;
 
 /// How far a run is.
@@ -46,6 +47,7 @@ pub(crate) struct Table {
     pub(crate) seats: RefCell<BTreeMap<String, Seat>>,
     pub(crate) matches: Matches,
     pub(crate) post: Post,
+    pub(crate) tabs: Tabs,
     /// Between two actions of a player, on average.
     pub(crate) think_ms: u64,
 }
@@ -82,6 +84,9 @@ struct Talk {
     heard: u64,
     sum: u64,
     told: u64,
+    panics: u64,
+    /// What it does next, while its session is at what it has said last.
+    is_about_to_hop: bool,
     /// It asked for what ends a session.
     is_asking_for_trouble: bool,
     broken_since: Option<Instant>,
@@ -168,6 +173,9 @@ impl Player {
     }
 
     fn act(&mut self, client: &mut Client, talk: &mut Talk) {
+        if std::mem::take(&mut talk.is_about_to_hop) {
+            return self.hop(client);
+        }
         let tally = TALLIES[self.random.index(TALLIES.len())].to_owned();
         match self.random.below(100) {
             0..72 => {
@@ -181,7 +189,9 @@ impl Player {
             72..80 => drop(say(client, talk, &Say::Tell(tally))),
             80..88 => {
                 let to = self.table.names[self.random.index(self.table.names.len())].clone();
-                say(client, talk, &Say::Pass(to));
+                talk.is_about_to_hop = self.random.percent(30);
+                let order = if talk.is_about_to_hop { Say::PassLate(to) } else { Say::Pass(to) };
+                say(client, talk, &order);
             }
             88..92 => self.hop(client),
             92..94 => client.cut(),
@@ -202,7 +212,15 @@ impl Player {
     /// One of the faults that a handler can have.
     fn trouble(&mut self, client: &mut Client, talk: &mut Talk) {
         let order = match self.random.pick(&self.table.orders) {
-            Some(FaultKind::HandlerPanic) => Say::Panic,
+            Some(FaultKind::HandlerPanic) if self.random.percent(50) => {
+                let tally = TALLIES[self.random.index(TALLIES.len())].to_owned();
+                say(client, talk, &Say::Poison(tally));
+                return;
+            }
+            Some(FaultKind::HandlerPanic) => {
+                talk.panics += 1;
+                Say::Panic(talk.panics)
+            }
             Some(FaultKind::StateTooLarge) if self.kind != ROAMER => Say::Grow,
             Some(FaultKind::QueueOverflow) => Say::Overflow,
             _ => return,

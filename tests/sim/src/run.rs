@@ -13,6 +13,7 @@ use crate::balancer;
 use crate::fault::{FaultKind, Fired};
 use crate::game::{Noted, TALLIES, Tally, Total};
 use crate::hostile;
+use crate::letters::Letters;
 use crate::network::{Host, Wires};
 use crate::omok::{self, Matches, Opponent};
 use crate::place::{LINK_PORT, Order, Place, World};
@@ -21,6 +22,7 @@ use crate::player::{Phase, Player, Seat, Table, kind_of};
 use crate::post::{Office, Post};
 use crate::random::Random;
 use crate::store::Engine;
+use crate::tabs::{Tabs, Visitor};
 use crate::truth::{self, Asked, Counts};
 use crate::weather::Weather;
 
@@ -71,6 +73,8 @@ pub(crate) fn run(plan: &Plan, shows: bool, keeps: bool) -> Outcome {
 fn settings(config: &mut Config) {
     // Little enough that a queue that nobody empties is full within a run.
     config.queue.messages = 300;
+    // Short enough that it is over within a run.
+    config.cluster.play_on = Duration::from_secs(10);
     config.drain.spread = Duration::from_secs(2);
     config.drain.deadline = Duration::from_secs(20);
 }
@@ -80,6 +84,7 @@ const fn host(group: u8, n: usize) -> IpAddr {
 }
 
 fn simulate(plan: &Plan) {
+    truth::set_wide(plan.is_wide());
     let wires = Wires::default();
     let engine = Engine::new(plan.seed);
     let world =
@@ -127,7 +132,7 @@ fn simulate(plan: &Plan) {
     truth::note(format_args!("the faults end"));
     weather.end(&sim);
     table.phase.set(Phase::Settle);
-    let found = Rc::new(RefCell::new(BTreeMap::new()));
+    let found = Found::default();
     let mut why = Some(String::new());
     let mut looked = sim.elapsed();
     while why.is_some() && sim.elapsed() < plan.play + SETTLED_WITHIN {
@@ -177,6 +182,7 @@ fn table(plan: &Plan, places: &[Place]) -> Table {
         seats: RefCell::default(),
         matches: Matches::default(),
         post: Post::default(),
+        tabs: Tabs::default(),
         think_ms: plan.think_ms,
     }
 }
@@ -208,6 +214,11 @@ fn add_players(sim: &mut turmoil::Sim<'_>, plan: &Plan, table: &Rc<Table>, host:
             let (host, table) = (host.clone(), Rc::clone(&table));
             tokio::task::spawn_local(Opponent { name, host, table, random }.play());
         }
+        if n == 0 {
+            let random = Random::of(plan.seed, 5_000);
+            let (host, table) = (host.clone(), Rc::clone(&table));
+            tokio::task::spawn_local(Visitor { host, table, random }.play());
+        }
         if is_hostile {
             let nodes = table.addresses.iter().filter_map(|address| address.parse().ok());
             let nodes: Vec<SocketAddr> = nodes.collect();
@@ -221,7 +232,13 @@ fn add_players(sim: &mut turmoil::Sim<'_>, plan: &Plan, table: &Rc<Table>, host:
     });
 }
 
-type Found = BTreeMap<String, Noted>;
+/// What nodes were asked at the end.
+#[derive(Default)]
+struct Found {
+    /// By the keys of the virtual actors.
+    noted: Rc<RefCell<BTreeMap<String, Noted>>>,
+    letters: Letters,
+}
 
 /// What is not yet as it must be at the end.
 fn unsettled(
@@ -229,7 +246,7 @@ fn unsettled(
     places: &[Place],
     weather: &Weather,
     since: Duration,
-    found: &Rc<RefCell<Found>>,
+    found: &Found,
 ) -> Option<String> {
     if weather.is_busy() {
         return Some("a node is not up and well".to_owned());
@@ -261,7 +278,13 @@ fn unsettled(
     {
         return Some(format!("{late}, and has not come"));
     }
-    tallied(&seats, places, found)
+    if let Some(untold) = table.tabs.untold() {
+        return Some(untold.to_owned());
+    }
+    if let Some(missing) = places.first().and_then(|place| found.letters.missing(place)) {
+        return Some(missing);
+    }
+    tallied(places, &found.noted)
 }
 
 /// Numbers that one session passed to another, where neither was lost.
@@ -277,11 +300,7 @@ fn undelivered(name: &str, to: &Seat, seats: &BTreeMap<String, Seat>) -> Option<
 }
 
 /// Compares what virtual actors noted with what their callers know.
-fn tallied(
-    _seats: &BTreeMap<String, Seat>,
-    places: &[Place],
-    found: &Rc<RefCell<Found>>,
-) -> Option<String> {
+fn tallied(places: &[Place], found: &Rc<RefCell<BTreeMap<String, Noted>>>) -> Option<String> {
     if found.borrow().len() < TALLIES.len() {
         let place = places.iter().find(|place| place.is_well())?;
         for key in TALLIES {

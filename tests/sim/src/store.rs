@@ -4,18 +4,20 @@
 //! that wait for it; a kill finds some of those on the disk, and nobody is told which.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use throughline_store::{
-    About, Batch, CloseError, CommitError, Corruption, GetError, MemoryStore, Outage, Page, Scan,
-    ScanError, Scope, Store, StoreFuture, Watch, WatchError,
+    About, Batch, CloseError, CommitError, Corruption, GetError, Outage, Page, Scan, ScanError,
+    Scope, Store, StoreFuture, Watch, WatchError,
 };
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 use crate::audit::Audit;
+use crate::disk::Disk;
 use crate::fault::FaultKind;
 use crate::random::Random;
 use crate::truth;
@@ -29,6 +31,9 @@ const SLOW: Duration = Duration::from_millis(150);
 /// A caller whose answer is lost learns so after so long: a connection that breaks.
 const LOST_AFTER: Duration = Duration::from_millis(400);
 
+/// One that nobody waits for any more lands so late at most.
+const LATE_MS: u64 = 300;
+
 /// How the store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
@@ -37,7 +42,8 @@ pub(crate) enum Condition {
     Slow(Duration),
     /// Nothing can be written.
     Full,
-    /// Of a hundred commits, so many fail; half of those with an unknown outcome.
+    /// Of a hundred commits, so many fail; half of those with an unknown outcome, and some of these
+    /// land when their callers have heard that already.
     Failing(u64),
     /// Of a hundred reads of single values, so many find damage.
     Damaged(u64),
@@ -50,28 +56,37 @@ pub(crate) enum Condition {
 pub(crate) struct Engine(Arc<Mutex<Inner>>);
 
 struct Inner {
-    content: MemoryStore,
+    disk: Disk,
     waiting: Vec<Waiting>,
+    /// Commits whose callers have given them up, and when they land all the same.
+    late: Vec<(Duration, Sent)>,
     sync_at: Option<Duration>,
     condition: Condition,
     random: Random,
     audit: Audit,
 }
 
-struct Waiting {
+/// A commit on its way.
+#[derive(Clone)]
+struct Sent {
     batch: Batch,
     /// When its node sent it.
-    sent: Duration,
-    since: Duration,
+    at: Duration,
     by: usize,
+}
+
+struct Waiting {
+    commit: Sent,
+    since: Duration,
     answer: oneshot::Sender<Result<(), CommitError>>,
 }
 
 impl Engine {
     pub(crate) fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(Inner {
-            content: MemoryStore::new(),
+            disk: Disk::new(seed),
             waiting: Vec::new(),
+            late: Vec::new(),
             sync_at: None,
             condition: Condition::Well,
             random: Random::of(seed, 2),
@@ -100,16 +115,18 @@ impl Engine {
         let mut inner = self.lock();
         let count = inner.waiting.len();
         let landed = inner.random.index(count + 1);
+        inner.late.clear();
         let waiting = std::mem::take(&mut inner.waiting);
         if !waiting.is_empty() {
             truth::fire(FaultKind::StoreKilled);
         }
         for (n, waiting) in waiting.into_iter().enumerate() {
             if n < landed {
-                let _ = inner.apply(&waiting);
+                let _ = inner.apply(&waiting.commit, Disk::commit_unheard);
             }
             let _ = waiting.answer.send(Err(unknown("the store was killed")));
         }
+        inner.disk.crash();
         drop(inner);
         self.set_condition(Condition::Away);
     }
@@ -118,6 +135,7 @@ impl Engine {
     pub(crate) fn step(&self) {
         let now = truth::now();
         let mut inner = self.lock();
+        inner.land_late(now);
         if inner.condition == Condition::Away || inner.waiting.is_empty() {
             return;
         }
@@ -156,40 +174,54 @@ impl Inner {
             }
             Condition::Failing(percent) if self.random.percent(percent) => {
                 return match self.random.below(4) {
-                    0 => Err(unknown("a sync failed")),
-                    1 => self.apply(waiting).and(Err(unknown("a sync failed"))),
+                    0 => {
+                        // Never to land, or not yet.
+                        if self.random.percent(50) {
+                            let at = now + self.random.millis(5, LATE_MS);
+                            self.late.push((at, waiting.commit.clone()));
+                        }
+                        Err(unknown("the connection broke before the sync"))
+                    }
+                    1 => {
+                        let landed = self.apply(&waiting.commit, Disk::commit_unheard);
+                        landed.and(Err(unknown("a sync failed")))
+                    }
                     _ => Err(CommitError::Down(outage("a write failed"))),
                 };
             }
             _ => {}
         }
-        self.apply(waiting)
+        self.apply(&waiting.commit, Disk::commit)
     }
 
-    fn apply(&mut self, waiting: &Waiting) -> Result<(), CommitError> {
-        let Waiting { batch, by, sent, .. } = waiting;
-        let seen = self.audit.look(batch, |key| value(&self.content, key));
-        let applied = now(self.content.commit(batch.clone()))
-            .unwrap_or_else(|| Err(CommitError::Down(outage("a commit in memory waits"))));
+    fn land_late(&mut self, now: Duration) {
+        let (due, later) =
+            std::mem::take(&mut self.late).into_iter().partition(|(at, _)| *at <= now);
+        self.late = later;
+        for (_, commit) in due {
+            let _ = self.apply(&commit, Disk::commit_unheard);
+        }
+    }
+
+    fn apply(
+        &mut self,
+        sent: &Sent,
+        commit: fn(&mut Disk, &Batch) -> Result<(), CommitError>,
+    ) -> Result<(), CommitError> {
+        let Sent { batch, at, by } = sent;
+        let seen = self.audit.look(batch, |key| self.disk.value(key));
+        let applied = commit(&mut self.disk, batch);
         match &applied {
-            Ok(()) => self.audit.accepted(*by, batch, *sent, &seen),
+            Ok(()) => {
+                self.audit.accepted(*by, batch, *at, &seen);
+                if let Some(member) = self.audit.take_left() {
+                    Audit::left(member, &self.disk.owned_by(member));
+                }
+            }
             Err(CommitError::Refused(_)) => self.audit.refused(*by),
             Err(_) => {}
         }
         applied
-    }
-}
-
-fn value(content: &MemoryStore, key: &Bytes) -> Option<Bytes> {
-    now(content.get(key.clone())).and_then(Result::ok).flatten()
-}
-
-/// The answer of a store in memory, which never waits.
-fn now<T>(mut call: StoreFuture<T>) -> Option<T> {
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    match call.as_mut().poll(&mut cx) {
-        std::task::Poll::Ready(answer) => Some(answer),
-        std::task::Poll::Pending => None,
     }
 }
 
@@ -216,13 +248,18 @@ pub(crate) struct NodeStore {
 
 struct Way {
     reach: watch::Sender<Reach>,
+    fails_scans: AtomicBool,
     random: Mutex<Random>,
 }
 
 impl NodeStore {
     pub(crate) fn new(engine: &Engine, by: usize, seed: u64) -> Self {
         let random = Mutex::new(Random::of(seed, 3));
-        let way = Arc::new(Way { reach: watch::Sender::new(Reach::Open), random });
+        let way = Arc::new(Way {
+            reach: watch::Sender::new(Reach::Open),
+            fails_scans: AtomicBool::new(false),
+            random,
+        });
         Self { engine: engine.clone(), by, way }
     }
 
@@ -235,6 +272,12 @@ impl NodeStore {
             }
             is_changed
         });
+    }
+
+    /// Whether scans are answered with an outage.
+    pub(crate) fn fail_scans(&self, fail: bool) {
+        truth::store_refuses();
+        self.way.fails_scans.store(fail, Ordering::Relaxed);
     }
 
     fn read<T, E>(
@@ -263,7 +306,7 @@ impl NodeStore {
 
     async fn commit_there(self, batch: Batch) -> Result<(), CommitError> {
         batch.validate().map_err(CommitError::Invalid)?;
-        let sent = truth::now();
+        let at = truth::now();
         self.way.pass().await;
         let (answer, answered) = oneshot::channel();
         {
@@ -272,7 +315,7 @@ impl NodeStore {
                 return Err(CommitError::Down(outage("the store is away")));
             }
             let (since, by) = (truth::now(), self.by);
-            inner.waiting.push(Waiting { batch, sent, since, by, answer });
+            inner.waiting.push(Waiting { commit: Sent { batch, at, by }, since, answer });
         }
         let answer = answered.await.unwrap_or_else(|_| Err(unknown("the store has gone")));
         if *self.way.reach.borrow() == Reach::Deaf {
@@ -307,7 +350,8 @@ impl Way {
 impl Store for NodeStore {
     /// The nodes are told that it is shared between processes, which they are to each other.
     fn about(&self) -> About {
-        Scope::Machine.into()
+        let scope = if truth::is_wide() { Scope::Cluster } else { Scope::Machine };
+        scope.into()
     }
 
     fn get(&self, key: Bytes) -> StoreFuture<Result<Option<Bytes>, GetError>> {
@@ -320,8 +364,7 @@ impl Store for NodeStore {
                 let detail = "a chunk does not have its checksum".to_owned();
                 return Err(GetError::Corrupt(Corruption { detail }));
             }
-            let read = now(inner.content.get(key.clone()));
-            let read = read.unwrap_or_else(|| Err(GetError::Down(outage("a read waits"))));
+            let read = inner.disk.get(key.clone());
             if let Ok(Some(value)) = &read {
                 inner.audit.read(by, &key, value);
             }
@@ -331,9 +374,10 @@ impl Store for NodeStore {
     }
 
     fn scan(&self, scan: Scan) -> StoreFuture<Result<Page, ScanError>> {
-        let read = move |inner: &mut Inner| {
-            let read = now(inner.content.scan(scan));
-            read.unwrap_or_else(|| Err(ScanError::Down(outage("a read waits"))))
+        let way = Arc::clone(&self.way);
+        let read = move |inner: &mut Inner| match way.fails_scans.load(Ordering::Relaxed) {
+            true => Err(ScanError::Down(outage("a scan failed"))),
+            false => inner.disk.scan(scan),
         };
         self.read(read, ScanError::Down)
     }
@@ -343,7 +387,7 @@ impl Store for NodeStore {
     }
 
     fn watch(&self, prefix: Bytes) -> Result<Watch, WatchError> {
-        self.engine.lock().content.watch(prefix)
+        self.engine.lock().disk.watch(prefix)
     }
 
     fn close(&self) -> StoreFuture<Result<(), CloseError>> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use throughline::SessionId;
 
 use crate::fault::{FaultKind, Fired};
-use crate::game::{Counters, Wishes};
+use crate::game::{Counters, Poisons, Wishes};
 
 /// Failures that are told of one run, at most: more of them say nothing new.
 const FAILURES_MAX: usize = 20;
@@ -69,8 +69,15 @@ struct Truth {
     has_refused: bool,
     /// Until when each node may act.
     leases: BTreeMap<u32, Duration>,
+    /// The nodes are on several machines: they play on without the store.
+    is_wide: bool,
+    /// Nodes that were declared dead, and when, until they join again.
+    dead: BTreeMap<u32, Duration>,
     counters: Counters,
     wishes: Wishes,
+    poisons: Poisons,
+    /// The last attempt that the store knows, of each session of which it has a snapshot.
+    attempts: BTreeMap<SessionId, u64>,
 }
 
 thread_local! {
@@ -208,14 +215,49 @@ pub(crate) fn set_lease(node: u32, until: Duration) {
     TRUTH.with_borrow_mut(|truth| truth.leases.insert(node, until));
 }
 
+/// A beat that lands late takes nothing back of what a later one has given.
+pub(crate) fn extend_lease(node: u32, until: Duration) {
+    TRUTH.with_borrow_mut(|truth| {
+        let lease = truth.leases.entry(node).or_default();
+        *lease = until.max(*lease);
+    });
+}
+
 /// Nodes are ahead of what is known of the time by a step at most.
 const STEP: Duration = Duration::from_millis(10);
 
-/// A turn begins on a node, which must have its lease.
+pub(crate) fn set_wide(is_wide: bool) {
+    TRUTH.with_borrow_mut(|truth| truth.is_wide = is_wide);
+}
+
+pub(crate) fn is_wide() -> bool {
+    TRUTH.with_borrow(|truth| truth.is_wide)
+}
+
+/// How a node stands, by a commit that took effect just now.
+pub(crate) fn set_dead(node: u32, is_dead: bool) {
+    TRUTH.with_borrow_mut(|truth| {
+        let now = truth.now;
+        match is_dead {
+            true => drop(truth.dead.entry(node).or_insert(now)),
+            false => drop(truth.dead.remove(&node)),
+        }
+    });
+}
+
+/// A turn begins on a node, which must have its lease, or, on several machines, a proof that nobody
+/// has declared it dead.
 pub(crate) fn acts(node: u32, who: std::fmt::Arguments<'_>) {
-    let (now, until) = TRUTH.with_borrow(|truth| (truth.now, truth.leases.get(&node).copied()));
-    let until = until.unwrap_or_default();
-    if now >= until + STEP {
+    let (now, until, dead) = TRUTH.with_borrow(|truth| {
+        let (lease, dead) = (truth.leases.get(&node), truth.dead.get(&node));
+        (truth.now, lease.copied().unwrap_or_default(), dead.copied())
+    });
+    if let Some(dead) = dead.filter(|dead| now >= *dead + STEP) {
+        let late = (now - dead).as_millis();
+        fail(format_args!("lease: {who} has a turn on node {node}, {late} ms after its death"));
+    } else if is_wide() && now >= until + STEP {
+        note(format_args!("{who} plays on"));
+    } else if now >= until + STEP {
         let late = (now - until).as_millis();
         fail(format_args!("lease: {who} has a turn on node {node}, {late} ms after its lease"));
     }
@@ -229,6 +271,22 @@ pub(crate) fn counters<T>(look: impl FnOnce(&mut Counters) -> T) -> T {
 /// What is known of the reminders of this run.
 pub(crate) fn wishes<T>(look: impl FnOnce(&mut Wishes) -> T) -> T {
     TRUTH.with_borrow_mut(|truth| look(&mut truth.wishes))
+}
+
+/// What is known of the inputs of this run that always fail.
+pub(crate) fn poisons<T>(look: impl FnOnce(&mut Poisons) -> T) -> T {
+    TRUTH.with_borrow_mut(|truth| look(&mut truth.poisons))
+}
+
+pub(crate) fn set_attempt(id: SessionId, attempt: Option<u64>) {
+    TRUTH.with_borrow_mut(|truth| match attempt {
+        Some(attempt) => truth.attempts.insert(id, attempt),
+        None => truth.attempts.remove(&id),
+    });
+}
+
+pub(crate) fn attempt_of(id: SessionId) -> Option<u64> {
+    TRUTH.with_borrow(|truth| truth.attempts.get(&id).copied())
 }
 
 pub(crate) fn bereave(id: SessionId) {

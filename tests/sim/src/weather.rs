@@ -12,6 +12,10 @@ use crate::random::Random;
 use crate::store::{Condition, Engine, Reach};
 use crate::truth;
 
+mod rolling;
+
+use rolling::Rolling;
+
 /// An hour.
 const HOUR_MS: i64 = 3_600_000;
 
@@ -34,17 +38,9 @@ enum Heal {
     Repair(IpAddr, IpAddr),
     Loud(Weak<Line>),
     Clock(usize, i64),
+    Scans(usize),
+    Counters,
     Flap(IpAddr, IpAddr, u32),
-}
-
-/// A rolling update under way.
-struct Rolling {
-    /// The node that is next.
-    node: usize,
-    /// Whether it has been told to drain.
-    is_told: bool,
-    /// Those that are restarted; the rest are left, or have been.
-    left: usize,
 }
 
 /// All of them.
@@ -163,6 +159,7 @@ impl Weather {
                 let takes = self.random.millis(200, 1_200);
                 self.store(Condition::Slow(takes), 1_000, 6_000);
             }
+            FaultKind::DamagedBytes if self.random.percent(50) => self.hide_counters(),
             FaultKind::DamagedBytes => {
                 let percent = 5 + self.random.below(30);
                 self.store(Condition::Damaged(percent), 500, 4_000);
@@ -244,6 +241,13 @@ impl Weather {
             self.engine.set_condition(condition);
             self.until(from, to, Heal::Store);
         }
+    }
+
+    /// What the states of counters are read with is away.
+    fn hide_counters(&mut self) {
+        truth::note(format_args!("counters cannot be read"));
+        truth::counters(|counters| counters.are_unreadable = true);
+        self.until(1_000, 8_000, Heal::Counters);
     }
 
     fn kill_store(&mut self) {
@@ -341,50 +345,6 @@ impl Weather {
         }
     }
 
-    fn update(&mut self) {
-        if self.rolling.is_none() {
-            let is_half = self.version == 1 && self.random.percent(40);
-            let left = if is_half { self.places.len() - 1 } else { self.places.len() };
-            self.roll_to(2, left);
-        }
-    }
-
-    fn roll_to(&mut self, version: u32, left: usize) {
-        truth::note(format_args!("version {version} rolls over {left} nodes"));
-        self.version = version;
-        self.had_second |= version == 2;
-        self.rolling = Some(Rolling { node: 0, is_told: false, left });
-    }
-
-    /// One node after the other is drained, and started in the other version.
-    fn roll(&mut self) {
-        let (version, count) = (self.version, self.places.len());
-        let Some(Rolling { node, is_told, left }) = &mut self.rolling else { return };
-        if *left == 0 {
-            let is_whole = *node == count;
-            self.rolling = None;
-            // A part of them is updated: the operator has second thoughts, and the states that are
-            // in the store are such as the old version reads. Once all were, there is no way back.
-            if !is_whole && version == 2 {
-                self.roll_to(1, count - 1);
-            }
-            return;
-        }
-        let place = &self.places[*node];
-        if !place.is_up() {
-            place.order(Order::Start(version));
-        } else if *is_told || place.version() == Some(version) && version == 1 {
-            if place.version() == Some(version) && !place.is_draining() {
-                *node += 1;
-                *left -= 1;
-                *is_told = false;
-            }
-        } else if place.is_well() {
-            place.order(Order::Drain);
-            *is_told = true;
-        }
-    }
-
     fn flood(&self) {
         let links = self.links();
         if links.len() >= FLOOD_MIN * 2 {
@@ -420,6 +380,8 @@ impl Weather {
                 Some(line) => line.reset(),
                 None => truth::fire(FaultKind::HalfOpen),
             },
+            Heal::Scans(n) => self.places[n].fail_scans(false),
+            Heal::Counters => truth::counters(|counters| counters.are_unreadable = false),
             Heal::Clock(n, by) => self.places[n].order(Order::Jump(-by)),
             Heal::Flap(one, other, times) => self.flap_once(sim, (one, other), times),
         }

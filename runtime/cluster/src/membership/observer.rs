@@ -124,12 +124,7 @@ impl Observer {
                 continue;
             };
             let Some(seen) = self.seen.get(&entry.member) else { continue };
-            let patience = if canary!(StrangerMarksEarly) {
-                self.config.term
-            } else {
-                beat.patience(me, self.config.term)
-            };
-            if seen.counted >= patience {
+            if seen.counted >= beat.patience(me, self.config.term) {
                 silent.push((entry.clone(), beat.clone()));
             }
         }

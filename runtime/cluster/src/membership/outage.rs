@@ -6,7 +6,6 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use throughline_canary::canary;
 use throughline_link::Instant;
 
 use super::{Entries, LeaseConfig};
@@ -123,14 +122,8 @@ impl Outage {
             return None;
         }
         let limit = lease + self.config.play_on;
-        let heard = |member| match self.until.get(member) {
-            None if canary!(UnansweredPlaysOn) => Some(limit),
-            until => until.copied(),
-        };
-        let mut until = Some(limit);
-        for member in &self.asks {
-            until = until.min(heard(member));
-        }
-        until
+        // One that has not answered has confirmed nothing: `None` is the least.
+        let heard = self.asks.iter().map(|member| self.until.get(member).copied());
+        heard.fold(Some(limit), Option::min)
     }
 }

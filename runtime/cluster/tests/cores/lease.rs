@@ -48,7 +48,7 @@ impl Cluster {
 
     /// One more node.
     pub(crate) fn add(&mut self) {
-        let n = u32::try_from(self.nodes.len()).unwrap() + 1;
+        let n = u32::try_from(self.nodes.len()).map_or(u32::MAX, |before| before + 1);
         self.nodes.push(Node {
             core: Membership::new(member(n, 1), Arc::new(info(n)), self.config, self.now),
             frozen: false,

@@ -73,3 +73,66 @@ fn what_a_dead_node_had_is_taken_by_who_reads_it_and_expires_though_older_nodes_
     // Those at the other nodes were there all the time.
     assert_eq!(players.len(), 30);
 }
+
+/// Its second build reads the state of the first, and can write it.
+#[derive(Serialize, Deserialize)]
+struct Elder<const VERSION: u32> {
+    said: u64,
+}
+
+impl<const VERSION: u32> Session for Elder<VERSION> {
+    const KIND: &'static str = "elder";
+    const DURABILITY: Durability = Durability::EveryTurn;
+    const STATE_VERSION: u32 = VERSION;
+    const OLDEST_VERSION: u32 = 1;
+    type In = ();
+    type Out = u64;
+
+    async fn login(_: Login<'_>) -> Result<Self, Refusal> {
+        Ok(Self { said: 0 })
+    }
+
+    fn migrate(_: u32, state: &[u8]) -> Result<Self, HandlerError> {
+        Ok(Codec::Cbor.decode(state)?)
+    }
+
+    fn downgrade(&self, _: u32) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        Codec::Cbor.encode(self, &mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    async fn message(&mut self, (): (), ctx: &mut Context<Self>) -> Outcome {
+        self.said += 1;
+        ctx.send(self.said);
+        Ok(())
+    }
+
+    /// Until it ends, what was written last is what was written when the session came.
+    async fn repaired(&mut self, _: &mut Context<Self>) -> Outcome {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        Ok(())
+    }
+}
+
+/// What was written when a session was restored was of the newest version, whoever lived, until the
+/// next turn ended.
+#[test]
+fn p5_a_session_that_has_just_come_to_a_newer_node_is_read_by_older_ones() {
+    let starts = Cell::new(0);
+    let cluster = TestCluster::new(3, move |node| {
+        starts.set(starts.get() + 1);
+        if starts.get() == 1 { node.sessions::<Elder<2>>() } else { node.sessions::<Elder<1>>() }
+    });
+    let mut ann = cluster.player("ann");
+    ann.send(&());
+    assert_eq!(ann.receive::<u64>(), 1);
+    ann.move_to(1);
+    cluster.advance(Duration::from_secs(5));
+    ann.move_to(0);
+    cluster.advance(Duration::from_millis(500));
+    cluster.kill(0);
+    cluster.advance(Duration::from_secs(10));
+    ann.send(&());
+    assert_eq!(ann.receive::<u64>(), 2);
+}

@@ -2,15 +2,31 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::{Deserializer, Error as _};
 use throughline_vactor::prelude::*;
 
+use crate::fault::FaultKind;
 use crate::truth;
 
 pub(crate) struct Counter {
-    counted: Counted,
+    kept: Kept,
 }
 
-/// The state, and the answer.
+/// The state. There are times in which it cannot be read.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct Kept(Counted);
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if truth::counters(|counters| counters.are_unreadable) {
+            truth::fire(FaultKind::DamagedBytes);
+            return Err(D::Error::custom("what it is read with is away"));
+        }
+        Counted::deserialize(deserializer).map(Self)
+    }
+}
+
+/// What it has counted, and the answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counted {
     /// Another one after each beginning from nothing.
@@ -33,24 +49,24 @@ impl VActor for Counter {
     const DURABILITY: Durability = Durability::OnSwapOut;
     const PLACEMENT: Placement = Placement::LeastLoaded;
     const IDLE: Duration = Duration::from_secs(5);
-    type State = Counted;
+    type State = Kept;
 
-    fn new(_key: &str, counted: Counted) -> Self {
-        Self { counted }
+    fn new(_key: &str, kept: Kept) -> Self {
+        Self { kept }
     }
 
-    fn state(&self) -> &Counted {
-        &self.counted
+    fn state(&self) -> &Kept {
+        &self.kept
     }
 
     async fn activated(&mut self, why: Activation, ctx: &mut Context<Self>) -> Outcome {
-        let (key, counted) = (ctx.key().to_owned(), self.counted);
+        let (key, counted) = (ctx.key().to_owned(), self.kept.0);
         let wrong = truth::counters(|counters| counters.begins(&key, why, counted));
         if let Some(wrong) = wrong {
             truth::fail(format_args!("counter {key} is {why:?} with {counted:?}: {wrong}"));
         }
         if why != Activation::Restored {
-            self.counted.life = truth::counters(Counters::next_life);
+            self.kept.0.life = truth::counters(Counters::next_life);
         }
         Ok(())
     }
@@ -59,14 +75,16 @@ impl VActor for Counter {
 impl Handle<Count> for Counter {
     async fn handle(&mut self, _: Count, ctx: &mut Context<Self>) -> Result<Counted, HandlerError> {
         truth::acts(ctx.node(), format_args!("counter {}", ctx.key()));
-        self.counted.count += 1;
-        Ok(self.counted)
+        self.kept.0.count += 1;
+        Ok(self.kept.0)
     }
 }
 
 /// What is known of all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    /// While something that their states are read with is away.
+    pub(crate) are_unreadable: bool,
     lives: u64,
     /// The highest count that was answered, of each life.
     answered: BTreeMap<(String, u64), u64>,

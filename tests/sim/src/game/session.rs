@@ -7,7 +7,9 @@ use throughline_vactor::{Ask as _, AskError, Rejection, TellReliable as _, VActo
 
 use super::counter::{Count, Counter};
 use super::tally::{Add, Tally};
-use super::{ASKED_TO_PANIC, DAY, Form, NOBODY, PILOT, ROAMER, Report, SAVER, Say, Told, What};
+use super::{
+    ASKED_TO_PANIC, DAY, Form, NOBODY, PILOT, Poison, ROAMER, Report, SAVER, Say, Told, What,
+};
 use crate::fault::FaultKind;
 use crate::truth::{self, Asked};
 
@@ -16,6 +18,9 @@ const TICK: Duration = Duration::from_millis(700);
 /// One that babbles does so this often, and says so much.
 const BABBLE: Duration = Duration::from_millis(20);
 const BABBLE_BYTES: usize = 4 * 1024;
+
+/// A turn that takes a while takes so long.
+const LATE: Duration = Duration::from_millis(400);
 
 /// An ask in a turn takes less than the turn may.
 const ASK_TIME: Duration = Duration::from_secs(4);
@@ -94,10 +99,20 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Session for Talker<SAFE, 
             Say::Count(key) => What::Done(count(key, ctx).await),
             Say::Tell(key) => What::Done(self.tell_tally(key, ctx).await),
             Say::Pass(key) => What::Done(self.pass(key, ctx).await),
-            Say::Panic => {
+            Say::PassLate(key) => {
+                tokio::time::sleep(LATE).await;
+                What::Done(self.pass(key, ctx).await)
+            }
+            Say::Panic(number) => {
                 truth::fire(FaultKind::HandlerPanic);
+                let who = format!("session {}", ctx.session_id());
+                let what = format!("panic {number}");
+                if let Some(wrong) = truth::poisons(|poisons| poisons.tried(&who, &what)) {
+                    truth::fail(format_args!("{wrong}"));
+                }
                 panic!("{ASKED_TO_PANIC}")
             }
+            Say::Poison(key) => What::Done(self.poison_tally(key, ctx).await),
             Say::Grow => {
                 truth::fire(FaultKind::StateTooLarge);
                 self.0.core.notes = "x".repeat(TOO_LARGE);
@@ -198,6 +213,12 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Talker<SAFE, DOWN, V> {
         let number = next(&mut self.0.core.asked, &format!("told {key}"));
         let add = Add { from: format!("told by {}", ctx.session_id()), number };
         ctx.tell_reliable(&Tally::at(&*key), &add, DAY).await.is_ok()
+    }
+
+    async fn poison_tally(&mut self, key: String, ctx: &mut Context<Self>) -> bool {
+        let number = next(&mut self.0.core.asked, Poison::NAME);
+        let poison = Poison { from: ctx.session_id().to_string(), number };
+        ctx.tell_reliable(&Tally::at(&*key), &poison, DAY).await.is_ok()
     }
 
     async fn pass(&mut self, key: String, ctx: &mut Context<Self>) -> bool {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use throughline_vactor::prelude::*;
 
+use super::Poison;
 use crate::truth;
 
 /// It is swapped out before.
@@ -47,7 +48,7 @@ impl Message for Total {
     type Reply = Noted;
 }
 
-messages! { Tally { "add" => Add, "total" => read Total } }
+messages! { Tally { "add" => Add, "total" => read Total, "poison" => Poison } }
 
 impl VActor for Tally {
     const KIND: &'static str = "safe-tally";
@@ -93,6 +94,23 @@ impl Handle<Add> for Tally {
         self.noted.wish = Some(self.noted.wishes);
         ctx.remind(REMINDER, REMINDED_AFTER);
         Ok(self.noted.wishes)
+    }
+}
+
+impl Handle<Poison> for Tally {
+    async fn handle(
+        &mut self,
+        poison: Poison,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), HandlerError> {
+        let who = format!("{}/{}", Self::KIND, ctx.key());
+        truth::acts(ctx.node(), format_args!("{who}"));
+        if let Some(wrong) = truth::poisons(|poisons| poisons.tried_message(&who, &poison)) {
+            truth::fail(format_args!("{wrong}"));
+        }
+        // What a failed turn did is undone.
+        self.noted.wrong.push(format!("{who}: the turn of {poison:?} failed, and is there"));
+        Err(HandlerError::new("it is poison"))
     }
 }
 
