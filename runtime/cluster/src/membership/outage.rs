@@ -22,7 +22,7 @@ pub(super) struct Outage {
     /// the store names no other one that is not gone.
     asks: BTreeSet<Member>,
     /// Who of them was gone when last read. What such a one began while it was not is about an
-    /// earlier beat than the next, so it is asked until that one is in.
+    /// earlier beat than the next: until that one is in, it is one that does not answer.
     gone: BTreeSet<Member>,
     /// Who was gone already when the beat was sent that is under way.
     going: BTreeSet<Member>,
