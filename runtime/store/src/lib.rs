@@ -27,6 +27,7 @@
 //! - `store`: the trait and its law; `scope`: what a store says of itself
 //! - `batch`, `scan`, `watch`: what goes in and comes out; `limits`: every bound, with its reason
 //! - `error`: one enum per operation
+//! - `wake`: answers that come together
 //! - `memory`: the store in memory; `faulty`: faults by seed, round any store; `random`: the seed
 //! - `conformance`: the suite
 
@@ -43,6 +44,7 @@ mod random;
 mod scan;
 mod scope;
 mod store;
+pub mod wake;
 mod watch;
 
 pub use batch::{Batch, Check, Write};

@@ -80,7 +80,10 @@ pub(crate) enum What {
         up: u64,
         sum: u64,
     },
+    /// The timer of every session has come round.
     Tick,
+    /// What was queued has come.
+    Taken,
     /// An order was carried out, or refused.
     Done(bool),
     Padding(String),

@@ -34,6 +34,7 @@ mod random;
 mod report;
 mod run;
 mod seeds;
+mod shop;
 mod store;
 mod tabs;
 mod truth;

@@ -169,6 +169,8 @@ impl Opponent {
                     | Denial::Waiting,
                 ..
             } => {}
+            // A stone that was meant for the game before, which the clock has ended.
+            Tell::Refused { why: Denial::NotYourTurn, .. } if sitting.asked.is_empty() => {}
             Tell::Refused { why, .. } => {
                 truth::fail(format_args!("omok: {} is refused: {why:?}", self.name));
             }

@@ -14,6 +14,7 @@ use crate::network::Host;
 use crate::omok::Matches;
 use crate::post::Post;
 use crate::random::Random;
+use crate::shop::Shop;
 use crate::tabs::Tabs;
 use crate::truth;
 
@@ -47,6 +48,7 @@ pub(crate) struct Table {
     pub(crate) seats: RefCell<BTreeMap<String, Seat>>,
     pub(crate) matches: Matches,
     pub(crate) post: Post,
+    pub(crate) shop: Shop,
     pub(crate) tabs: Tabs,
     /// Between two actions of a player, on average.
     pub(crate) think_ms: u64,
@@ -85,6 +87,8 @@ struct Talk {
     sum: u64,
     told: u64,
     panics: u64,
+    /// When its timer was heard last.
+    ticked: Option<Instant>,
     /// What it does next, while its session is at what it has said last.
     is_about_to_hop: bool,
     /// It asked for what ends a session.
@@ -163,6 +167,10 @@ impl Player {
             if talk.said == talk.heard {
                 say(client, talk, &Say::Up(talk.said + 1));
             }
+            return;
+        }
+        // Wherever a session was, its timer goes on.
+        if talk.ticked.is_none_or(|at| at + QUIET < quiet) {
             return;
         }
         if talk.asked_report.is_none_or(|asked| now >= asked + REPORT_EVERY)
@@ -269,6 +277,7 @@ impl Player {
                     truth::fail(format_args!("{name}: the sum is {sum}, not {}", talk.sum));
                 }
             }
+            What::Tick => talk.ticked = Some(Instant::now()),
             What::Report(report) => {
                 if report.up != talk.said {
                     let (name, said) = (&self.name, talk.said);

@@ -121,7 +121,7 @@ impl Office {
     }
 
     /// A handle of part `n`, whose clock is late by what is in `late`.
-    async fn open(&self, n: u8, random: &mut Random, late: &Arc<AtomicU64>) -> Queue {
+    pub(crate) async fn open(&self, n: u8, random: &mut Random, late: &Arc<AtomicU64>) -> Queue {
         loop {
             let store = NodeStore::new(&self.engine, FIRST_STORE + usize::from(n), random.next());
             let late = Arc::clone(late);

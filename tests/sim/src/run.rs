@@ -21,6 +21,7 @@ use crate::plan::{Plan, SETTLE, SETTLED_WITHIN};
 use crate::player::{Phase, Player, Seat, Table, kind_of};
 use crate::post::{Office, Post};
 use crate::random::Random;
+use crate::shop::Shop;
 use crate::store::Engine;
 use crate::tabs::{Tabs, Visitor};
 use crate::truth::{self, Asked, Counts};
@@ -114,6 +115,7 @@ fn simulate(plan: &Plan) {
     }
     let office = Office { engine: engine.clone(), table: Rc::clone(&table), seed: plan.seed };
     sim.client(host(3, 0), async move {
+        tokio::task::spawn_local(office.clone().sell());
         office.work().await;
         Ok(())
     });
@@ -182,6 +184,7 @@ fn table(plan: &Plan, places: &[Place]) -> Table {
         seats: RefCell::default(),
         matches: Matches::default(),
         post: Post::default(),
+        shop: Shop::default(),
         tabs: Tabs::default(),
         think_ms: plan.think_ms,
     }
@@ -257,7 +260,7 @@ fn unsettled(
         return Some(format!("{missing:?} have no report of a session"));
     }
     for (name, seat) in seats.iter() {
-        if let Some(why) = undelivered(name, seat, &seats) {
+        if let Some(why) = undelivered(name, seat, &seats, table.shop.sent(name)) {
             return Some(why);
         }
         let owners = places.iter().filter(|place| place.has_session(seat.id)).count();
@@ -287,10 +290,15 @@ fn unsettled(
     tallied(places, &found.noted)
 }
 
-/// Numbers that one session passed to another, where neither was lost.
-fn undelivered(name: &str, to: &Seat, seats: &BTreeMap<String, Seat>) -> Option<String> {
+/// Numbers that one session passed to another, where neither was lost; and the last of those that
+/// were sold to it, which come from nobody.
+fn undelivered(name: &str, to: &Seat, seats: &BTreeMap<String, Seat>, sold: u64) -> Option<String> {
     if to.sessions != 1 {
         return None;
+    }
+    let bought = to.report.got.get("").copied().unwrap_or(0);
+    if bought != sold {
+        return Some(format!("{sold} were sold to {name}, who got {bought}"));
     }
     seats.iter().find_map(|(sender, from)| {
         let sent = from.report.passed.get(name).copied().unwrap_or(0);

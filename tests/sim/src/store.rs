@@ -31,8 +31,10 @@ const SLOW: Duration = Duration::from_millis(150);
 /// A caller whose answer is lost learns so after so long: a connection that breaks.
 const LOST_AFTER: Duration = Duration::from_millis(400);
 
-/// One that nobody waits for any more lands so late at most.
+/// One that nobody waits for any more lands so late at most; most do so before long, when whoever
+/// gave it up has looked what became of it, and has not changed it yet.
 const LATE_MS: u64 = 300;
+const SOON_MS: u64 = 30;
 
 /// How the store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +179,8 @@ impl Inner {
                     0 => {
                         // Never to land, or not yet.
                         if self.random.percent(50) {
-                            let at = now + self.random.millis(5, LATE_MS);
+                            let most = if self.random.percent(70) { SOON_MS } else { LATE_MS };
+                            let at = now + self.random.millis(5, most);
                             self.late.push((at, waiting.commit.clone()));
                         }
                         Err(unknown("the connection broke before the sync"))

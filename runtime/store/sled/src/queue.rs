@@ -23,7 +23,7 @@ pub(crate) struct Commit {
     pub(crate) batch: Batch,
     pub(crate) answer: oneshot::Sender<Result<(), CommitError>>,
     /// Its share of the queue's bytes, given back with the answer.
-    _room: OwnedSemaphorePermit,
+    pub(crate) room: OwnedSemaphorePermit,
 }
 
 /// Where callers put their calls. Bounded by count and bytes: when full, they wait.
@@ -55,7 +55,7 @@ impl Queue {
         // The batch was validated: it fits into the room and into a u32.
         let bytes = u32::try_from(batch.bytes()).unwrap_or(u32::MAX);
         let room = self.room.clone().acquire_many_owned(bytes).await.map_err(|_| Closed)?;
-        self.push(Call::Commit(Commit { batch, answer, _room: room })).await
+        self.push(Call::Commit(Commit { batch, answer, room })).await
     }
 
     /// Tells the thread without waiting; if the queue is full, it is awake anyway.

@@ -18,6 +18,9 @@ const TICK: Duration = Duration::from_millis(700);
 /// One that babbles does so this often, and says so much.
 const BABBLE: Duration = Duration::from_millis(20);
 const BABBLE_BYTES: usize = 4 * 1024;
+/// What it says to a client that acknowledges nothing, at most: a session keeps 1,024 messages, and
+/// ends in the turn that says one more.
+const BABBLES_MAX: u64 = throughline_link::defaults::RETAINED_MESSAGES as u64 + 8;
 
 /// A turn that takes a while takes so long.
 const LATE: Duration = Duration::from_millis(400);
@@ -144,7 +147,7 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Session for Talker<SAFE, 
             }
         }
         self.0.core.got.insert(from, number);
-        self.tell(What::Tick, ctx);
+        self.tell(What::Taken, ctx);
         Ok(())
     }
 
@@ -155,6 +158,11 @@ impl<const SAFE: bool, const DOWN: bool, const V: u32> Session for Talker<SAFE, 
             _ => What::Tick,
         };
         self.tell(what, ctx);
+        let said = self.0.core.said;
+        if self.0.core.babbles && said > BABBLES_MAX {
+            let id = ctx.session_id();
+            truth::fail(format_args!("session {id} said {said} times what nobody acknowledged"));
+        }
         Ok(())
     }
 

@@ -2,11 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use throughline_store::wake::gathered;
 use throughline_store::{CommitError, GetError, Page, ScanError, Store};
 
 use crate::frame::{Failure, Frame, write_done, write_failed, write_page, write_value};
@@ -17,6 +18,8 @@ use crate::limits::WRITE_BYTES;
 #[derive(Default)]
 pub(super) struct Calls {
     under_way: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
+    /// The connection's waker, and what wakes it once for the answers of a group.
+    wakers: Option<(Waker, Waker)>,
 }
 
 struct Done {
@@ -73,12 +76,16 @@ impl Calls {
     /// any. `sent` is the charge of what is in the batch.
     pub(super) fn poll(
         &mut self,
-        cx: &mut Context<'_>,
+        waker: &Waker,
         room: &mut Room,
         out: &mut BytesMut,
         sent: &mut Option<Charge>,
     ) -> Poll<()> {
         let before = out.len();
+        let known = self.wakers.take().filter(|(known, _)| known.will_wake(waker));
+        let wakers = known.unwrap_or_else(|| (waker.clone(), gathered(waker)));
+        let (_, gathered) = self.wakers.insert(wakers);
+        let cx = &mut Context::from_waker(gathered);
         while out.len() < WRITE_BYTES {
             let Poll::Ready(Some(done)) = self.under_way.poll_next_unpin(cx) else { break };
             let Done { call, answer, mut charge } = done;

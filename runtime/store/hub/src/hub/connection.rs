@@ -180,7 +180,7 @@ impl Connection {
             return Poll::Pending;
         }
         let Self { calls, hints, room, out, sent, .. } = self;
-        let answers = calls.poll(cx, room, out, sent);
+        let answers = calls.poll(cx.waker(), room, out, sent);
         let hints = hints.poll(cx, out);
         if answers.is_pending() && hints.is_pending() {
             return Poll::Pending;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use throughline_store::wake::together;
 use throughline_store::{CommitError, Corruption, GetError, Outage, Page, Scan, ScanError};
 
 use crate::engine::EngineError;
@@ -135,8 +136,8 @@ pub(super) fn commits(
     }
     shared.sight.end();
     add(&shared.counters.groups, usize::from(opened.seal.generation != generation));
-    for (commit, outcome) in decided {
-        match &outcome {
+    for (commit, outcome) in &decided {
+        match outcome {
             Ok(()) => {
                 add(&shared.counters.commits, 1);
                 add(&shared.counters.records, commit.batch.writes().len());
@@ -145,10 +146,23 @@ pub(super) fn commits(
             Err(CommitError::Refused(_)) => add(&shared.counters.refused, 1),
             Err(_) => {}
         }
-        // A caller that no longer waits does not hear it.
-        drop(commit.answer.send(outcome));
     }
+    answer_together(decided);
     Ok(())
+}
+
+/// Answers all before anybody is woken who waits for several of them. What the commits hold is
+/// given back afterwards.
+fn answer_together(decided: Vec<(Commit, Result<(), CommitError>)>) {
+    let answered: Vec<_> = together(|| {
+        let answer = |(commit, outcome): (Commit, _)| {
+            // A caller that no longer waits does not hear it.
+            drop(commit.answer.send(outcome));
+            (commit.batch, commit.room)
+        };
+        decided.into_iter().map(answer).collect()
+    });
+    drop(answered);
 }
 
 fn admit(
