@@ -30,12 +30,12 @@ impl Driver {
         let wait = self.shared.options.waits.open;
         let (until, mut is_told) = (Instant::now() + wait, false);
         loop {
-            let away = match self.connector.migrate().await {
-                Err(away @ OpenError::Away { .. }) if Instant::now() < until => away,
+            let met = match self.connector.migrate().await {
+                Err(error) if error.may_pass() && Instant::now() < until => error,
                 migrated => return migrated,
             };
             if !std::mem::replace(&mut is_told, true) {
-                log::warn!("{away}; it is waited for, {} s at most", wait.as_secs());
+                log::warn!("{met}; a primary is waited for, {} s at most", wait.as_secs());
             }
             sleep(RECONNECT_EVERY).await;
         }

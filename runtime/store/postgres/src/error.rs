@@ -2,6 +2,8 @@
 
 use std::io;
 
+use tokio_postgres::error::SqlState;
+
 /// Why options are refused: the caller's fault, and no retry helps.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -141,6 +143,14 @@ pub enum OpenError {
         /// What the server waits for.
         reason: String,
     },
+    /// The connection broke, or the server stops or is the primary no more: the environment's
+    /// fault. Retrying helps once there is a primary; opening a store does that by itself for as
+    /// long as it waits for one.
+    #[error("the connection to the server broke: {reason}")]
+    Broke {
+        /// What was met.
+        reason: String,
+    },
     /// The server failed a statement.
     #[error("the server failed: {reason}")]
     Failed {
@@ -156,6 +166,11 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether a primary is to be waited for.
+    pub(crate) const fn may_pass(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Broke { .. })
+    }
+
     /// Of what two hosts met, that which explains more: of most hosts it is known that they are no
     /// primary.
     pub(crate) fn or(self, later: Self) -> Self {
@@ -178,8 +193,26 @@ pub(crate) fn text(error: &tokio_postgres::Error) -> String {
     }
 }
 
+/// Whether the server is going, or the way to it, whatever was asked.
+fn is_broken(error: &tokio_postgres::Error) -> bool {
+    match error.code() {
+        Some(code) => [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+        ]
+        .contains(code),
+        None => {
+            let source = std::error::Error::source(error);
+            error.is_closed() || source.is_some_and(|source| source.is::<io::Error>())
+        }
+    }
+}
+
 impl From<tokio_postgres::Error> for OpenError {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Failed { reason: text(&error) }
+        let reason = text(&error);
+        if is_broken(&error) { Self::Broke { reason } } else { Self::Failed { reason } }
     }
 }
