@@ -72,6 +72,8 @@ pub(crate) struct Care {
     trying: Vec<Trying>,
     /// The one whose turn is under way: other commits that come meanwhile keep its note.
     running: Option<Which>,
+    /// The one that was set aside last: it comes again if the commit of that fails.
+    aside: Option<Trying>,
 }
 
 impl Care {
@@ -86,7 +88,7 @@ impl Care {
         }
         trying.retain(|trying| trying.deaths > 0);
         let turns_left = if crashes > 0 { turns } else { turns_left };
-        (turns_left > 0).then(|| Box::new(Self { turns_left, trying, running: None }))
+        (turns_left > 0).then(|| Box::new(Self { turns_left, trying, running: None, aside: None }))
     }
 
     /// What stands in the snapshot.
@@ -99,9 +101,12 @@ impl Care {
 
     /// This input is next.
     pub(crate) fn weigh(&mut self, which: &Which, tries_max: u32) -> Weighed {
-        let deaths = self.take(which);
+        let found = self.take(which).or_else(|| self.aside.take_if(|aside| aside.which == *which));
+        // What this owner has begun comes again when its commit failed: nobody died of it.
+        let deaths = found.map_or(0, |found| found.deaths - u32::from(found.is_begun));
         // The first death may have been another's: nobody had written down whose it was.
         if deaths > 0 && deaths + 1 >= tries_max {
+            self.aside = Some(Trying { which: which.clone(), deaths, is_begun: false });
             return Weighed::SetAside(deaths + 1);
         }
         if self.trying.len() >= TRYING_MAX {
@@ -126,10 +131,10 @@ impl Care {
         self.turns_left > 0
     }
 
-    /// Forgets an input; how often a turn of it began after which its node died.
-    fn take(&mut self, which: &Which) -> u32 {
-        let at = self.trying.iter().position(|trying| trying.which == *which);
-        at.map_or(0, |at| self.trying.remove(at).deaths)
+    /// Forgets an input; what is known of it.
+    fn take(&mut self, which: &Which) -> Option<Trying> {
+        let at = self.trying.iter().position(|trying| trying.which == *which)?;
+        Some(self.trying.remove(at))
     }
 }
 
@@ -203,6 +208,35 @@ mod tests {
         assert_eq!(care.weigh(&killer, TRIES), Weighed::Note);
         let mut care = handed(&dies(&care));
         assert_eq!(care.weigh(&killer, TRIES), Weighed::SetAside(3));
+    }
+
+    #[test]
+    fn p7_an_input_whose_note_the_store_does_not_take_has_killed_nobody() {
+        let which = Which::Timer("tick".to_owned());
+        let mut care = *Care::new(1, Noted::default(), 8).unwrap();
+        for _ in 0..10 {
+            assert_eq!(care.weigh(&which, TRIES), Weighed::Note);
+        }
+        // Nor is a death forgotten that way.
+        let mut care = dies(&dies(&care));
+        assert_eq!(care.weigh(&which, TRIES), Weighed::Note);
+        assert_eq!(care.weigh(&which, TRIES), Weighed::Note);
+        let mut care = dies(&care);
+        assert_eq!(care.weigh(&which, TRIES), Weighed::SetAside(3));
+    }
+
+    #[test]
+    fn p7_an_input_comes_to_no_turn_when_it_cannot_be_written_that_it_is_set_aside() {
+        let killer = Which::Message(7);
+        let mut care = *Care::new(1, Noted::default(), 8).unwrap();
+        for expected in [Weighed::Note, Weighed::Note, Weighed::SetAside(3), Weighed::SetAside(3)] {
+            assert_eq!(care.weigh(&killer, TRIES), expected);
+            if expected == Weighed::Note {
+                care = dies(&care);
+            }
+        }
+        assert_eq!(Care::noted(Some(&care)).trying, []);
+        assert_eq!(care.weigh(&Which::Message(8), TRIES), Weighed::Note);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 /// faults, in counters, in a connection to another process), so the trait is object-safe and its
 /// futures are boxed. A box costs tens of nanoseconds, a commit at least a sync of a disk.
 ///
+/// A store that answers many calls at once, as one that commits groups does, should do so within
+/// [`together`](crate::wake::together): whoever waits for several of them wakes once then.
+///
 /// # The law
 ///
 /// The suite of the feature `conformance` has a case for each rule that can be seen from outside.

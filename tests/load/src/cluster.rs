@@ -28,7 +28,7 @@ use crate::roles::hub::StoreCounts;
 use crate::roles::traveller::STATE_MAX;
 use crate::rolling::Game;
 
-pub(crate) use lent::{Lending, Lent, StoreOptions};
+pub(crate) use lent::{Lending, Lent, OptionalStore, StoreOptions};
 pub(crate) use links::Links;
 pub(crate) use member::Member;
 

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::child::Child;
+use crate::cluster::{Lent, OptionalStore};
 use crate::error::Error;
 use crate::latency::{Latency, Recorded};
 use crate::limits;
@@ -15,7 +16,7 @@ use crate::numbers::Counts;
 use crate::options::{Common, pass, within};
 use crate::parent::Question;
 use crate::report::{Report, cores};
-use crate::roles::node::Address;
+use crate::roles::node::{self, Address};
 
 /// Clients of one run: the node and all clients have 20,000 open files each, and each client has a
 /// proxy's port of its own.
@@ -39,6 +40,9 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) struct Options {
     #[command(flatten)]
     common: Common,
+
+    #[command(flatten)]
+    store: OptionalStore,
 
     /// Clients, each with a connection of its own
     #[arg(long, default_value_t = 200)]
@@ -110,6 +114,8 @@ struct Cast {
     clients: Child,
     proxies: Vec<Child>,
     node: Child,
+    /// Removed last.
+    _store: Option<Lent>,
 }
 
 impl Options {
@@ -126,8 +132,9 @@ impl Options {
 
     async fn start(&self) -> Result<Cast, Error> {
         let workers = (cores() / 2).max(1);
-        let (node, address): (_, Address) =
-            Child::start("serve-node", &pass(&[("workers", &workers)])).await?;
+        let store = self.store.start().await?;
+        let node = node::Options::arguments(workers, store.as_ref());
+        let (node, address): (_, Address) = Child::start("serve-node", &node).await?;
         let target = address.socket(self.ws).to_owned();
         let mut proxies = Vec::new();
         let mut targets = Vec::new();
@@ -149,7 +156,7 @@ impl Options {
         let targets = targets.join(",");
         let options = pass(&[("targets", &targets), ("rate", &self.rate)]);
         let (clients, ()) = Child::start("drive-cut", &options).await?;
-        Ok(Cast { clients, proxies, node })
+        Ok(Cast { clients, proxies, node, _store: store })
     }
 }
 
@@ -225,7 +232,8 @@ fn report(
     let down = Counts { sent: node.sent, ..clients.down };
     let mut repair = Latency::new();
     repair.add(&clients.repair);
-    let mut report = Report::new("cut", options.common.seconds, 1, options.clients);
+    let mut report = Report::new("cut", options.common.seconds, 1, options.clients)
+        .on_store(options.store.name());
     report.add("transport", if options.ws { "ws" } else { "tcp" });
     report.add("seed", options.common.seed);
     report.add("shards", options.shards);

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::child::{Child, slice};
+use crate::cluster::{Lent, OptionalStore};
 use crate::error::Error;
 use crate::latency::{Latency, Recorded, median};
 use crate::limits;
@@ -13,7 +14,7 @@ use crate::numbers::Counts;
 use crate::options::{Common, SLICE, pass, within};
 use crate::parent::Question;
 use crate::report::{Report, cores};
-use crate::roles::node::Address;
+use crate::roles::node::{self, Address};
 
 /// A payload starts with its number and the time it was sent, 8 bytes each.
 pub(crate) const PAYLOAD_MIN: usize = 16;
@@ -37,6 +38,9 @@ const THREADS_MAX: u64 = 64;
 pub(crate) struct Options {
     #[command(flatten)]
     common: Common,
+
+    #[command(flatten)]
+    store: OptionalStore,
 
     /// Clients, each with a connection of its own
     #[arg(long, default_value_t = 100)]
@@ -89,6 +93,8 @@ struct Side {
     // Dropped after the clients, so that these do not see their server go.
     clients: Child,
     _server: Child,
+    /// Removed last.
+    _store: Option<Lent>,
 }
 
 impl Side {
@@ -129,11 +135,12 @@ impl Options {
 
     async fn ours(&self) -> Result<Side, Error> {
         let threads = self.threads();
-        let (server, address): (_, Address) =
-            Child::start("serve-node", &pass(&[("workers", &threads)])).await?;
+        let store = self.store.start().await?;
+        let node = node::Options::arguments(threads, store.as_ref());
+        let (server, address): (_, Address) = Child::start("serve-node", &node).await?;
         let options = self.drive(address.of(self.ws));
         let (clients, ()) = Child::start("drive-echo", &options).await?;
-        Ok(Side { clients, _server: server })
+        Ok(Side { clients, _server: server, _store: store })
     }
 
     async fn bare(&self) -> Result<Side, Error> {
@@ -141,7 +148,7 @@ impl Options {
         let (server, address): (_, String) =
             Child::start("serve-bare", &pass(&[("threads", &threads)])).await?;
         let (clients, ()) = Child::start("drive-bare", &self.drive(&address)).await?;
-        Ok(Side { clients, _server: server })
+        Ok(Side { clients, _server: server, _store: None })
     }
 }
 
@@ -183,7 +190,8 @@ fn report(
     let mut limit_service = Latency::new();
     limit_service.add(&limit_totals.service);
     let value = median(values);
-    let mut report = Report::new("echo", options.common.seconds, 1, options.clients);
+    let mut report = Report::new("echo", options.common.seconds, 1, options.clients)
+        .on_store(options.store.name());
     report.add("transport", if options.ws { "ws" } else { "tcp" });
     report.add("threads", options.threads());
     report.add("window", options.window);

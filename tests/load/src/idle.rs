@@ -8,12 +8,13 @@ use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 
 use crate::child::Child;
+use crate::cluster::OptionalStore;
 use crate::error::Error;
 use crate::limits;
 use crate::options::{Common, pass, within};
 use crate::parent::Question;
 use crate::report::{Report, cores};
-use crate::roles::node::Address;
+use crate::roles::node::{self, Address};
 
 /// Sessions of one run: the node and the clients have 20,000 open files each.
 const SESSIONS_MAX: u64 = 19_000;
@@ -26,6 +27,9 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) struct Options {
     #[command(flatten)]
     common: Common,
+
+    #[command(flatten)]
+    store: OptionalStore,
 
     /// Sessions that are opened and only heartbeat
     #[arg(long, default_value_t = 9_000)]
@@ -64,11 +68,13 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Error> {
         measure(options, &progress, server, "drive-bare-idle", &address).await
     };
     let bare = bare.await?;
-    let (node, address): (_, Address) =
-        Child::start("serve-node", &pass(&[("workers", &threads)])).await?;
+    let store = options.store.start().await?;
+    let node = node::Options::arguments(threads, store.as_ref());
+    let (node, address): (_, Address) = Child::start("serve-node", &node).await?;
     let ours = measure(options, &progress, node, "drive-idle", address.of(options.ws)).await?;
     progress.finish_and_clear();
-    let mut report = Report::new("idle", options.common.seconds, 1, options.sessions);
+    let mut report = Report::new("idle", options.common.seconds, 1, options.sessions)
+        .on_store(options.store.name());
     report.add("transport", if options.ws { "ws" } else { "tcp" });
     report.add("threads", threads);
     report.add("sessions", options.sessions);

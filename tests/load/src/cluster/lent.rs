@@ -65,6 +65,37 @@ impl StoreOptions {
     }
 }
 
+/// A store for a node that can do without.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OptionalStore {
+    /// A store for the node; without one, what it keeps is in its memory alone
+    #[arg(long, value_enum)]
+    store: Option<StoreKind>,
+
+    /// Where the store's files go for the run
+    #[arg(long, value_name = "DIR", requires = "store")]
+    data: Option<PathBuf>,
+}
+
+impl OptionalStore {
+    fn options(&self) -> Option<StoreOptions> {
+        self.store.map(|store| StoreOptions { store, data: self.data.clone() })
+    }
+
+    /// Lends the store, if there is to be one.
+    pub(crate) async fn start(&self) -> Result<Option<Lent>, Error> {
+        match self.options() {
+            Some(options) => Lent::start(&options, Lending::default()).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// For the report.
+    pub(crate) fn name(&self) -> &'static str {
+        self.options().map_or("none", |options| options.name())
+    }
+}
+
 /// What of a store differs from run to run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lending {

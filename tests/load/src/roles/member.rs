@@ -16,9 +16,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::error::Error;
 use crate::parent::{self, json, say};
 use crate::roles::audit::Audited;
+use crate::roles::node::unlimited;
 use crate::roles::proxy::micros;
 use crate::roles::saver::Saver;
-use crate::roles::shared_store;
+use crate::roles::shared_store::SharedStore;
 use crate::roles::traveller::{Traveller, ended};
 use crate::rolling::Game;
 
@@ -43,14 +44,11 @@ pub(crate) struct Options {
     /// `cluster.advertise`: where other nodes reach it.
     #[arg(long)]
     advertise: Option<String>,
-    /// `store.at`.
-    #[arg(long)]
-    store: String,
+    #[command(flatten)]
+    store: SharedStore,
     /// Looks at every commit that the store accepts, and writes what it sees to a file there.
     #[arg(long)]
     audit: Option<PathBuf>,
-    #[arg(long)]
-    secret_file: PathBuf,
     /// Worker threads.
     #[arg(long)]
     workers: usize,
@@ -144,7 +142,7 @@ fn audited(options: &Options, folder: &Path) -> Result<Arc<dyn Store>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::io("starting a runtime"))?;
     // Its connections are on a thread of its own.
-    let store = runtime.block_on(shared_store::open(&options.store, &options.secret_file))?;
+    let store = runtime.block_on(options.store.open())?;
     Ok(Arc::new(Audited::among_others(store, folder)?))
 }
 
@@ -173,16 +171,13 @@ pub(crate) fn start_log() {
     env_logger::Builder::new().parse_filters(&level).init();
 }
 
-/// The documented defaults but for the addresses and what would limit the measuring itself.
+/// With the addresses that it was told.
 fn config(options: &Options) -> Result<Config, Error> {
-    let mut config = Config::default();
-    config.node.workers = options.workers;
+    let mut config = unlimited(options.workers);
     config.listen.http = Vec::new();
     config.listen.link = vec![options.link];
     config.admin.listen = vec![([127, 0, 0, 1], 0).into()];
-    config.store.at.clone_from(&options.store);
-    config.cluster.node = options.number;
-    config.cluster.secret_file = options.secret_file.display().to_string();
+    options.store.configure(options.number, &mut config);
     if let Some(peers) = options.peers {
         config.cluster.listen = vec![peers];
     }
@@ -190,10 +185,6 @@ fn config(options: &Options) -> Result<Config, Error> {
     config.drain.rate = options.drain_rate.unwrap_or(config.drain.rate);
     config.drain.spread =
         options.drain_spread_ms.map_or(config.drain.spread, Duration::from_millis);
-    config.session.messages_per_second = 0;
-    config.session.bytes_per_second = 0;
-    config.limits.connections_per_address = 0;
-    config.limits.sessions_per_address = 0;
     config.validate().map_err(|error| Error::Node(error.to_string()))?;
     Ok(config)
 }

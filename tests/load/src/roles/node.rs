@@ -7,10 +7,13 @@ use clap::Args;
 use throughline::Config;
 use throughline::prelude::*;
 
+use crate::cluster::Lent;
 use crate::cut::NodeCounts;
 use crate::error::Error;
 use crate::numbers::{Checker, Counts, Numbered};
+use crate::options::pass;
 use crate::parent::{self, Question, json};
+use crate::roles::shared_store::SharedStore;
 
 /// The session kind of `cut`.
 pub(crate) const CUT: &str = Cut::KIND;
@@ -56,6 +59,17 @@ pub(crate) struct Options {
     /// Worker threads.
     #[arg(long)]
     workers: usize,
+    /// The store that it is a node on, if it is to have one.
+    #[command(flatten)]
+    store: Option<SharedStore>,
+}
+
+impl Options {
+    /// Arguments for a node with so many workers, on this store.
+    pub(crate) fn arguments(workers: u64, store: Option<&Lent>) -> Vec<String> {
+        let store = store.map(Lent::client).unwrap_or_default();
+        [pass(&[("workers", &workers)]), store].concat()
+    }
 }
 
 /// Serves until the parent is gone; says its addresses when ready.
@@ -75,21 +89,30 @@ pub(crate) fn serve(options: &Options) -> Result<(), Error> {
     })
 }
 
-/// The documented defaults but for free ports and what would limit the measuring itself: the rate
-/// limits of a session, and connections of one address, since all clients come from this machine.
+/// With any free ports; its store is that of a cluster of which it is the only node.
 fn config(options: &Options) -> Result<Config, Error> {
     let free = || vec![([127, 0, 0, 1], 0).into()];
-    let mut config = Config::default();
-    config.node.workers = options.workers;
+    let mut config = unlimited(options.workers);
     config.listen.http = free();
     config.listen.link = free();
     config.admin.listen = Vec::new();
+    if let Some(store) = &options.store {
+        store.configure(1, &mut config);
+    }
+    config.validate().map_err(|error| Error::Node(error.to_string()))?;
+    Ok(config)
+}
+
+/// The documented defaults but for what would limit the measuring itself: the rate limits of a
+/// session, and connections of one address, since all clients come from this machine.
+pub(crate) fn unlimited(workers: usize) -> Config {
+    let mut config = Config::default();
+    config.node.workers = workers;
     config.session.messages_per_second = 0;
     config.session.bytes_per_second = 0;
     config.limits.connections_per_address = 0;
     config.limits.sessions_per_address = 0;
-    config.validate().map_err(|error| Error::Node(error.to_string()))?;
-    Ok(config)
+    config
 }
 
 /// Sends back what comes.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use throughline::Config;
 use throughline_store::Store;
 use throughline_store_hub::{HubStore, Options as HubOptions, Secret};
 use throughline_store_postgres::Options as PostgresOptions;
@@ -30,18 +31,21 @@ fn failed(error: impl std::fmt::Display) -> Error {
 
 impl SharedStore {
     pub(crate) async fn open(&self) -> Result<Arc<dyn Store>, Error> {
-        open(&self.store, &self.secret_file).await
+        let Some(hub) = self.store.strip_prefix("hub:") else {
+            let options = PostgresOptions::of_address(&self.store, CLUSTER).map_err(failed)?;
+            return Ok(Arc::new(options.open().await.map_err(failed)?));
+        };
+        let secret = read_secret(&self.secret_file)?;
+        let options = HubOptions::new(hub.parse().map_err(failed)?, secret);
+        Ok(Arc::new(HubStore::connect(options).await.map_err(failed)?))
     }
-}
 
-/// The store at an address as nodes have it in `store.at`.
-pub(crate) async fn open(at: &str, secret_file: &PathBuf) -> Result<Arc<dyn Store>, Error> {
-    let Some(hub) = at.strip_prefix("hub:") else {
-        let options = PostgresOptions::of_address(at, CLUSTER).map_err(failed)?;
-        return Ok(Arc::new(options.open().await.map_err(failed)?));
-    };
-    let options = HubOptions::new(hub.parse().map_err(failed)?, read_secret(secret_file)?);
-    Ok(Arc::new(HubStore::connect(options).await.map_err(failed)?))
+    /// What a node of this number has in its configuration that uses it.
+    pub(crate) fn configure(&self, number: u32, config: &mut Config) {
+        config.store.at.clone_from(&self.store);
+        config.cluster.node = number;
+        config.cluster.secret_file = self.secret_file.display().to_string();
+    }
 }
 
 /// The secret of that file.
