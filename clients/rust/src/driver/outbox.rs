@@ -59,6 +59,8 @@ impl Driver {
                     outbox.frames = Vec::new();
                 }
                 if self.link.wants_transmit(self.now) {
+                    // The last wake-up may be long ago, and an answer is awaited from now on.
+                    self.now = self.timer.now().max(self.now);
                     self.link.poll_transmit(self.now, &mut outbox.frames, WRITE_BATCH);
                 }
                 if outbox.frames.is_empty() {

@@ -10,7 +10,10 @@ use throughline_client::{
     BoxStream, Client, ConnectError, Connecting, Connector, Event, Options, Target,
 };
 use throughline_link::LinkConfig;
-use tokio::{io::AsyncWriteExt, net::TcpListener};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use crate::{
     message,
@@ -192,4 +195,46 @@ async fn heartbeats_keep_an_idle_session_for_an_hour() {
     assert!(client.rtt().is_some());
     assert_eq!(client.stats().repairs, 0);
     assert_eq!(pipes.0.accepted.load(Ordering::SeqCst), 1);
+}
+
+/// What the node says comes later, by so much for each byte: a Pong sooner than a message.
+#[derive(Clone)]
+struct Far(Pipes, Duration);
+
+impl Connector for Far {
+    fn connect(&self, target: Target) -> Connecting {
+        let (ours, middle) = tokio::io::duplex(4096);
+        let (node, way) = (self.0.connect(target), self.1);
+        tokio::spawn(async move {
+            let (mut from_node, mut to_node) = tokio::io::split(node.await.unwrap());
+            let (mut from_client, mut to_client) = tokio::io::split(middle);
+            tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_node).await });
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = from_node.read(&mut bytes).await {
+                tokio::time::sleep(way * u32::try_from(read).unwrap()).await;
+                to_client.write_all(&bytes[..read]).await.unwrap();
+            }
+        });
+        Box::pin(async move { Ok(Box::new(ours) as BoxStream) })
+    }
+
+    fn brings_tls(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_awaited_from_when_its_message_left_however_long_nothing_was_said() {
+    let pipes = Pipes(Shared::new(LinkConfig::default()));
+    let far = Far(pipes, Duration::from_millis(10));
+    let options = Options::new(["tls://node:1"]).kind("echo").connector(far);
+    let mut client = Client::connect(options).await.unwrap();
+    // Around the moments at which a Ping is due.
+    for ms in (2_300..2_700).step_by(7) {
+        let quiet = tokio::time::timeout(Duration::from_millis(ms), client.next()).await;
+        assert!(quiet.is_err(), "{ms} ms: {quiet:?}");
+        client.send("still here").await.unwrap();
+        assert_eq!(message(&mut client).await, b"still here", "{ms} ms");
+    }
+    assert_eq!(client.stats().repairs, 0);
 }

@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::error::Error;
 use crate::parent::{self, json, say};
 use crate::roles::audit::Audited;
-use crate::roles::node::unlimited;
+use crate::roles::node::{join, unlimited};
 use crate::roles::proxy::micros;
 use crate::roles::saver::Saver;
 use crate::roles::shared_store::SharedStore;
@@ -177,7 +177,8 @@ fn config(options: &Options) -> Result<Config, Error> {
     config.listen.http = Vec::new();
     config.listen.link = vec![options.link];
     config.admin.listen = vec![([127, 0, 0, 1], 0).into()];
-    options.store.configure(options.number, &mut config);
+    let SharedStore { store, secret_file } = &options.store;
+    join(&mut config, options.number, store, secret_file);
     if let Some(peers) = options.peers {
         config.cluster.listen = vec![peers];
     }

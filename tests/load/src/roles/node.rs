@@ -1,6 +1,7 @@
 //! A node with the session kinds of the scenarios.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use clap::Args;
@@ -13,7 +14,6 @@ use crate::error::Error;
 use crate::numbers::{Checker, Counts, Numbered};
 use crate::options::pass;
 use crate::parent::{self, Question, json};
-use crate::roles::shared_store::SharedStore;
 
 /// The session kind of `cut`.
 pub(crate) const CUT: &str = Cut::KIND;
@@ -59,9 +59,11 @@ pub(crate) struct Options {
     /// Worker threads.
     #[arg(long)]
     workers: usize,
-    /// The store that it is a node on, if it is to have one.
-    #[command(flatten)]
-    store: Option<SharedStore>,
+    /// `store.at`; without it the node has no store but its own.
+    #[arg(long, requires = "secret_file")]
+    store: Option<String>,
+    #[arg(long)]
+    secret_file: Option<PathBuf>,
 }
 
 impl Options {
@@ -96,11 +98,18 @@ fn config(options: &Options) -> Result<Config, Error> {
     config.listen.http = free();
     config.listen.link = free();
     config.admin.listen = Vec::new();
-    if let Some(store) = &options.store {
-        store.configure(1, &mut config);
+    if let (Some(store), Some(secret_file)) = (&options.store, &options.secret_file) {
+        join(&mut config, 1, store, secret_file);
     }
     config.validate().map_err(|error| Error::Node(error.to_string()))?;
     Ok(config)
+}
+
+/// A node of that number in the cluster on a store.
+pub(crate) fn join(config: &mut Config, number: u32, store: &str, secret_file: &Path) {
+    store.clone_into(&mut config.store.at);
+    config.cluster.node = number;
+    config.cluster.secret_file = secret_file.display().to_string();
 }
 
 /// The documented defaults but for what would limit the measuring itself: the rate limits of a

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use throughline::Config;
 use throughline_store::Store;
 use throughline_store_hub::{HubStore, Options as HubOptions, Secret};
 use throughline_store_postgres::Options as PostgresOptions;
@@ -19,10 +18,10 @@ const CLUSTER: &str = "throughline";
 pub(crate) struct SharedStore {
     /// `hub:ADDRESS` or `postgres:WORDS`, as nodes have it in `store.at`.
     #[arg(long)]
-    store: String,
+    pub(crate) store: String,
     /// The file with the cluster's secret.
     #[arg(long)]
-    secret_file: PathBuf,
+    pub(crate) secret_file: PathBuf,
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
@@ -38,13 +37,6 @@ impl SharedStore {
         let secret = read_secret(&self.secret_file)?;
         let options = HubOptions::new(hub.parse().map_err(failed)?, secret);
         Ok(Arc::new(HubStore::connect(options).await.map_err(failed)?))
-    }
-
-    /// What a node of this number has in its configuration that uses it.
-    pub(crate) fn configure(&self, number: u32, config: &mut Config) {
-        config.store.at.clone_from(&self.store);
-        config.cluster.node = number;
-        config.cluster.secret_file = self.secret_file.display().to_string();
     }
 }
 
