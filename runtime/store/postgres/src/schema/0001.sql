@@ -25,7 +25,11 @@ create table throughline.outcome (
 create index outcome_at on throughline.outcome using brin (at);
 
 -- Defaults would let a table that is written and emptied all the time grow without end, and a
--- partitioned table's settings do not reach its leaves. Values are small or compressed already.
+-- partitioned table's settings do not reach its leaves. Most new versions of a row find room on its
+-- own page; one that does not is put where a clean-up has noted room, or at the end of the table.
+-- So a small table that is written all the time is cleaned up each time that the server looks
+-- (autovacuum_naptime), a large one once for each fiftieth of it. Values are small or compressed
+-- already.
 do $$
 begin
     for leaf in 0..7 loop
@@ -34,15 +38,15 @@ begin
              for values with (modulus 8, remainder %s)
              with (
                 fillfactor = 80,
-                autovacuum_vacuum_scale_factor = 0,
-                autovacuum_vacuum_threshold = 5000,
+                autovacuum_vacuum_scale_factor = 0.02,
+                autovacuum_vacuum_threshold = 500,
                 autovacuum_vacuum_insert_scale_factor = 0,
                 autovacuum_vacuum_insert_threshold = 100000,
                 autovacuum_vacuum_cost_delay = 0,
                 autovacuum_analyze_scale_factor = 0,
                 autovacuum_analyze_threshold = 100000,
-                toast.autovacuum_vacuum_scale_factor = 0,
-                toast.autovacuum_vacuum_threshold = 5000,
+                toast.autovacuum_vacuum_scale_factor = 0.02,
+                toast.autovacuum_vacuum_threshold = 500,
                 toast.autovacuum_vacuum_cost_delay = 0
              )', leaf, leaf);
         execute format(
