@@ -76,6 +76,10 @@ struct Seated {
     seat: Seat,
     /// The number of the last news that the client was told; 0: it knows nothing.
     heard: u64,
+    /// The client may know nothing, and is to be told everything. What it was told is newer than
+    /// older news all the same.
+    #[serde(default)]
+    tells_all: bool,
     /// The node of the match that the client was told.
     node: u32,
 }
@@ -266,7 +270,7 @@ impl Player {
             // Who is about to sit down has nothing to see yet.
             Place::Waiting { .. } | Place::Sitting { .. } => Seen::Waiting { code: None },
             Place::Match(seated) => {
-                seated.heard = 0;
+                seated.tells_all = true;
                 return self.look(ctx).await;
             }
         };

@@ -108,7 +108,8 @@ impl Player {
         // What the partner does meanwhile comes with the whole game, too.
         let (Place::Sitting { pairing }, Some(_)) = (&self.place, &news.game) else { return };
         let Pairing { id, seat, .. } = pairing.clone();
-        self.place = Place::Match(Seated { id, seat, heard: 0, node: news.node });
+        let (heard, tells_all, node) = (0, false, news.node);
+        self.place = Place::Match(Seated { id, seat, heard, tells_all, node });
         self.hear(news, ctx).await;
     }
 

@@ -70,7 +70,7 @@ impl Player {
             return self.tell_all(news, ctx);
         }
         // The client knows nothing yet, or everything was away for longer than notes are kept.
-        if news.number > seated.heard + 1 {
+        if seated.tells_all || news.number > seated.heard + 1 {
             return self.look(ctx).await;
         }
         if news.number == seated.heard + 1 {
@@ -94,7 +94,7 @@ impl Player {
 
     fn tell_all(&mut self, news: News, ctx: &mut Context<Self>) {
         let (Place::Match(seated), Some(game)) = (&mut self.place, news.game) else { return };
-        (seated.heard, seated.node) = (news.number, news.node);
+        (seated.heard, seated.tells_all, seated.node) = (news.number, false, news.node);
         self.send_view(Seen::Game(*game), ctx);
     }
 }
