@@ -97,6 +97,10 @@ impl<S: Session> SessionActor<S> {
                 }
                 return;
             }
+            if self.link.poll_timeout().is_some_and(|at| at <= now) {
+                // Where the thread stood still, what the client has said meanwhile is there.
+                goes_on |= self.read(cx, now);
+            }
             self.handle_timeouts(now);
             goes_on |= self.run_turns(cx, now);
             goes_on |= self.read(cx, now);

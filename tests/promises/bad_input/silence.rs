@@ -60,6 +60,39 @@ async fn a_client_that_falls_silent_loses_its_connection_and_not_its_session() {
 }
 
 #[tokio::test]
+async fn a_worker_that_stood_still_reads_what_was_said_meanwhile_before_it_judges_silence() {
+    let node = game::node(|config| {
+        config.node.workers = 1;
+        config.link.heartbeat = Duration::from_millis(100);
+    });
+    for (name, mut bob) in Wire::each(&node).await {
+        bob.log_in("parrot", "bob").await;
+        let (mut ann, seat) = Wire::session(node.link_addresses()[0], "parrot", "ann").await;
+        ann.ask(1, 0, &Ask::Stall).await;
+        // Until none is answered for twice as long as a client may be silent.
+        let mut last = 0;
+        loop {
+            last += 1;
+            bob.send(Frame::Ping(last)).await;
+            let pong =
+                bob.find(|seen| matches!(seen, Seen::Pong(token) if *token == last).then_some(()));
+            if tokio::time::timeout(Duration::from_millis(400), pong).await.is_err() {
+                break;
+            }
+        }
+        journal::gate(seat.id).add_permits(1);
+        loop {
+            match bob.next().await {
+                Seen::Pong(token) if token == last => break,
+                Seen::Close { code, .. } => panic!("{name}: closed with {code}"),
+                Seen::End(status) => panic!("{name}: closed ({status:?})"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_never_reads_loses_its_connection_and_then_its_session() {
     let node = game::node(|config| {
         config.link.heartbeat = Duration::from_secs(1);
