@@ -287,7 +287,11 @@ impl Membership {
             self.stand(Some(standing));
             return;
         }
-        let node = self.me.member.node;
+        let Member { node, incarnation } = self.me.member;
+        if entries.last == Some(incarnation) {
+            // It was in, and has been declared dead and forgotten since.
+            return self.stand(None);
+        }
         let before = entries.last.map(|incarnation| {
             let member = Member { node, incarnation };
             let found = entries.nodes.iter().find(|(entry, _)| entry.member == member);

@@ -254,6 +254,9 @@ impl Audit {
             let owner = new.owner.map(|owner| owner.to_string()).unwrap_or_default();
             let who = name(new);
             truth::poisons(|poisons| poisons.committed(&who));
+            if old.is_some_and(|old| old.crashes < new.crashes) {
+                truth::wishes(|wishes| wishes.died(&who));
+            }
             if let Some(id) = session_of(key) {
                 truth::set_attempt(id, new.state.has_snapshot().then_some(new.attempt));
             }

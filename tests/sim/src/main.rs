@@ -10,7 +10,7 @@
 //! - `tabs`: a session in two tabs; `letters`: what nobody could handle
 //! - `weather`: the faults from outside; `fault`: their kinds
 //! - `seeds`: many runs at the same time; `planted`: bugs that they are to find
-//! - `report`: what is printed; `random`: the seed
+//! - `report`: what is printed; `said`: what the nodes log; `random`: the seed
 
 #![forbid(unsafe_code)]
 
@@ -33,6 +33,7 @@ mod post;
 mod random;
 mod report;
 mod run;
+mod said;
 mod seeds;
 mod shop;
 mod store;
@@ -98,10 +99,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     be_quiet_about_asked_panics();
-    if options.trace {
-        let filter = env_logger::Env::default().default_filter_or("warn");
-        env_logger::Builder::from_env(filter).format_timestamp(None).init();
-    }
+    said::listen(options.trace);
     #[cfg(feature = "canary")]
     if let Some(name) = &options.canary {
         return planted::find(name, &options);

@@ -221,6 +221,38 @@ fn a_node_that_wakes_up_dead_is_fenced_and_joins_as_a_new_incarnation() {
     assert_eq!(cluster.state(member(2, 2)), Some(NodeState::Alive));
 }
 
+/// Its join was in, though it was told that nobody knows; then it stood still.
+#[test]
+fn a_node_that_was_forgotten_before_it_knew_that_it_was_in_joins_as_another_incarnation() {
+    let mut cluster = Cluster::new(1);
+    let me = member(1, 1);
+    let now = cluster.now;
+    let Cluster { store, nodes, .. } = &mut cluster;
+    let core = &mut nodes[0].core;
+    core.handle_timeout(now, 0);
+    while store.entry(me).standing.is_none() {
+        match core.poll_action().expect("it joins") {
+            MemberAction::Commit(step) => {
+                let outcome = match store.commit(&step.commit) {
+                    Outcome::Done if step.name == StepName::Join => Outcome::Unknown,
+                    outcome => outcome,
+                };
+                core.handle_commit(step.name, outcome, now);
+            }
+            MemberAction::Read => core.handle_entries(&store.entries(me.node), now, 0),
+            other => panic!("{other:?}"),
+        }
+    }
+    let beat = store.entries(me.node).nodes[0].1.clone().expect("a join has a beat");
+    let dead = Law::default().mark_dead(&store.entry(me), beat).expect("it is alive");
+    assert_eq!(store.commit(&dead.commit), Outcome::Done);
+    let forgotten = Law::default().forget(&store.entry(me), 0, &[]).expect("it is dead");
+    assert_eq!(store.commit(&forgotten.commit), Outcome::Done);
+    cluster.run(Duration::from_secs(1));
+    assert_eq!(cluster.nodes[0].events, [MemberAction::Fenced]);
+    assert_eq!(cluster.state(me), None, "no incarnation lives twice");
+}
+
 /// It may have stood still all the time, and speak when it wakes.
 #[test]
 fn who_was_dead_is_refused_after_its_entry_is_gone_too() {

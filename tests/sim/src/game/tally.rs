@@ -125,7 +125,15 @@ impl Read<Total> for Tally {
 pub(crate) struct Wishes {
     open: BTreeMap<(String, u64), Duration>,
     come: BTreeSet<(String, u64)>,
+    /// Whose wish does not come.
+    aside: BTreeSet<String>,
+    /// How often each VActor was taken from a dead node, since one of its reminders was set aside.
+    deaths: BTreeMap<String, u32>,
 }
+
+/// A reminder is set aside when it was written down by so many owners that died, at least, that its
+/// turn was about to begin.
+const DEATHS_MIN: u32 = 2;
 
 impl Wishes {
     /// A wish is open `now`.
@@ -142,9 +150,29 @@ impl Wishes {
         self.come.insert(wish);
     }
 
+    /// A VActor was taken from a node that had died.
+    pub(crate) fn died(&mut self, who: &str) {
+        *self.deaths.entry(who.to_owned()).or_default() += 1;
+    }
+
+    /// Its reminder was set aside, which is right if nodes died of it.
+    pub(crate) fn set_aside(&mut self, who: &str) {
+        let deaths = self.deaths.remove(who).unwrap_or(0);
+        let Some(key) = who.strip_prefix(Tally::KIND).and_then(|rest| rest.strip_prefix('/'))
+        else {
+            return;
+        };
+        if deaths >= DEATHS_MIN {
+            // It wishes nothing new while one wish is open.
+            self.aside.insert(key.to_owned());
+        }
+    }
+
     /// One that was due by then.
     pub(crate) fn overdue(&self, by: Duration) -> Option<String> {
-        let (wish, due) = self.open.iter().find(|(_, due)| **due < by)?;
+        let is_late =
+            |((key, _), due): &(&(String, u64), &Duration)| **due < by && !self.aside.contains(key);
+        let (wish, due) = self.open.iter().find(is_late)?;
         Some(format!("reminder {wish:?} was due at {due:?}"))
     }
 }
