@@ -60,7 +60,7 @@ use crate::{
     session::{Facts, Session, Shared},
     transport::Transport,
     vactor::Caller,
-    worker::Worker,
+    worker::{Began, Worker},
 };
 use alive::Signs;
 use commit::Committing;
@@ -133,7 +133,7 @@ struct Turn {
     /// The client's message that it handles.
     seq: Option<u64>,
     hook: Hook,
-    began: Instant,
+    began: Began,
     /// The input, for kinds that try again, and how often it was tried.
     input: Option<Box<Input>>,
     tries: u32,
@@ -315,7 +315,8 @@ impl<S: Session> SessionActor<S> {
             // It has come from somewhere: what was enqueued meanwhile waits.
             actor.inboxes.look(Inboxes::RECORD | Inboxes::KEY);
             let (input, used_up) = (None, None);
-            actor.turn = Some(Turn { seq: None, hook, began: now, input, tries: 1, used_up });
+            let began = actor.worker.begin(now);
+            actor.turn = Some(Turn { seq: None, hook, began, input, tries: 1, used_up });
             actor.succeed(now);
         }
         actor

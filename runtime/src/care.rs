@@ -36,8 +36,41 @@ impl From<Position> for Which {
 struct Trying {
     which: Which,
     deaths: u32,
+    /// The death before them, of a node that wrote nothing down, may have been its, too.
+    is_suspect: bool,
     /// Written down by the owner that wrote this: if that has not died, it counts for nothing.
     is_begun: bool,
+}
+
+/// What may have ended a node that wrote nothing down: what was next then. Messages of a client,
+/// and those of a queue, come in their order, so none behind one that has ended well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Suspects {
+    messages: bool,
+    queued: bool,
+    others: bool,
+}
+
+impl Suspects {
+    const ALL: Self = Self { messages: true, queued: true, others: true };
+
+    const fn of(self, which: &Which) -> bool {
+        match which {
+            Which::Message(_) => self.messages,
+            Which::Queued(..) => self.queued,
+            Which::Timer(_) | Which::Hook(_) => self.others,
+        }
+    }
+
+    /// The turn of this input has ended well.
+    const fn clear(&mut self, which: &Which) {
+        match which {
+            Which::Message(_) => self.messages = false,
+            Which::Queued(..) => self.queued = false,
+            // Others may have been the next.
+            Which::Timer(_) | Which::Hook(_) => {}
+        }
+    }
 }
 
 /// What of the care of an actor travels with it: a node that it comes to without a death minds what
@@ -45,6 +78,7 @@ struct Trying {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Noted {
     trying: Vec<Trying>,
+    suspects: Suspects,
     turns_left: u32,
 }
 
@@ -60,7 +94,8 @@ impl Noted {
 pub(crate) enum Weighed {
     /// It is written down, and then begins.
     Note,
-    /// Nodes have died of it, so many with the one that nobody had written down: it is set aside.
+    /// Nodes have died of it, so many, with the one that nobody had written down if that may have
+    /// been its: it is set aside.
     SetAside(u32),
 }
 
@@ -70,6 +105,7 @@ pub(crate) struct Care {
     turns_left: u32,
     /// As the next commit writes it, the oldest first.
     trying: Vec<Trying>,
+    suspects: Suspects,
     /// The one whose turn is under way: other commits that come meanwhile keep its note.
     running: Option<Which>,
     /// The one that was set aside last: it comes again if the commit of that fails.
@@ -80,7 +116,13 @@ impl Care {
     /// Of an actor whose header counts so many crashes, for so many turns; without one, as long as
     /// the owner before would have been careful. `None`: no care is due.
     pub(crate) fn new(crashes: u8, noted: Noted, turns: u32) -> Option<Box<Self>> {
-        let Noted { mut trying, turns_left } = noted;
+        let Noted { mut trying, suspects, turns_left } = noted;
+        // Who was careful wrote down what it began.
+        let suspects = match (crashes, turns_left) {
+            (0, _) => suspects,
+            (_, 0) => Suspects::ALL,
+            _ => Suspects::default(),
+        };
         for trying in &mut trying {
             // Its turn was cut off by a handover, and ended nobody.
             trying.deaths -= u32::from(trying.is_begun && crashes == 0).min(trying.deaths);
@@ -88,13 +130,15 @@ impl Care {
         }
         trying.retain(|trying| trying.deaths > 0);
         let turns_left = if crashes > 0 { turns } else { turns_left };
-        (turns_left > 0).then(|| Box::new(Self { turns_left, trying, running: None, aside: None }))
+        (turns_left > 0)
+            .then(|| Box::new(Self { turns_left, trying, suspects, running: None, aside: None }))
     }
 
     /// What stands in the snapshot.
     pub(crate) fn noted(care: Option<&Self>) -> Noted {
         care.map_or_else(Noted::default, |care| Noted {
             trying: care.trying.clone(),
+            suspects: care.suspects,
             turns_left: care.turns_left,
         })
     }
@@ -103,16 +147,20 @@ impl Care {
     pub(crate) fn weigh(&mut self, which: &Which, tries_max: u32) -> Weighed {
         let found = self.take(which).or_else(|| self.aside.take_if(|aside| aside.which == *which));
         // What this owner has begun comes again when its commit failed: nobody died of it.
+        let is_suspect =
+            found.as_ref().map_or_else(|| self.suspects.of(which), |found| found.is_suspect);
         let deaths = found.map_or(0, |found| found.deaths - u32::from(found.is_begun));
-        // The first death may have been another's: nobody had written down whose it was.
-        if deaths > 0 && deaths + 1 >= tries_max {
-            self.aside = Some(Trying { which: which.clone(), deaths, is_begun: false });
-            return Weighed::SetAside(deaths + 1);
+        let tries = deaths + u32::from(is_suspect);
+        // One death alone may have been another's: nobody had written down whose it was.
+        if deaths > 0 && tries >= tries_max {
+            self.aside = Some(Trying { which: which.clone(), deaths, is_suspect, is_begun: false });
+            return Weighed::SetAside(tries);
         }
         if self.trying.len() >= TRYING_MAX {
             self.trying.remove(0);
         }
-        self.trying.push(Trying { which: which.clone(), deaths: deaths + 1, is_begun: true });
+        let (which, deaths) = (which.clone(), deaths + 1);
+        self.trying.push(Trying { which, deaths, is_suspect, is_begun: true });
         Weighed::Note
     }
 
@@ -126,6 +174,7 @@ impl Care {
     pub(crate) fn ends(&mut self) -> bool {
         if let Some(which) = self.running.take() {
             self.take(&which);
+            self.suspects.clear(&which);
             self.turns_left = self.turns_left.saturating_sub(1);
         }
         self.turns_left > 0
@@ -159,6 +208,28 @@ mod tests {
         let mut care = dies(&care);
         assert_eq!(care.weigh(&which, TRIES), Weighed::SetAside(3));
         assert_eq!(Care::noted(Some(&care)).trying, []);
+    }
+
+    #[test]
+    fn p7_a_message_that_cannot_have_ended_the_first_node_is_set_aside_after_one_death_more() {
+        let (next, behind) = (Which::Message(7), Which::Message(8));
+        let mut care = *Care::new(1, Noted::default(), 8).unwrap();
+        assert_eq!(care.weigh(&next, TRIES), Weighed::Note);
+        care.begins(next);
+        assert!(care.ends());
+        for _ in 0..3 {
+            assert_eq!(care.weigh(&behind, TRIES), Weighed::Note);
+            care = dies(&care);
+        }
+        assert_eq!(care.weigh(&behind, TRIES), Weighed::SetAside(3));
+        // Nor can one that comes when all that was begun was written down.
+        let mut care = dies(&Care::new(1, Noted::default(), 8).unwrap());
+        let tick = Which::Timer("tick".to_owned());
+        for _ in 0..3 {
+            assert_eq!(care.weigh(&tick, TRIES), Weighed::Note);
+            care = dies(&care);
+        }
+        assert_eq!(care.weigh(&tick, TRIES), Weighed::SetAside(3));
     }
 
     #[test]

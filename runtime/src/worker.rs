@@ -1,19 +1,24 @@
 //! Workers: the threads that sessions and their sockets live on.
 
 mod pulse;
+mod stood;
 
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle, ThreadId};
+use std::time::Duration;
 
+use throughline_link::Instant;
 use throughline_store_hub::HubStore;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 pub(crate) use pulse::{Pulse, watch};
 
 use crate::node::Shared;
+use stood::{NOTE_EVERY, Stood};
 
 /// Read and write buffer of a worker: one system call brings in or takes out so much. Shared by
 /// its sessions, so that an idle session holds none.
@@ -28,6 +33,7 @@ pub(crate) struct Worker {
     pub(crate) node: Arc<Shared>,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) thread: ThreadId,
+    stood: Stood,
     read: RefCell<Vec<u8>>,
     write: RefCell<Vec<u8>>,
 }
@@ -36,7 +42,20 @@ impl Worker {
     fn new(node: Arc<Shared>, pulse: Arc<Pulse>) -> Rc<Self> {
         let thread = thread::current().id();
         let (read, write) = (RefCell::default(), RefCell::default());
-        Rc::new(Self { node, pulse, thread, read, write })
+        let stood = Stood::from(node.clock.now());
+        Rc::new(Self { node, pulse, thread, stood, read, write })
+    }
+
+    /// When a turn began that begins now, for its deadline: nothing awaited comes while the thread
+    /// does not run, so that time is not the turn's.
+    pub(crate) fn begin(&self, now: Instant) -> Began {
+        Began { at: now, stood: self.stood.until(now) }
+    }
+
+    /// When a turn has taken too long, by what is known now.
+    pub(crate) fn deadline(&self, began: Began, now: Instant) -> Instant {
+        let stood = self.stood.until(now).saturating_sub(began.stood);
+        began.at + self.node.config.session.turn_deadline + stood
     }
 
     /// The worker's read buffer, full length; to be given back.
@@ -60,6 +79,14 @@ impl Worker {
     pub(crate) fn give_write_buffer(&self, buffer: Vec<u8>) {
         self.write.replace(buffer);
     }
+}
+
+/// When a turn began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Began {
+    pub(crate) at: Instant,
+    /// How long its worker had not run until then.
+    stood: Duration,
 }
 
 /// A worker, seen from other threads.
@@ -134,7 +161,15 @@ pub(crate) fn start_here(
 async fn work(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Job>) {
     // The store's answers wake what waits for them on the same thread.
     let _connection = worker.node.hub.as_ref().map(HubStore::attach);
-    while let Some(job) = inbox.recv().await {
-        job(Rc::clone(&worker));
+    let mut notes = tokio::time::interval(NOTE_EVERY);
+    notes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            job = inbox.recv() => match job {
+                Some(job) => job(Rc::clone(&worker)),
+                None => return,
+            },
+            _ = notes.tick() => worker.stood.note(worker.node.clock.now()),
+        }
     }
 }

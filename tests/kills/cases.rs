@@ -222,6 +222,8 @@ fn of_loose_vactors() -> Vec<Listed> {
         Create, "asker", usual, s::vactor::begins_and_dies;
         TurnHanded, "claimer", usual, s::vactor::is_claimed;
         TurnHanded, "who gets it from a drain", usual, s::vactor::is_started_by_who_gets_it;
+        TurnRunning, "owner that sends durably", usual, s::vactor::sends;
+        TurnRunning, "owner that takes a message", usual, s::vactor::takes_a_message;
         Restart, "owner that has it in no memory", usual, s::vactor::begins_anew_where_it_was;
         Settle, "asker that created it", usual, s::vactor::settles_its_creation;
         Park, "owner", usual, s::vactor::is_parked;

@@ -19,6 +19,8 @@ pub(crate) enum Up {
     Send(SessionId),
     /// Asks the VActor.
     Ask(Wish),
+    /// Sends to the VActor, durably.
+    Tell(Wish),
 }
 
 /// What a session says.
@@ -58,7 +60,7 @@ impl Report {
 const OWN_EVERY: Duration = Duration::from_millis(50);
 
 /// How long a durable message is kept: longer than any case.
-const KEPT: Duration = Duration::from_secs(3_600);
+pub(crate) const KEPT: Duration = Duration::from_secs(3_600);
 
 /// Whether the next session that comes here cannot be loaded.
 pub(crate) static FAIL_RESTORED: AtomicBool = AtomicBool::new(false);
@@ -107,6 +109,7 @@ impl<const CRASH_PROOF: bool, const LAST_HOOK: bool> Session for Counter<CRASH_P
             Up::Key(key) => ctx.register_key(&key),
             Up::End => ctx.end(),
             Up::Send(to) => ctx.send_reliable(to, &(), KEPT).await?,
+            Up::Tell(wish) => tally::tell(ctx, wish).await?,
             Up::Ask(wish) => {
                 let answer = tally::ask(&*ctx, wish).await;
                 Self::send(&Down::Answer(answer), ctx)?;

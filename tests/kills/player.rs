@@ -302,7 +302,7 @@ impl Driver {
             Up::Report => seen.asked_at = Some(seen.said_digest.clone()),
             // Nothing is heard behind it.
             Up::End => self.talks = false,
-            Up::Key(_) | Up::Ask(_) | Up::Send(_) => {}
+            Up::Key(_) | Up::Ask(_) | Up::Tell(_) | Up::Send(_) => {}
         }
         if next.is_some() {
             self.waiting.pop_front();

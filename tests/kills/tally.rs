@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use throughline_cluster::RecordId;
+use throughline_link::SessionId;
 use throughline_vactor::prelude::*;
+
+use crate::game::KEPT;
 
 /// What is asked of the tally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +20,8 @@ pub(crate) enum Wish {
     Forget,
     /// That its turn fails.
     Fail,
+    /// That it sends to this session, durably.
+    Send(SessionId),
 }
 
 /// What came of a wish, as far as its asker knows.
@@ -76,6 +81,7 @@ macro_rules! tally {
                     Wish::Rest => ctx.deactivate(),
                     Wish::Forget => ctx.forget(),
                     Wish::Fail => return Err(HandlerError::new("it was told to fail")),
+                    Wish::Send(to) => ctx.send_reliable(to, &(), KEPT).await?,
                 }
                 Ok(self.0)
             }
@@ -96,6 +102,14 @@ pub(crate) async fn ask(who: &impl Ask, wish: Wish) -> Answer {
         Ok(count) => Answer::Is(count),
         Err(AskError::Unknown) => Answer::Unknown,
         Err(_) => Answer::No,
+    }
+}
+
+/// Sends it a durable message.
+pub(crate) async fn tell(who: &mut impl TellReliable, wish: Wish) -> Result<(), SendReliableError> {
+    match IS_LOOSE.load(Ordering::SeqCst) {
+        true => who.tell_reliable(&LooseTally::at(KEY), &wish, KEPT).await,
+        false => who.tell_reliable(&Tally::at(KEY), &wish, KEPT).await,
     }
 }
 

@@ -63,6 +63,31 @@ async fn p2_a_turn_over_its_deadline_fails() {
     player::is_served(&mut bob).await;
 }
 
+/// What it waits for cannot come while nothing runs.
+#[tokio::test]
+async fn p2_a_turn_whose_worker_stood_still_beyond_its_deadline_has_its_time_left() {
+    let deadline = Duration::from_secs(2);
+    let node = game::node(|config| {
+        config.node.workers = 1;
+        config.session.turn_deadline = deadline;
+    });
+    let (mut ann, mut bob) = (join(&node, "ann").await, join(&node, "bob").await);
+    let [waits, blocks] = [&mut ann, &mut bob].map(|client| client.client().session_id());
+    ann.send(&Ask::Gate(7)).await.unwrap();
+    journal::noted(waits, "at the gate").await;
+    bob.send(&Ask::Stall).await.unwrap();
+    assert!(ann.receive::<Answer>(deadline * 2).await.is_err(), "its gate is shut");
+    journal::gate(blocks).add_permits(1);
+    // By then it was looked at again, and had to wait on.
+    for _ in 0..2 {
+        player::is_served(&mut bob).await;
+    }
+    journal::gate(waits).add_permits(1);
+    let answer = watch::soon("what it waits for", ann.receive::<Answer>(watch::PATIENCE)).await;
+    assert_eq!(answer.unwrap(), Answer::Said(7));
+    assert_eq!(node.counters().failed_turns(), 0);
+}
+
 #[tokio::test]
 async fn p2_a_session_that_failed_does_not_come_back() {
     let node = game::node(|_| {});

@@ -34,7 +34,8 @@ impl<S: Session> SessionActor<S> {
         };
         if let Weighed::SetAside(tries) = care.weigh(&which, tries_max) {
             let (seq, hook) = (input.seq(), input.hook());
-            let turn = Turn { seq, hook, began: now, input: None, tries, used_up };
+            let began = self.worker.begin(now);
+            let turn = Turn { seq, hook, began, input: None, tries, used_up };
             return self.set_aside(turn, &input, "the nodes where its turn began have died", now);
         }
         match self.begin_commit(Vec::new(), Pieces::default(), now) {

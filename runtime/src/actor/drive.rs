@@ -160,7 +160,7 @@ impl<S: Session> SessionActor<S> {
         let look = (!self.acts).then(|| now + LEASE_LOOK);
         // A turn that is overdue is ended when the lease is back: until then it is no reason to
         // look again at once.
-        let deadline = self.turn_deadline().filter(|_| self.acts);
+        let deadline = self.turn_deadline(now).filter(|_| self.acts);
         let sign = self.show_life(cx, now);
         match [deadline, look, sign].into_iter().flatten().min() {
             Some(next) => self.arm_at(cx, next, now),
@@ -170,7 +170,7 @@ impl<S: Session> SessionActor<S> {
 
     /// Sets the alarm for what comes next. False if it is due already.
     fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        match self.next_timeout() {
+        match self.next_timeout(now) {
             Some(next) => self.arm_at(cx, next, now),
             None => true,
         }
@@ -207,12 +207,12 @@ impl<S: Session> SessionActor<S> {
         }
     }
 
-    fn next_timeout(&self) -> Option<Instant> {
+    fn next_timeout(&self, now: Instant) -> Option<Instant> {
         let connection = self.connection.as_ref();
         let simulated = self.simulated.as_deref();
         let times = [
             self.link.poll_timeout(),
-            self.turn_deadline(),
+            self.turn_deadline(now),
             // One that ends is not parked, and its time has no end.
             self.park_at().filter(|_| self.ending == Ending::No),
             self.end_again,

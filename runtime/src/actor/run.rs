@@ -69,7 +69,8 @@ impl<S: Session> SessionActor<S> {
                 turns.begin_message(payload);
                 let hook = Hook::Message;
                 let (seq, input, used_up) = (Some(seq), None, None);
-                self.turn = Some(Turn { seq, hook, began: now, input, tries: 1, used_up });
+                let began = self.worker.begin(now);
+                self.turn = Some(Turn { seq, hook, began, input, tries: 1, used_up });
                 self.poll_turn(cx, now);
             }
             _ => {
@@ -118,7 +119,8 @@ impl<S: Session> SessionActor<S> {
             _ => Origin::Nameless,
         });
         let hook = input.hook();
-        self.turn = Some(Turn { seq, hook, began: now, input: kept, tries: 1, used_up: None });
+        let began = self.worker.begin(now);
+        self.turn = Some(Turn { seq, hook, began, input: kept, tries: 1, used_up: None });
         turns.begin(input);
     }
 
@@ -303,7 +305,7 @@ impl<S: Session> SessionActor<S> {
         }
         if turn.tries < tries_max {
             turn.tries += 1;
-            turn.began = now;
+            turn.began = self.worker.begin(now);
             turn.input = Some(Box::new(input.clone()));
             self.turn = Some(turn);
             let version = self.version();
@@ -354,15 +356,15 @@ impl<S: Session> SessionActor<S> {
 
     /// When the turn under way has taken too long.
     #[inline]
-    pub(super) fn turn_deadline(&self) -> Option<Instant> {
+    pub(super) fn turn_deadline(&self, now: Instant) -> Option<Instant> {
         let turn = self.turn.as_ref()?;
-        Some(turn.began + self.worker.node.config.session.turn_deadline)
+        Some(self.worker.deadline(turn.began, now))
     }
 
     /// Whether the turn under way has taken too long: then it counts as one that panicked. It was
     /// polled before: where the process stood still, nothing in it had a chance until now.
     pub(super) fn overran(&mut self, now: Instant) -> bool {
-        if self.turn_deadline().is_none_or(|at| at > now) {
+        if self.turn_deadline(now).is_none_or(|at| at > now) {
             return false;
         }
         let Some(turns) = &self.turns else { return false };

@@ -1,5 +1,7 @@
 //! A VActor counts, and sessions that are not crash-proof ask it.
 
+use std::time::Duration;
+
 use throughline_cluster::{RecordId, State};
 
 use crate::cluster::{Of, number};
@@ -9,12 +11,17 @@ use crate::player::Player;
 use crate::run::{Fate, LOST, Scene};
 use crate::step::Step;
 use crate::tally::{self, Answer, Wish};
-use crate::world::Rows;
+use crate::world::{Rows, soon};
+
+use super::durable::waiting;
 
 /// What the VActor had counted before the step.
 const COUNT: u64 = 1;
 
 const KEPT: &str = "kept";
+
+/// How often a queue is looked at that is to become empty.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// It ran without a snapshot.
 const ANEW: &str = "begins anew";
@@ -73,6 +80,42 @@ pub(crate) async fn settles_a_turn_that_landed(scene: &mut Scene) {
 
 pub(crate) async fn settles_a_turn_that_was_lost(scene: &mut Scene) {
     settles(scene, false).await;
+}
+
+/// Its node dies in a later turn that sends durably: the message is there if the commit is, once,
+/// and what the VActor had counted is lost either way.
+pub(crate) async fn sends(scene: &mut Scene) {
+    let player = is_asked_from_elsewhere(scene).await;
+    scene.arm(&[0]).await;
+    assert_eq!(player.asks(Wish::Send(player.session_id())).await, Answer::Unknown);
+    scene.dies(&[0]).await;
+    let (count, means) = scene.by_moment((0, "nothing sent"), (1, "sent once"));
+    scene.expect_mail(count, means);
+    scene.expect(player, Fate::Kept);
+    scene.expect_count(0, ANEW);
+}
+
+/// Its node dies where it takes a message out of its queue: the message stays for its next life, or
+/// is gone with this one.
+pub(crate) async fn takes_a_message(scene: &mut Scene) {
+    let player = is_asked_from_elsewhere(scene).await;
+    scene.arm(&[0]).await;
+    player.says(Up::Tell(Wish::Count));
+    scene.dies(&[0]).await;
+    assert_eq!(waiting(scene, &id()).await, scene.by_moment(1, 0), "what is left in its queue");
+    scene.expect(player, Fate::Kept);
+    match scene.by_moment(true, false) {
+        false => scene.expect_count(0, "begins anew, its message is gone"),
+        true => {
+            let handled = async {
+                while waiting(scene, &id()).await > 0 {
+                    tokio::time::sleep(LOOK).await;
+                }
+            };
+            soon("its next life handles the message", handled).await;
+            scene.expect_count(1, "begins anew, its message counts there");
+        }
+    }
 }
 
 /// The node of the player dies where the VActor is to begin: it has not counted for the player.

@@ -46,8 +46,9 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1_000)]
     sessions: u64,
 
-    /// Messages in flight per session, of which one has its turn
-    #[arg(long, default_value_t = 4)]
+    /// Messages in flight per session: one has its turn, the next is there when that ends. More of
+    /// them share frames, which half of the rate, sent one by one, cannot
+    #[arg(long, default_value_t = 2)]
     window: u64,
 }
 

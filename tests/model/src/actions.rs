@@ -290,12 +290,12 @@ fn take_member(bounds: &Bounds, s: &mut State, action: Action) -> Option<()> {
 
 /// A client raises its counter, closes the old connection, and sends Resume.
 fn try_node(bounds: &Bounds, s: &mut State, client: usize, node: usize) -> Option<()> {
-    if s.net.len() >= bounds.messages || !s.nodes[node].up {
+    let record = u8::try_from(client).ok()?;
+    if s.is_full(bounds, record) || !s.nodes[node].up {
         return None;
     }
     s.clients[client].attempt += 1;
     let attempt = s.clients[client].attempt;
-    let record = u8::try_from(client).ok()?;
     s.net.push(Message::Resume { record, attempt, to: s.member(node) });
     Some(())
 }

@@ -10,10 +10,8 @@ use crate::{
 };
 
 /// The representative of the state's class.
-pub(crate) fn canonical(bounds: &Bounds, mut state: State) -> State {
-    forget(&mut state);
-    renumber(&mut state);
-    sort(&mut state);
+pub(crate) fn canonical(bounds: &Bounds, state: State) -> State {
+    let state = plain(state);
     let nodes = permutations(state.nodes.len(), |a, b| bounds.nodes[a] == bounds.nodes[b]);
     let clients = permutations(state.clients.len(), |a, b| bounds.clients[a] == bounds.clients[b]);
     let mut best: Option<State> = None;
@@ -29,6 +27,15 @@ pub(crate) fn canonical(bounds: &Bounds, mut state: State) -> State {
         }
     }
     best.unwrap_or(state)
+}
+
+/// The representative of those that differ in no names, but in the numbering of versions, or in
+/// what makes no difference.
+pub(crate) fn plain(mut state: State) -> State {
+    forget(&mut state);
+    renumber(&mut state);
+    sort(&mut state);
+    state
 }
 
 /// What no longer makes a difference.
@@ -155,7 +162,7 @@ fn owner(mut h: H, m: &impl Fn(M) -> M) -> H {
 }
 
 /// Maps members, records and headers of everything but nodes and clients.
-fn map(
+pub(crate) fn map(
     state: &State,
     m: &impl Fn(M) -> M,
     r: &impl Fn(u8) -> u8,

@@ -34,11 +34,15 @@ pub fn settles(bounds: &Bounds, state: &State) -> Result<(), Box<State>> {
             }
             let node = servers[round % servers.len()];
             let tried = take(&patient, &mut state, Action::Try(client, node));
-            debug_assert!(tried.is_some() || state.net.len() >= bounds.messages);
+            debug_assert!(tried.is_some() || is_full(&state, &patient, client));
         }
     }
     // With nobody left to serve, nothing can be asked for.
     if serving(&state).is_empty() { Ok(()) } else { Err(Box::new(state)) }
+}
+
+fn is_full(s: &State, bounds: &Bounds, client: usize) -> bool {
+    u8::try_from(client).is_ok_and(|record| s.is_full(bounds, record))
 }
 
 fn serving(s: &State) -> Vec<usize> {

@@ -8,11 +8,14 @@
 //! - `actions`: what may happen next; `node`: what a node does; `store`: how a commit lands
 //! - `canonical`: states that differ in names only become one
 //! - `properties`: what must always hold; `fair`: everything settles once faults stop
+//! - `apart`: several sessions do what each does alone; `exhaust`: every state within some bounds
 
 #![forbid(unsafe_code)]
 
 mod actions;
+mod apart;
 mod canonical;
+mod exhaust;
 mod fair;
 mod node;
 mod outage;
@@ -25,6 +28,8 @@ use stateright::{Model, Property};
 use throughline_cluster::{Law, NodeState};
 
 pub use actions::Action;
+pub use apart::{Apart, Joined, apart};
+pub use exhaust::{Progress, exhaust};
 pub use fair::settles;
 pub use outage::{Cut, OutageAction, OutageBounds, OutageState, Without};
 pub use small::{H, M, R, SmallCommit, V};
@@ -46,7 +51,7 @@ pub struct Bounds {
     pub attempts: u8,
     /// Messages of each client.
     pub turns: u8,
-    /// Messages between all of them on their way.
+    /// Messages about one session on their way.
     pub messages: usize,
     /// Faults and choices.
     pub left: Left,

@@ -2,7 +2,10 @@
 
 use throughline_cluster::NodeState;
 
-use crate::small::{H, M, R, SmallCommit, V};
+use crate::{
+    Bounds,
+    small::{H, M, R, SmallCommit, V},
+};
 
 /// Close codes of the model.
 pub const LOST: u16 = 1;
@@ -180,6 +183,20 @@ pub enum Message {
     },
 }
 
+impl Message {
+    /// The record that it is about.
+    #[must_use]
+    pub const fn record(&self) -> u8 {
+        match self {
+            Self::Resume { record, .. }
+            | Self::Ask { record, .. }
+            | Self::Granted { record, .. }
+            | Self::Denied { record, .. }
+            | Self::EndKey { record, .. } => *record,
+        }
+    }
+}
+
 /// Whose commit it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Of {
@@ -312,6 +329,12 @@ impl State {
     pub fn member(&self, node: usize) -> M {
         let inc = self.nodes[node].inc;
         M { node: u8::try_from(node).unwrap_or(u8::MAX), inc }
+    }
+
+    /// Whether no more messages about this record may be on their way.
+    pub(crate) fn is_full(&self, bounds: &Bounds, record: u8) -> bool {
+        let about = self.net.iter().filter(|message| message.record() == record);
+        about.count() >= bounds.messages
     }
 
     /// Whether a node runs, and may act.

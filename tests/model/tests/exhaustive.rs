@@ -1,9 +1,8 @@
 //! The law holds in every state within the bounds, and from every state everything settles once
 //! faults stop. Each test prints its bounds, states and depth; `docs/cluster.md` has the figures.
 
-use stateright::{Checker, Model};
 use throughline_cluster::Law;
-use throughline_model::Bounds;
+use throughline_model::{Bounds, Progress, exhaust};
 
 /// `OnSwapOut`: state is written at swap-out.
 const R: bool = false;
@@ -14,25 +13,8 @@ fn bounds(nodes: usize, clients: &[bool], faults: u8) -> Bounds {
     Bounds::calm(Law::default(), nodes, clients).faults(faults)
 }
 
-/// Checks every state within the bounds.
 fn holds(name: &str, bounds: Bounds) {
-    let left = bounds.left;
-    let text = format!(
-        "{} nodes, {} clients, {} attempts each, {} messages on their way, {left:?}",
-        bounds.nodes.len(),
-        bounds.clients.len(),
-        bounds.attempts,
-        bounds.messages,
-    );
-    let checker = bounds.checker().threads(2).spawn_bfs().join();
-    checker.assert_properties();
-    assert!(checker.is_done(), "{name}: not exhaustive");
-    println!(
-        "{name}: {} states, {} transitions, depth {}; {text}",
-        checker.unique_state_count(),
-        checker.state_count(),
-        checker.max_depth(),
-    );
+    println!("{}", exhaust(name, bounds, Progress::Hidden));
 }
 
 #[test]

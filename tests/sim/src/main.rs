@@ -7,6 +7,7 @@
 //! - `audit`: the law of ownership, seen from the store; `lives`: that of beats
 //! - `game`: what is played; `player`, `hostile`: who plays; `truth`: what really happened
 //! - `omok`: the sample game, and two who play it; `post`: a backend that has only the store
+//! - `away`: whether a session may have expired meanwhile
 //! - `tabs`: a session in two tabs; `letters`: what nobody could handle
 //! - `weather`: the faults from outside; `fault`: their kinds
 //! - `seeds`: many runs at the same time; `planted`: bugs that they are to find
@@ -15,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod away;
 mod balancer;
 mod disk;
 mod fault;

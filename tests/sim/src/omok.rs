@@ -1,8 +1,9 @@
 //! Two players of omok, the sample game, with its own client: they play one game after the other
 //! through all faults, and every game is played again by the rules.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+mod matches;
+
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,50 +14,18 @@ use omok::rules::{Point, Replayed, Stone, replay};
 use throughline_client::{CloseCode, Options};
 use tokio::time::{Instant, sleep};
 
+use crate::away::Away;
 use crate::network::Host;
-use crate::player::{EXPIRES, Phase, Table};
+use crate::player::{Phase, Table};
 use crate::random::Random;
 use crate::truth;
+
+pub(crate) use matches::Matches;
+use matches::Turns;
 
 pub(crate) const NAMES: [&str; 2] = ["Kim", "Lee"];
 /// A player who has heard nothing for so long asks for the view, as a person presses a key.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What both players know of their games.
-#[derive(Default)]
-pub(crate) struct Matches {
-    /// Games that one of the two has told so far.
-    told: RefCell<VecDeque<(Stone, Vec<Point>, Ending)>>,
-    /// When each last saw a stone placed.
-    placed: RefCell<BTreeMap<&'static str, Duration>>,
-}
-
-impl Matches {
-    /// A game that is over: the other player must tell the same.
-    fn tell(&self, game: &Game, ending: &Ending) {
-        let mut told = self.told.borrow_mut();
-        match told.front() {
-            Some((by, ..)) if *by != game.mine => {
-                let Some((_, moves, theirs)) = told.pop_front() else { return };
-                truth::count(|counts| counts.games += 1);
-                if (&moves, &theirs) != (&game.moves, ending) {
-                    truth::fail(format_args!(
-                        "omok: {moves:?} and {theirs:?} to one, {:?} and {ending:?} to the other",
-                        game.moves
-                    ));
-                }
-            }
-            _ => told.push_back((game.mine, game.moves.clone(), ending.clone())),
-        }
-    }
-
-    /// Who has seen no stone placed since.
-    pub(crate) fn still_since(&self, since: Duration) -> Option<&'static str> {
-        let placed = self.placed.borrow();
-        let is_still = |name: &&&str| placed.get(**name).is_none_or(|at| *at < since);
-        NAMES.iter().find(is_still).copied()
-    }
-}
 
 /// One of the two.
 pub(crate) struct Opponent {
@@ -66,11 +35,11 @@ pub(crate) struct Opponent {
     pub(crate) random: Random,
 }
 
-/// A session of it.
 /// A wish for a rematch has come to something by then, or to nothing, as a dead letter: longer than
 /// any fault.
 const REMATCH_WITHIN: Duration = Duration::from_secs(30);
 
+/// A session of it.
 #[derive(Default)]
 struct Sitting {
     /// Own stones of this game, by their numbers.
@@ -83,7 +52,9 @@ struct Sitting {
     /// asked for again only when the first must have come to nothing.
     rematch_asked: Option<Instant>,
     is_new: bool,
-    broken: Option<Instant>,
+    away: Away,
+    /// Of this game.
+    turns: Turns,
 }
 
 impl Sitting {
@@ -101,11 +72,7 @@ impl Opponent {
                 .seed(self.random.next())
                 .connector(self.host.clone());
             match Remote::connect_with(options, self.name).await {
-                Ok(remote) => {
-                    // What the session before had told only half is told by nobody any more.
-                    self.table.matches.told.borrow_mut().clear();
-                    self.sit(remote, &mut bot).await;
-                }
+                Ok(remote) => self.sit(remote, &mut bot).await,
                 Err(error) => truth::note(format_args!("{} is not let in: {error}", self.name)),
             }
             sleep(self.random.millis(100, 900)).await;
@@ -128,8 +95,8 @@ impl Opponent {
             };
             match news {
                 News::Told(tell) => self.hear(&tell, &remote, &mut sitting),
-                News::RepairStarted => sitting.broken = Some(Instant::now()),
-                News::Repaired(_) => sitting.broken = None,
+                News::RepairStarted => sitting.away.leaves(),
+                News::Repaired(_) => sitting.away.comes_back(),
                 News::RepairFailed => remote.retry(),
             }
             let Some(ask) = self.next(&remote, bot, &mut sitting) else { continue };
@@ -178,14 +145,18 @@ impl Opponent {
         }
         let Some(game) = remote.view().game() else {
             (sitting.moves, sitting.is_over) = (0, false);
+            sitting.turns.clear();
             return;
         };
         if game.moves.len() < sitting.moves || sitting.is_over && game.over.is_none() {
-            *sitting = Sitting { broken: sitting.broken, ..Sitting::default() };
+            *sitting = Sitting { away: sitting.away, ..Sitting::default() };
+        }
+        if let Some(turn) = &game.turn {
+            sitting.turns.insert((game.moves.len(), turn.deadline_ms));
         }
         if game.moves.len() > sitting.moves {
             sitting.moves = game.moves.len();
-            self.table.matches.placed.borrow_mut().insert(self.name, truth::now());
+            self.table.matches.sees_a_stone(self.name);
         }
         if let (Some(ending), false) = (&game.over, sitting.is_over) {
             sitting.is_over = true;
@@ -195,7 +166,7 @@ impl Opponent {
                     self.name, game.moves, sitting.asked
                 ));
             }
-            self.table.matches.tell(game, ending);
+            self.table.matches.tell(self.name, &sitting.turns, game, ending);
         }
     }
 
@@ -242,9 +213,7 @@ impl Opponent {
             RemoteError::Ended(CloseCode::Lost, _) => {
                 sitting.is_new && truth::is_bereft(remote.session_id())
             }
-            RemoteError::Ended(CloseCode::Expired, _) => {
-                sitting.broken.is_some_and(|since| since.elapsed() > EXPIRES)
-            }
+            RemoteError::Ended(CloseCode::Expired, _) => sitting.away.may_have_expired(),
             _ => false,
         };
         if !is_right {

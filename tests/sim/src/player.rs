@@ -8,6 +8,7 @@ use std::time::Duration;
 use throughline_client::{Client, CloseCode, Event, Options, SessionId};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::away::Away;
 use crate::fault::FaultKind;
 use crate::game::{PILOT, ROAMER, Report, SAVER, Say, TALLIES, Told, What};
 use crate::network::Host;
@@ -31,12 +32,6 @@ pub(crate) enum Phase {
 const QUIET: Duration = Duration::from_secs(8);
 /// A report that others do not agree with yet is asked for again so often.
 const REPORT_EVERY: Duration = Duration::from_secs(3);
-/// A session may be gone whose client was away for about as long as it is kept.
-pub(crate) const EXPIRES: Duration = Duration::from_secs(50);
-
-/// What a session has to say when its client comes back is there by then.
-const TOLD: Duration = Duration::from_secs(2);
-
 /// What all players of a run share.
 pub(crate) struct Table {
     pub(crate) phase: Cell<Phase>,
@@ -93,9 +88,7 @@ struct Talk {
     is_about_to_hop: bool,
     /// It asked for what ends a session.
     is_asking_for_trouble: bool,
-    broken_since: Option<Instant>,
-    /// When it was repaired last, and how long that took.
-    back: Option<(Instant, Duration)>,
+    away: Away,
     asked_report: Option<Instant>,
 }
 
@@ -248,11 +241,8 @@ impl Player {
                 Ok(told) => self.told(told, talk, client),
                 Err(error) => truth::fail(format_args!("{} cannot read: {error}", self.name)),
             },
-            Event::RepairStarted => talk.broken_since = Some(Instant::now()),
-            Event::Repaired { .. } => {
-                let broken = talk.broken_since.take();
-                talk.back = broken.map(|since| (Instant::now(), since.elapsed()));
-            }
+            Event::RepairStarted => talk.away.leaves(),
+            Event::Repaired { .. } => talk.away.comes_back(),
             // The player clicks.
             Event::RepairFailed => client.retry(),
             Event::Ended(code, text) => {
@@ -298,10 +288,6 @@ impl Player {
         let (name, kind) = (&self.name, self.kind);
         truth::note(format_args!("{name}: session {id} ended: {code:?} {text}"));
         self.table.seats.borrow_mut().remove(name);
-        let is_away = talk.broken_since.is_some_and(|since| since.elapsed() > EXPIRES);
-        // It came back only to hear that it had come too late.
-        let is_told = |(at, took): (Instant, Duration)| at.elapsed() < TOLD && took > EXPIRES;
-        let was_away = is_away || talk.back.is_some_and(is_told);
         let is_new = talk.told == 0;
         let is_right = match code {
             CloseCode::Lost => truth::is_bereft(id) && (kind == ROAMER || is_new),
@@ -309,7 +295,7 @@ impl Player {
             CloseCode::HandlerFailed => {
                 kind == ROAMER && (talk.is_asking_for_trouble || truth::has_store_refused())
             }
-            CloseCode::Expired => was_away,
+            CloseCode::Expired => talk.away.may_have_expired(),
             // A login whose answer was lost has left a session of the same name.
             CloseCode::KeyTaken => true,
             _ => false,

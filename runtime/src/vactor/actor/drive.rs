@@ -168,7 +168,7 @@ impl VActorActor {
 
     fn next_timeout(&self, now: Instant) -> Option<Instant> {
         // While it may not act, the turn is not looked at.
-        let deadline = self.turn_deadline().filter(|_| self.acts);
+        let deadline = self.turn_deadline(now).filter(|_| self.acts);
         if self.is_suspended() {
             let look = (!self.acts).then(|| now + LEASE_LOOK);
             return [deadline, look].into_iter().flatten().min();

@@ -33,6 +33,7 @@ use crate::{
         reminders::{Change, REMINDERS_MAX, Reminders},
         stage::{Staged, names},
     },
+    worker::Began,
 };
 
 /// A turn under way.
@@ -40,7 +41,7 @@ pub(super) struct Turn {
     future: TurnFuture,
     pub(super) replier: Replier,
     pub(super) what: What,
-    began: Instant,
+    began: Began,
     /// How often a reminder, or the news of a loss, was tried.
     pub(super) tries: u32,
     /// The reminders before the one that this turn is for.
@@ -229,7 +230,8 @@ impl VActorActor {
             _ => Origin::Nameless,
         });
         let future = self.instance.turn(job);
-        self.turn = Some(Turn { future, replier, what, began: now, tries: 1, before: None });
+        let began = self.worker.begin(now);
+        self.turn = Some(Turn { future, replier, what, began, tries: 1, before: None });
     }
 
     /// The state as it is now, to go back to.
@@ -282,9 +284,9 @@ impl VActorActor {
     }
 
     /// When the turn under way has taken too long.
-    pub(super) fn turn_deadline(&self) -> Option<Instant> {
+    pub(super) fn turn_deadline(&self, now: Instant) -> Option<Instant> {
         let turn = self.turn.as_ref()?;
-        Some(turn.began + self.worker.node.config.session.turn_deadline)
+        Some(self.worker.deadline(turn.began, now))
     }
 
     /// Goes on with the turn under way, or begins the last one. True if it ended.
@@ -300,7 +302,7 @@ impl VActorActor {
             return false;
         }
         let Some(turn) = &mut self.turn else { return false };
-        let is_overdue = turn.began + self.worker.node.config.session.turn_deadline <= now;
+        let is_overdue = self.worker.deadline(turn.began, now) <= now;
         let pulse = &self.worker.pulse;
         pulse.enter(self.worker.node.kinds.len() + self.kind, Hook::Handler, now);
         let future = AssertUnwindSafe(|| turn.future.as_mut().poll(cx));
@@ -342,7 +344,7 @@ impl VActorActor {
         }
         let Some(turn) = self.turn.take() else { return };
         self.worker.pulse.count_turn();
-        self.note_time(turn.began, now);
+        self.note_time(turn.began.at, now);
         let Turn { replier, what, .. } = turn;
         let used_up = what.used_up();
         let pokes = Vec::new();

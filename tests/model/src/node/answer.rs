@@ -66,8 +66,8 @@ fn of_held(bounds: &Bounds, s: &mut State, node: usize, record: usize, after: Op
     match op {
         Op::Yield(to) => {
             s.nodes[node].held[record] = None;
-            if s.works(node) && s.net.len() < bounds.messages {
-                let record = u8::try_from(record).unwrap_or(u8::MAX);
+            let record = u8::try_from(record).unwrap_or(u8::MAX);
+            if s.works(node) && !s.is_full(bounds, record) {
                 let (attempt, handled) = (after.attempt, held.handled);
                 s.net.push(Message::Granted { record, attempt, header: after, handled, to });
             }

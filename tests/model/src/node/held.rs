@@ -172,7 +172,7 @@ pub(crate) fn key(bounds: &Bounds, s: &mut State, node: usize, record: usize) ->
             let (holder, _) = key_row(s)?;
             let to = s.header(holder)?.owner?;
             let message = Message::EndKey { record: holder, to };
-            if s.net.len() >= bounds.messages || s.net.contains(&message) {
+            if s.is_full(bounds, holder) || s.net.contains(&message) {
                 return None;
             }
             s.net.push(message);

@@ -86,7 +86,7 @@ fn from_other(
         Err(NotNow::OwnerAlive(_)) => {
             let from = s.member(node);
             let record_id = u8::try_from(record).ok()?;
-            if s.net.len() >= bounds.messages {
+            if s.is_full(bounds, record_id) {
                 return None;
             }
             s.net.push(Message::Ask { record: record_id, attempt, from, to: owner });
