@@ -334,7 +334,7 @@ async fn load<S: Session>(
         shared.effects.borrow_mut().others.push(Effect::RegisterKey(key));
     }
     let guarded = AssertUnwindSafe(turn).catch_unwind();
-    match tokio::time::timeout(node.config.session.turn_deadline, guarded).await {
+    match worker.within(guarded).await {
         Ok(Ok(TurnEnd::Done)) => {}
         Ok(Ok(TurnEnd::Failed(why))) => return Err(format!("its hook `restored` failed: {why}")),
         Ok(Err(_)) => return Err("its hook `restored` panicked".to_owned()),

@@ -42,33 +42,28 @@ struct Trying {
     is_begun: bool,
 }
 
-/// What may have ended a node that wrote nothing down: what was next then. Messages of a client,
-/// and those of a queue, come in their order, so none behind one that has ended well.
+/// What may have ended a node that had written nothing down: what was next then. Messages of a
+/// client come in their order, so none behind one that has ended well; of the rest nobody knows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Suspects {
     messages: bool,
-    queued: bool,
     others: bool,
 }
 
 impl Suspects {
-    const ALL: Self = Self { messages: true, queued: true, others: true };
+    const ALL: Self = Self { messages: true, others: true };
 
     const fn of(self, which: &Which) -> bool {
         match which {
             Which::Message(_) => self.messages,
-            Which::Queued(..) => self.queued,
-            Which::Timer(_) | Which::Hook(_) => self.others,
+            Which::Queued(..) | Which::Timer(_) | Which::Hook(_) => self.others,
         }
     }
 
     /// The turn of this input has ended well.
     const fn clear(&mut self, which: &Which) {
-        match which {
-            Which::Message(_) => self.messages = false,
-            Which::Queued(..) => self.queued = false,
-            // Others may have been the next.
-            Which::Timer(_) | Which::Hook(_) => {}
+        if matches!(which, Which::Message(_)) {
+            self.messages = false;
         }
     }
 }
@@ -117,11 +112,11 @@ impl Care {
     /// the owner before would have been careful. `None`: no care is due.
     pub(crate) fn new(crashes: u8, noted: Noted, turns: u32) -> Option<Box<Self>> {
         let Noted { mut trying, suspects, turns_left } = noted;
-        // Who was careful wrote down what it began.
-        let suspects = match (crashes, turns_left) {
-            (0, _) => suspects,
-            (_, 0) => Suspects::ALL,
-            _ => Suspects::default(),
+        let suspects = match crashes {
+            0 => suspects,
+            // It died in the turn of that.
+            _ if trying.iter().any(|trying| trying.is_begun) => Suspects::default(),
+            _ => Suspects::ALL,
         };
         for trying in &mut trying {
             // Its turn was cut off by a handover, and ended nobody.
@@ -222,14 +217,27 @@ mod tests {
             care = dies(&care);
         }
         assert_eq!(care.weigh(&behind, TRIES), Weighed::SetAside(3));
-        // Nor can one that comes when all that was begun was written down.
-        let mut care = dies(&Care::new(1, Noted::default(), 8).unwrap());
-        let tick = Which::Timer("tick".to_owned());
+        // Nor can anything that a death follows in a turn that was written down.
+        let (hook, tick) = (Which::Hook("repaired".to_owned()), Which::Timer("tick".to_owned()));
+        let mut first = *Care::new(1, Noted::default(), 8).unwrap();
+        first.weigh(&hook, TRIES);
+        let mut care = dies(&first);
         for _ in 0..3 {
             assert_eq!(care.weigh(&tick, TRIES), Weighed::Note);
             care = dies(&care);
         }
         assert_eq!(care.weigh(&tick, TRIES), Weighed::SetAside(3));
+    }
+
+    #[test]
+    fn p7_a_death_before_anything_was_written_down_may_have_been_of_what_comes_then() {
+        let which = Which::Queued(1, [0; 16], 1);
+        // The next owner died, too, before it noted anything.
+        let mut care = dies(&Care::new(1, Noted::default(), 8).unwrap());
+        for expected in [Weighed::Note, Weighed::Note, Weighed::SetAside(3)] {
+            assert_eq!(care.weigh(&which, TRIES), expected);
+            care = dies(&care);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod stood;
 
 use std::cell::RefCell;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle, ThreadId};
@@ -14,6 +15,7 @@ use throughline_link::Instant;
 use throughline_store_hub::HubStore;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
+use tokio::time::error::Elapsed;
 
 pub(crate) use pulse::{Pulse, watch};
 
@@ -50,6 +52,33 @@ impl Worker {
     /// does not run, so that time is not the turn's.
     pub(crate) fn begin(&self, now: Instant) -> Began {
         Began { at: now, stood: self.stood.until(now) }
+    }
+
+    /// The turn was polled from `since` on, and is not done: what it held the thread itself is its
+    /// own time.
+    pub(crate) fn pended(&self, began: &mut Began, since: Instant) {
+        let held = self.node.clock.now().since(since);
+        // Less is no lateness to anybody.
+        if held > NOTE_EVERY {
+            began.stood += held;
+        }
+    }
+
+    /// What comes of this in the time that a turn has, or that it took longer.
+    ///
+    /// # Errors
+    /// It has.
+    pub(crate) async fn within<T>(&self, turn: impl Future<Output = T>) -> Result<T, Elapsed> {
+        let clock = &self.node.clock;
+        let began = self.begin(clock.now());
+        let mut turn = pin!(turn);
+        loop {
+            let at = clock.at(self.deadline(began, clock.now()));
+            match tokio::time::timeout_at(at, turn.as_mut()).await {
+                Err(_) if self.deadline(began, clock.now()) > clock.now() => {}
+                ended => return ended,
+            }
+        }
     }
 
     /// When a turn has taken too long, by what is known now.

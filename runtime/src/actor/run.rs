@@ -132,7 +132,12 @@ impl<S: Session> SessionActor<S> {
         let polled = turns.poll(cx);
         self.worker.pulse.leave();
         match polled {
-            Poll::Pending => false,
+            Poll::Pending => {
+                if let Some(turn) = &mut self.turn {
+                    self.worker.pended(&mut turn.began, now);
+                }
+                false
+            }
             Poll::Ready(TurnEnd::Done) => {
                 self.succeed(now);
                 true

@@ -1,13 +1,13 @@
-//! Time in which a worker's thread did not run: its process was stopped, its machine was suspended,
-//! or a hook blocked it.
+//! Time in which nothing on a worker's thread had its turn: its process was stopped, its machine
+//! was suspended, or a hook of another actor blocked it.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use throughline_link::Instant;
 
-/// How often a worker notes that it runs: short against any turn deadline that a game would choose,
-/// and four wake-ups a second cost nothing.
+/// How often a worker notes that it runs: short against the turn deadline, of which less than half
+/// a second is not given back, and four wake-ups a second cost nothing.
 pub(crate) const NOTE_EVERY: Duration = Duration::from_millis(250);
 
 /// A note so much later than meant is the lateness of a busy worker.

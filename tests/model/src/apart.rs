@@ -4,6 +4,8 @@
 //! step of several is, for each of them, a step of one or nothing, then every run of several is a
 //! run of each: what holds in every state of one session holds of each of several, within the same
 //! bounds (a simulation: Milner, *An algebraic definition of simulation between programs*, 1971).
+//! That says nothing of what happens in the end. Of what is counted for all sessions together,
+//! unknown outcomes and due times, one session sees that another has used it up: bounds have none.
 
 use std::mem::discriminant;
 
@@ -17,15 +19,23 @@ use crate::{
     state::{Flight, Of},
 };
 
-/// A step of several sessions that is not one of each of them.
+/// What several sessions do that is not what each of them does.
 #[derive(Debug)]
-pub struct Joined {
-    /// The step.
-    pub action: Action,
-    /// Whose.
-    pub record: usize,
-    /// What is different for it.
-    pub what: &'static str,
+pub enum Joined {
+    /// A step that one of them sees, and cannot take alone.
+    Step {
+        /// The step.
+        action: Action,
+        /// Who sees it.
+        record: usize,
+    },
+    /// A property that holds of several and not of each, or of each and not of several.
+    Property {
+        /// The step before.
+        action: Action,
+        /// What it says.
+        property: &'static str,
+    },
 }
 
 /// What was looked at.
@@ -54,18 +64,17 @@ pub fn apart(bounds: &Bounds, state: &State, count: &mut Apart) -> Result<Vec<St
         let next = plain(next);
         count.steps += 1;
         for record in 0..state.clients.len() {
-            let joined = |what| Box::new(Joined { action, record, what });
             let alone = of_one(bounds, record);
             let (before, after) = (view(state, record), view(&next, record));
             if before != after {
                 count.seen += 1;
                 if !is_step(&alone, &before, &after, action) {
-                    return Err(joined("alone it cannot take this step"));
+                    return Err(Box::new(Joined::Step { action, record }));
                 }
             }
         }
-        if let Some((record, what)) = differs(bounds, &next) {
-            return Err(Box::new(Joined { action, record, what }));
+        if let Some(property) = differs(bounds, &next) {
+            return Err(Box::new(Joined::Property { action, property }));
         }
         following.push(next);
     }
@@ -88,7 +97,7 @@ fn is_step(alone: &Bounds, before: &State, after: &State, action: Action) -> boo
 }
 
 /// A property that does not hold of several exactly if it holds of each.
-fn differs(bounds: &Bounds, state: &State) -> Option<(usize, &'static str)> {
+fn differs(bounds: &Bounds, state: &State) -> Option<&'static str> {
     let always = bounds.properties().into_iter().filter(|p| p.expectation == Expectation::Always);
     let mut always = always.enumerate();
     always.find_map(|(place, property)| {
@@ -96,7 +105,7 @@ fn differs(bounds: &Bounds, state: &State) -> Option<(usize, &'static str)> {
             let alone = of_one(bounds, record);
             (alone.properties()[place].condition)(&alone, &view(state, record))
         });
-        ((property.condition)(bounds, state) != of_each).then_some((0, property.name))
+        ((property.condition)(bounds, state) != of_each).then_some(property.name)
     })
 }
 

@@ -7,10 +7,6 @@ use tokio::time::Instant;
 /// A session may be gone whose client was away for about as long as it is kept.
 const EXPIRES: Duration = Duration::from_secs(50);
 
-/// What a session has to say when its client comes back is there by then, and heard: who plays a
-/// game thinks in between.
-const TOLD: Duration = Duration::from_secs(5);
-
 /// The connection of one client.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Away {
@@ -29,8 +25,9 @@ impl Away {
     }
 
     /// Whether it is, or was until just now, and came back only to hear that it had come too late.
-    pub(crate) fn may_have_expired(&self) -> bool {
-        let is_told = |(at, took): (Instant, Duration)| at.elapsed() < TOLD && took > EXPIRES;
+    /// What a session has to say when its client comes back is heard within `told`.
+    pub(crate) fn may_have_expired(&self, told: Duration) -> bool {
+        let is_told = |(at, took): (Instant, Duration)| at.elapsed() < told && took > EXPIRES;
         self.since.is_some_and(|since| since.elapsed() > EXPIRES) || self.back.is_some_and(is_told)
     }
 }

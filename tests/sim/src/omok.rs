@@ -27,6 +27,10 @@ pub(crate) const NAMES: [&str; 2] = ["Kim", "Lee"];
 /// A player who has heard nothing for so long asks for the view, as a person presses a key.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What a session has to say when its player comes back is heard by then: who plays thinks between
+/// two news.
+const TOLD: Duration = Duration::from_secs(5);
+
 /// One of the two.
 pub(crate) struct Opponent {
     pub(crate) name: &'static str,
@@ -213,7 +217,7 @@ impl Opponent {
             RemoteError::Ended(CloseCode::Lost, _) => {
                 sitting.is_new && truth::is_bereft(remote.session_id())
             }
-            RemoteError::Ended(CloseCode::Expired, _) => sitting.away.may_have_expired(),
+            RemoteError::Ended(CloseCode::Expired, _) => sitting.away.may_have_expired(TOLD),
             _ => false,
         };
         if !is_right {

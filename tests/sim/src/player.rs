@@ -32,6 +32,9 @@ pub(crate) enum Phase {
 const QUIET: Duration = Duration::from_secs(8);
 /// A report that others do not agree with yet is asked for again so often.
 const REPORT_EVERY: Duration = Duration::from_secs(3);
+/// What a session has to say when its client comes back is there by then.
+const TOLD: Duration = Duration::from_secs(2);
+
 /// What all players of a run share.
 pub(crate) struct Table {
     pub(crate) phase: Cell<Phase>,
@@ -295,7 +298,7 @@ impl Player {
             CloseCode::HandlerFailed => {
                 kind == ROAMER && (talk.is_asking_for_trouble || truth::has_store_refused())
             }
-            CloseCode::Expired => talk.away.may_have_expired(),
+            CloseCode::Expired => talk.away.may_have_expired(TOLD),
             // A login whose answer was lost has left a session of the same name.
             CloseCode::KeyTaken => true,
             _ => false,

@@ -26,6 +26,8 @@ pub(crate) struct Counts {
     pub(crate) double_owner: u64,
     /// Games of omok that both players saw to the same end.
     pub(crate) games: u64,
+    /// Games of which one player saw the end, and the other one did not, or not as the same game.
+    pub(crate) half_told: u64,
 }
 
 impl Counts {
@@ -36,6 +38,7 @@ impl Counts {
         self.reordered += other.reordered;
         self.double_owner += other.double_owner;
         self.games += other.games;
+        self.half_told += other.half_told;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::{Arc, atomic::Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -247,10 +248,9 @@ impl VActorActor {
         let guarded = AssertUnwindSafe(read).catch_unwind();
         let (id, node) = (self.id.clone(), Arc::clone(&self.worker.node));
         let owner = self.holding.as_ref().and_then(|holding| holding.held.header().owner);
-        let deadline = node.config.session.turn_deadline;
+        let worker = Rc::clone(&self.worker);
         self.reads.push(Box::pin(async move {
-            let guarded = tokio::time::timeout(deadline, guarded);
-            match guarded.await {
+            match worker.within(guarded).await {
                 // It may have waited longer than the lease.
                 Ok(Ok(Ok(_))) if !may_act(&node, owner) => {
                     replier.reply(Err(Failure::Ask(AskError::Unknown)));
@@ -315,7 +315,12 @@ impl VActorActor {
             Ok(Poll::Pending) if is_overdue && self.acts => {
                 self.fail(Rejection::HandlerFailed, "overran session.turn-deadline", now);
             }
-            Ok(Poll::Pending) => return false,
+            Ok(Poll::Pending) => {
+                if let Some(turn) = &mut self.turn {
+                    self.worker.pended(&mut turn.began, now);
+                }
+                return false;
+            }
             Ok(Poll::Ready(Ok(reply))) => self.end(reply, now),
             Ok(Poll::Ready(Err(error))) => self.fail(rejection(&error), &error.to_string(), now),
             Err(_) => self.fail(Rejection::HandlerFailed, "panicked", now),

@@ -45,9 +45,13 @@ impl Matches {
             }
             let (turns, moves, ending) = (turns.clone(), game.moves.clone(), ending.clone());
             told.push_back(Told { by, turns, moves, ending });
+            truth::count(|counts| counts.half_told += 1);
             return;
         };
-        truth::count(|counts| counts.games += 1);
+        truth::count(|counts| {
+            counts.games += 1;
+            counts.half_told -= 1;
+        });
         if (&other.moves, &other.ending) != (&game.moves, ending) {
             truth::fail(format_args!(
                 "omok: {:?} and {:?} to one, {:?} and {ending:?} to the other",
