@@ -259,7 +259,7 @@ impl Membership {
     pub fn handle_entries(&mut self, entries: &Entries, now: Instant, wall_ms: u64) {
         let Waiting::Read { counts } = self.waiting else { return };
         self.waiting = Waiting::Nothing;
-        self.clocks.observe(entries, now, wall_ms, self.config.beat);
+        self.clocks.observe(entries, now, wall_ms, &self.config);
         self.outage.see(entries, self.me.member);
         for gone in self.observer.see(entries, self.me.member, counts, now) {
             self.actions.push_back(MemberAction::Gone(gone));

@@ -148,7 +148,9 @@ impl Opponent {
             _ => {}
         }
         let Some(game) = remote.view().game() else {
+            // What was asked for there says nothing of the next one.
             (sitting.moves, sitting.is_over) = (0, false);
+            sitting.asked.clear();
             sitting.turns.clear();
             return;
         };

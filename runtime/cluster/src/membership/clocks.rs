@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use throughline_link::Instant;
 
-use super::Entries;
+use super::{Entries, LeaseConfig};
 use crate::{defaults::CLOCK_SKEW_MAX, id::Member};
 
 /// Beats of a node that are looked at together: one that was read late says nothing of its clock.
@@ -26,8 +26,8 @@ pub(super) struct Clocks {
     compared: Option<Instant>,
 }
 
-/// The wall clock of the cluster: the median of the live nodes'. It is what expiry is written by
-/// and compared with.
+/// The wall clock of the cluster: the median of those of the live nodes that have beaten within a
+/// term. It is what expiry is written by and compared with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct WallClock {
     /// Less this node's monotonic clock, in milliseconds; `None` before the first look.
@@ -64,6 +64,8 @@ const fn now_ms(now: Instant) -> u64 {
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 struct Seen {
     number: Option<u64>,
+    /// When that was first read.
+    at: Instant,
     /// What its wall clock showed, less this node's monotonic clock when each was first read, in
     /// milliseconds: a wall clock of this node that is set changes nothing of it.
     ahead: [Option<i64>; BEATS],
@@ -75,7 +77,7 @@ impl Clocks {
         entries: &Entries,
         now: Instant,
         wall_ms: u64,
-        beat: Duration,
+        config: &LeaseConfig,
     ) {
         let now_ms = i128::from(now_ms(now));
         let live = entries.nodes.iter().filter(|(entry, _)| !entry.is_gone());
@@ -83,7 +85,7 @@ impl Clocks {
         for (entry, beat) in live {
             let mut seen = before.remove(&entry.member).unwrap_or_default();
             if let Some(beat) = beat.as_ref().filter(|beat| seen.number != Some(beat.number)) {
-                seen.number = Some(beat.number);
+                (seen.number, seen.at) = (Some(beat.number), now);
                 seen.ahead.rotate_right(1);
                 seen.ahead[0] = i64::try_from(i128::from(beat.wall_ms) - now_ms).ok();
             }
@@ -92,19 +94,27 @@ impl Clocks {
         // A beat is as old as the time since it was written: a beat period, mostly. What that
         // explains is no difference of clocks: nodes whose clocks agree then agree to a
         // millisecond, however their beats fall.
-        let age_max = 2 * i64::try_from(beat.as_millis()).unwrap_or(0);
+        let age_max = 2 * i64::try_from(config.beat.as_millis()).unwrap_or(0);
         let offset = |seen: &Seen| {
             let ahead = seen.ahead.iter().flatten().max().copied()?;
             let offset = i128::from(ahead) + now_ms - i128::from(wall_ms);
             let offset = i64::try_from(offset).ok()?;
             Some(if (-age_max..=0).contains(&offset) { 0 } else { offset })
         };
-        if self.seen.len() > 1 {
+        // One that has stopped to beat may be dead, though nobody could write that down yet: its
+        // clock is what it was.
+        let is_fresh = |seen: &&Seen| now.since(seen.at) <= config.term;
+        let fresh: Vec<&Seen> = self.seen.values().filter(is_fresh).collect();
+        if fresh.is_empty() && self.wall.ahead.is_some() {
+            // Nobody's beats get in, not even its own.
+            return;
+        }
+        if fresh.len() > 1 {
             self.compared = Some(now);
         } else if self.compared.is_some_and(|at| now.since(at) < ALONE_KEPT) {
             return;
         }
-        let mut offsets: Vec<i64> = self.seen.values().filter_map(offset).collect();
+        let mut offsets: Vec<i64> = fresh.into_iter().filter_map(offset).collect();
         offsets.sort_unstable();
         let middle = |at: usize| offsets.get(at).copied().unwrap_or(0);
         let lower = middle(offsets.len().saturating_sub(1) / 2);
@@ -116,5 +126,66 @@ impl Clocks {
 
     pub(super) const fn wall(&self) -> WallClock {
         self.wall
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::entry::{Beat, Entry, NodeInfo, NodeState, Standing};
+    use crate::id::NodeId;
+
+    const HOUR_MS: u64 = 3_600_000;
+
+    /// Three nodes that all count as alive; of each its last beat, and how far off its clock was.
+    fn entries(beats: [(u64, u64, u64); 3]) -> Entries {
+        let info = Arc::new(NodeInfo::new("", Vec::new()).unwrap());
+        let nodes = (1..).zip(beats).map(|(node, (number, at_ms, off_ms))| {
+            let member = Member { node: NodeId(node), incarnation: 1 };
+            let standing = Standing { state: NodeState::Alive, info: Arc::clone(&info) };
+            let beat = Beat::new(number, at_ms + off_ms);
+            (Entry { member, standing: Some(standing) }, Some(beat))
+        });
+        Entries { last: Some(1), nodes: nodes.collect() }
+    }
+
+    /// Its store takes no mark, so they stay alive; one of their clocks was an hour off.
+    #[test]
+    fn the_clock_of_a_node_that_beats_no_more_does_not_count_though_nobody_could_mark_it() {
+        let config = LeaseConfig::default();
+        let mut clocks = Clocks::default();
+        let mut last = [0; 2];
+        for look in 0..100 {
+            let ms = 1_000_000 + look * 500;
+            let now = Instant::from_micros(ms * 1_000);
+            if look < 10 {
+                last = [look, ms];
+            }
+            let [number, at_ms] = last;
+            // This node's own clock is set an hour later than that.
+            let off_ms = if look < 30 { 0 } else { HOUR_MS };
+            let seen = [(number, at_ms, HOUR_MS), (number, at_ms, 0), (look, ms, off_ms)];
+            clocks.observe(&entries(seen), now, ms + off_ms, &config);
+            let wall = clocks.wall();
+            assert!(wall.wall_ms(now, ms + off_ms).abs_diff(ms) <= 1_000, "at look {look}");
+            assert_eq!(wall.trusted_ms(now, ms + off_ms).is_some(), look < 30, "at look {look}");
+        }
+    }
+
+    #[test]
+    fn while_no_beat_gets_in_the_time_goes_on_as_it_was() {
+        let config = LeaseConfig::default();
+        let mut clocks = Clocks::default();
+        for look in 0..400 {
+            let ms = 1_000_000 + look * 500;
+            let now = Instant::from_micros(ms * 1_000);
+            let beat = (look.min(10), 1_000_000 + look.min(10) * 500, 0);
+            let off_ms = if look < 30 { 0 } else { HOUR_MS };
+            clocks.observe(&entries([beat; 3]), now, ms + off_ms, &config);
+            let wall = clocks.wall().wall_ms(now, ms + off_ms);
+            assert!(wall.abs_diff(ms) <= 1_000, "at look {look}");
+        }
     }
 }
