@@ -165,6 +165,8 @@ struct Connection {
     partial: Vec<u8>,
     /// Bytes that the socket has not taken yet.
     unsent: Vec<u8>,
+    /// Commits whose effects may wait here to be written.
+    released: u32,
     /// The last frame is under way: with which code, and until when.
     closing: Option<(CloseCode, Instant)>,
     /// It has been written, and the goodbye of the transport with it.
@@ -188,6 +190,7 @@ impl Connection {
             peer,
             partial: Vec::new(),
             unsent: Vec::new(),
+            released: 0,
             closing: None,
             said_goodbye: false,
             held_until: None,

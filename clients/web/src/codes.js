@@ -71,6 +71,7 @@ export const Code = Object.freeze({
   OldAttempt: 302,
   UnsupportedVersion: 307,
   UnknownExtension: 308,
+  NotYet: 320,
   GoElsewhere: 321,
   StoreDown: 322,
 });

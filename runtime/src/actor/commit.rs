@@ -172,6 +172,7 @@ impl<S: Session> SessionActor<S> {
 
     /// The commit is in: what waited for it goes on.
     pub(super) fn commit_is_in(&mut self, now: Instant) {
+        self.note_released();
         match self.committing.take().map(|committing| *committing) {
             Some(Committing::Turn { turn, pokes, members }) => {
                 let node = std::sync::Arc::clone(&self.worker.node);

@@ -97,6 +97,9 @@ impl<S: Session> SessionActor<S> {
                 }
                 return;
             }
+            if self.is_held_back() {
+                goes_on |= self.write(cx, now);
+            }
             if self.link.poll_timeout().is_some_and(|at| at <= now) {
                 // Where the thread stood still, what the client has said meanwhile is there.
                 goes_on |= self.read(cx, now);

@@ -13,7 +13,26 @@ use crate::{clock::wall_ms, session::Session, worker::BUFFER_BYTES};
 /// side close, too: long enough for a slow phone, short enough not to collect.
 pub(super) const CLOSE_TIME: Duration = Duration::from_secs(2);
 
+/// So many commits of one session share a write, at most: what they have released waits until the
+/// turns behind them are in, so that the answers to a flood cost few writes. After a failover all
+/// that its client said meanwhile has its turns at once, and two commits each.
+const HELD_BACK_MAX: u32 = 8;
+
 impl<S: Session> SessionActor<S> {
+    /// A commit is in: what waited for it may leave.
+    pub(super) fn note_released(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.released = connection.released.saturating_add(1);
+        }
+    }
+
+    /// Whether so much was released that the turns that wait are to wait for it: each of them may
+    /// be suspended until its commit is in, and nothing leaves meanwhile.
+    #[inline]
+    pub(super) fn is_held_back(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.released >= HELD_BACK_MAX)
+    }
+
     /// Writes what is due, as far as the socket takes it. True if the socket may take more.
     pub(super) fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         self.write_delayed(now);
@@ -24,6 +43,7 @@ impl<S: Session> SessionActor<S> {
                 return wrote;
             }
             let Some(connection) = &mut self.connection else { return wrote };
+            connection.released = 0;
             let before = connection.unsent.len();
             match write_unsent(connection, cx) {
                 Poll::Pending => {

@@ -304,9 +304,9 @@ settings! {
         idle_limit: Duration = "0s", Kind::time("0s", "24h");
 
         /// A turn that takes longer is treated as a panic: the session ends with HandlerFailed.
-        /// Time in which its node does not run at all, since its process or machine is suspended,
-        /// is not counted. It cannot stop a handler that blocks its thread; see
-        /// `limits.stuck-worker`.
+        /// Time in which its worker's thread has no turn for it is not counted: the process or the
+        /// machine is suspended, or another handler blocks the thread. It cannot stop a handler that
+        /// blocks its thread; see `limits.stuck-worker`.
         turn_deadline: Duration = "10s", Kind::time("10ms", "10m");
 
         /// The login hook's time to answer; then the client is refused with HandshakeTimeout and
