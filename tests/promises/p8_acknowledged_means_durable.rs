@@ -1,17 +1,44 @@
 //! P8: what leaves a node was committed before.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use throughline::prelude::*;
 use throughline_client::CloseCode;
 use throughline_cluster::State;
+use throughline_link::{Data, Frame};
 
 use crate::{
     cluster::{Cluster, Gate, Plan, holds_key, is_in},
-    game::{Answer, Ask},
+    game::{self, Answer, Ask},
     journal,
     player::{self, join_with},
     raw::{Seen, Wire, hello},
 };
+
+/// Answers each message with how many there were; every turn is committed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Counter {
+    heard: u64,
+}
+
+impl Session for Counter {
+    const KIND: &'static str = "counter";
+    const CODEC: Codec = Codec::Json;
+    const DURABILITY: Durability = Durability::EveryTurn;
+    type In = u64;
+    type Out = u64;
+
+    async fn login(_: Login<'_>) -> Result<Self, Refusal> {
+        Ok(Self { heard: 0 })
+    }
+
+    async fn message(&mut self, _: u64, ctx: &mut Context<Self>) -> Outcome {
+        self.heard += 1;
+        ctx.send(self.heard);
+        Ok(())
+    }
+}
 
 /// What would leave too early leaves within this, mostly.
 const EARLY: Duration = Duration::from_millis(100);
@@ -117,4 +144,34 @@ async fn no_welcome_leaves_before_the_new_owner_has_committed_that_it_acts() {
     }
     cluster.wall(2).open();
     player::ask_past(&mut ann, Ask::Count).await;
+}
+
+/// Commits of turns that have passed the gate.
+static PASSED: AtomicU32 = AtomicU32::new(0);
+
+#[tokio::test]
+async fn what_is_committed_leaves_while_a_backlog_is_still_being_handled() {
+    const TURNS: u64 = 30;
+    let plan = Plan::new(1).walled();
+    let kinds = |_, config| game::builder(|own| *own = config).sessions::<Counter>();
+    let cluster = plan.kinds(kinds).start().await;
+    let address = cluster.node(1).link_addresses()[0];
+    let (mut wire, _) = Wire::session(address, "counter", "").await;
+    cluster.wall(1).set(Gate::before(|batch| {
+        is_in(batch, |state| state == State::Committed)
+            && PASSED.fetch_add(1, Ordering::Relaxed) >= 20
+    }));
+    let mut backlog = Vec::new();
+    for seq in 1..=TURNS {
+        Frame::Data(Data { seq, ack: 0, payload: b"0" }).write(&mut backlog);
+    }
+    wire.write(&backlog).await;
+    cluster.wall(1).holds_something().await;
+    for number in 1..=12 {
+        assert_eq!(wire.answer::<u64>().await, number);
+    }
+    cluster.wall(1).open();
+    for number in 13..=TURNS {
+        assert_eq!(wire.answer::<u64>().await, number);
+    }
 }

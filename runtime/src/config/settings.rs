@@ -305,8 +305,8 @@ settings! {
 
         /// A turn that takes longer is treated as a panic: the session ends with HandlerFailed.
         /// Time in which its worker's thread has no turn for it is not counted: the process or the
-        /// machine is suspended, or another handler blocks the thread. It cannot stop a handler that
-        /// blocks its thread; see `limits.stuck-worker`.
+        /// machine is suspended, or another handler blocks the thread. It cannot stop a handler
+        /// that blocks its thread; see `limits.stuck-worker`.
         turn_deadline: Duration = "10s", Kind::time("10ms", "10m");
 
         /// The login hook's time to answer; then the client is refused with HandshakeTimeout and
