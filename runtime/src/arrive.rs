@@ -193,7 +193,8 @@ pub(crate) async fn arrive<S: Session>(
         Some((resuming, _)) => Err(reject(resuming, refusal)),
         None => Ok(()),
     };
-    let loaded = match load::<S>(&worker, kind, &coming, peer).await {
+    let loading = load::<S>(&worker, kind, &coming, peer);
+    let loaded = match reserved.while_loading(loading).await {
         Ok(loaded) => loaded,
         Err(why) => {
             note_load_failure(&node, &coming.header, &why);
@@ -218,7 +219,7 @@ pub(crate) async fn arrive<S: Session>(
         && let Err(why) = holding.run(snapshot).await
     {
         log::debug!("{}: not started here: {why}", holding.held.header().id);
-        return no(client, later(CloseCode::NotYet, "the session went elsewhere"));
+        return no(client, cluster::store_down());
     }
     node.cluster.failing().handle_loaded(&holding.held.header().id);
     node.cluster.counts.taken.fetch_add(1, Ordering::Relaxed);

@@ -59,7 +59,7 @@ pub(crate) use courier::{Sending, report, start_courier};
 pub(crate) use drain::{DrainControl, DrainOrder};
 pub(crate) use group::send_to_group;
 pub(crate) use half_copy::refuse_half_copy;
-pub(crate) use holding::{Holding, create, elsewhere};
+pub(crate) use holding::{Holding, create, elsewhere, store_down};
 pub(crate) use key::{Keying, take as take_key};
 pub use locate::{LocateError, Location};
 pub(crate) use locate::{Whereabouts, locate, locate_record};

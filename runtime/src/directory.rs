@@ -28,8 +28,8 @@ pub(crate) struct Directory {
 #[derive(Debug, Default)]
 struct Tables {
     sessions: HashMap<SessionId, Entry>,
-    /// Records that somebody is about to start or to put away.
-    reserved: HashMap<RecordId, watch::Receiver<()>>,
+    /// Records that somebody is about to start or to put away, and what that waits for.
+    reserved: HashMap<RecordId, watch::Receiver<Awaits>>,
     keys: HashMap<String, SessionId>,
     /// Ended sessions, oldest first, with the bytes they retain.
     ended: VecDeque<(SessionId, usize)>,
@@ -63,6 +63,15 @@ impl Drop for Held {
     }
 }
 
+/// What is waited for by whoever has a record reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaits {
+    /// The store, or another node.
+    Others,
+    /// The game, which makes a session of what was read.
+    Game,
+}
+
 /// The right to start a session or a VActor here, or to deal with its record: one at a time. Given
 /// back when it is dropped.
 #[derive(Debug)]
@@ -70,12 +79,20 @@ pub(crate) struct Reserved {
     tables: Arc<Mutex<Tables>>,
     id: RecordId,
     /// Tells those who wait, when it is dropped.
-    _done: watch::Sender<()>,
+    awaits: watch::Sender<Awaits>,
 }
 
 impl Reserved {
     pub(crate) const fn id(&self) -> &RecordId {
         &self.id
+    }
+
+    /// The game is at work on it while this lasts.
+    pub(crate) async fn while_loading<T>(&self, load: impl Future<Output = T>) -> T {
+        self.awaits.send_replace(Awaits::Game);
+        let loaded = load.await;
+        self.awaits.send_replace(Awaits::Others);
+        loaded
     }
 }
 
@@ -103,9 +120,9 @@ impl Directory {
         if is_active || tables.reserved.contains_key(id) {
             return None;
         }
-        let (done, receiver) = watch::channel(());
+        let (awaits, receiver) = watch::channel(Awaits::Others);
         tables.reserved.insert(id.clone(), receiver);
-        Some(Reserved { tables: Arc::clone(&self.tables), id: id.clone(), _done: done })
+        Some(Reserved { tables: Arc::clone(&self.tables), id: id.clone(), awaits })
     }
 
     /// Waits while somebody else has this session reserved.
@@ -118,8 +135,17 @@ impl Directory {
         let reserved = self.lock().reserved.get(id).cloned();
         if let Some(mut reserved) = reserved {
             // An error: it was dropped, which is what is waited for.
-            let _ = reserved.changed().await;
+            while reserved.changed().await.is_ok() {}
         }
+    }
+
+    /// Waits while whoever has this session reserved waits for the store or for another node. False
+    /// if the game is at work on it: that may take long, and ends well.
+    pub(crate) async fn settles(&self, id: SessionId) -> bool {
+        let reserved = self.lock().reserved.get(&RecordId::session(id)).cloned();
+        let Some(mut reserved) = reserved else { return true };
+        // An error: it was given back.
+        reserved.wait_for(|awaits| *awaits == Awaits::Game).await.is_err()
     }
 
     /// Whether somebody here is at work on this record. Of an active VActor its own table knows.

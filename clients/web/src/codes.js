@@ -71,7 +71,6 @@ export const Code = Object.freeze({
   OldAttempt: 302,
   UnsupportedVersion: 307,
   UnknownExtension: 308,
-  NotYet: 320,
   GoElsewhere: 321,
   StoreDown: 322,
 });

@@ -488,8 +488,8 @@ export class Link {
     const { silence } = this.#wire.heartbeat;
     const { timeout } = this.#identity;
     const silent = cause.code === Code.HalfOpen;
-    const isOfNode = cause.code === Code.StoreDown || cause.code === Code.NotYet;
-    const end = { wasLive, action, retryAfter, goesOn, isOfNode, silent, timeout, silence };
+    const isStoreDown = cause.code === Code.StoreDown;
+    const end = { wasLive, action, retryAfter, goesOn, isStoreDown, silent, timeout, silence };
     if (this.#tries.broke(end, now)) return this.handleTimeout(now);
     this.#state = "repairFailed";
     this.#events.push({ type: "repairFailed", cause });

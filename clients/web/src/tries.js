@@ -24,7 +24,7 @@ import { Route } from "./route.js";
  * @property {import("./codes.js").Action} action what the reason asks for
  * @property {number} retryAfter the node's wish; 0: none
  * @property {boolean} goesOn whether the node named another address to go to
- * @property {boolean} isOfNode whether the node says no for a reason of its own: another may not
+ * @property {boolean} isStoreDown whether the node does not reach the store; another one may
  * @property {boolean} silent whether nothing came any more
  * @property {number} timeout how long a session lives without a connection
  * @property {number} silence how long a connection lives at least before it can be half-open
@@ -181,7 +181,7 @@ export class Tries {
    * @param {Break} end
    * @param {number} now
    */
-  broke({ wasLive, action, retryAfter, goesOn, isOfNode, silent, timeout, silence }, now) {
+  broke({ wasLive, action, retryAfter, goesOn, isStoreDown, silent, timeout, silence }, now) {
     // More time might have brought an answer.
     const wasShort = this.#isShort && this.givenUp(now);
     this.stop();
@@ -198,7 +198,7 @@ export class Tries {
     }
     const left = this.#brokenAt + (this.#limits.totalTime ?? timeout) - now;
     if (counts ? this.#backoff.exhausted : left <= 0) return false;
-    const isAside = isOfNode && this.#route.hasUntried;
+    const isAside = isStoreDown && this.#route.hasUntried;
     const uncounted = action === "wait" && !isAside
       ? Math.min(left, this.#backoff.refused(retryAfter, goesOn))
       : this.#backoff.aside;

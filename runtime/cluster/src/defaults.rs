@@ -34,8 +34,7 @@ pub const ASKED_MAX: usize = 64;
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);
 /// An owner that does not answer for so long is asked through the store.
 pub const ASK_TIMEOUT: Duration = Duration::from_secs(1);
-/// The same for a record that may be seized, also from an owner that answers that it cannot now:
-/// that harms nobody, and its player waits.
+/// The same for a record that may be seized: that harms nobody, and its player waits.
 pub const SEIZE_TIMEOUT: Duration = Duration::from_millis(400);
 /// A resume that found no place in so long is told to try again: the owner's death takes a term,
 /// and a beat to be seen.

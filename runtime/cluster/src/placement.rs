@@ -299,9 +299,6 @@ impl Placement {
                 self.done(Placed::Here(header, Some(snapshot)));
             }
             Reply::Granted(..) | Reply::ReadAgain => self.read_again(),
-            // The owner cannot, perhaps since the store is out of its reach: that helps the player
-            // as little as silence does, and is taken for it when its time is over.
-            Reply::Refused(Refusal::NotYet(_) | Refusal::StoreDown(_)) if self.may_seize() => {}
             Reply::Refused(refusal) => self.refuse(refusal),
         }
     }
@@ -416,12 +413,9 @@ impl Placement {
 
     /// How long the owner that is asked may take.
     fn patience(&self) -> Duration {
-        if self.may_seize() { SEIZE_TIMEOUT } else { ASK_TIMEOUT }
-    }
-
-    /// Whether the record may be taken from an owner that lives.
-    fn may_seize(&self) -> bool {
-        self.read.header.as_ref().is_some_and(|header| header.state.may_be_seized())
+        let state = self.read.header.as_ref().map(|header| header.state);
+        let may_be_seized = state.is_some_and(State::may_be_seized);
+        if may_be_seized { SEIZE_TIMEOUT } else { ASK_TIMEOUT }
     }
 
     /// The client's attempt.

@@ -257,7 +257,7 @@ pub(crate) fn elsewhere(addresses: Vec<String>, exists: bool) -> Refusal {
     }
 }
 
-fn store_down() -> Refusal {
+pub(crate) fn store_down() -> Refusal {
     let retry_after = defaults::RETRY_AFTER;
     Refusal { retry_after, ..later(CloseCode::StoreDown, "the store does not answer") }
 }

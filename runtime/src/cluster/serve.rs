@@ -6,7 +6,9 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use throughline_cluster::{Ask, Entry, Law, Member, RecordId, Refusal, Reply, Request};
+use throughline_cluster::{
+    Ask, Entry, Law, Member, RecordId, Refusal, Reply, Request, defaults::ASK_TIMEOUT,
+};
 use throughline_link::Instant;
 use throughline_store::Store;
 
@@ -153,7 +155,19 @@ async fn asked(node: &Arc<Shared>, ask: Ask, answer: Option<Answerer>) -> bool {
         Asked::say(answer, Reply::ReadAgain);
         return false;
     };
-    let found = ask.id.session_id().and_then(|id| node.directory.find(id));
+    let session = ask.id.session_id();
+    if let (Some(session), true) = (session, answer.is_some()) {
+        // Nothing is said while a commit hangs, as by a session that is in memory: if the record
+        // may be taken from an owner that does not answer, it is.
+        let settles = node.directory.settles(session);
+        // After that nobody waits for an answer.
+        let Ok(is_free) = tokio::time::timeout(ASK_TIMEOUT, settles).await else { return false };
+        if !is_free {
+            Asked::say_not_yet(answer);
+            return true;
+        }
+    }
+    let found = session.and_then(|id| node.directory.find(id));
     match found {
         Some(actor) => {
             // Dropped unsaid, if its mailbox is full: who asks tries through the store, where it
@@ -162,8 +176,11 @@ async fn asked(node: &Arc<Shared>, ask: Ask, answer: Option<Answerer>) -> bool {
         }
         None => {
             let reply = unheld::pass_on(node, ask, to).await;
-            Asked::say(answer, reply);
-            true
+            let is_said = reply.is_some();
+            if let Some(reply) = reply {
+                Asked::say(answer, reply);
+            }
+            is_said
         }
     }
 }

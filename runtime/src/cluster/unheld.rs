@@ -17,39 +17,51 @@ use crate::{node::Shared, vactor};
 async fn mine(node: &Arc<Shared>, id: &RecordId) -> Option<Header> {
     let cluster = &node.cluster;
     let header = rows::header(&cluster.store, id).await.ok().flatten()?;
-    (header.owner == Some(cluster.member()) && !header.state.is_ended()).then_some(header)
+    is_mine(node, &header).then_some(header)
 }
 
-/// Another node asks for a record that is not in memory here.
-pub(super) async fn pass_on(node: &Arc<Shared>, ask: Ask, to: Entry) -> Reply {
-    let not_yet = Reply::Refused(No::NOT_YET);
-    let Some(session) = ask.id.session_id() else { return Reply::ReadAgain };
+fn is_mine(node: &Shared, header: &Header) -> bool {
+    header.owner == Some(node.cluster.member()) && !header.state.is_ended()
+}
+
+/// Another node asks for a record that is not in memory here. `None` if the store did not answer:
+/// nothing is said then, so that whoever asks does what can be done without this node.
+pub(super) async fn pass_on(node: &Arc<Shared>, ask: Ask, to: Entry) -> Option<Reply> {
+    let Some(session) = ask.id.session_id() else { return Some(Reply::ReadAgain) };
     // Somebody is at it already.
-    let Some(_reserved) = node.directory.reserve(session) else { return not_yet };
-    let Some(header) = mine(node, &ask.id).await else { return Reply::ReadAgain };
+    let Some(_reserved) = node.directory.reserve(session) else {
+        return Some(Reply::Refused(No::NOT_YET));
+    };
     let cluster = &node.cluster;
+    let Some(header) = rows::header(&cluster.store, &ask.id).await.ok()? else {
+        return Some(Reply::ReadAgain);
+    };
+    if !is_mine(node, &header) {
+        return Some(Reply::ReadAgain);
+    }
     if !header.state.has_snapshot() {
         end_lost(node, header).await;
-        return Reply::ReadAgain;
+        return Some(Reply::ReadAgain);
     }
-    let Ok(Some(snapshot)) = rows::snapshot(&cluster.store, &ask.id).await else { return not_yet };
-    if !snapshot.belongs_to(&header) {
-        return not_yet;
-    }
+    let snapshot = rows::snapshot(&cluster.store, &ask.id).await.ok()?;
+    let snapshot = snapshot.filter(|snapshot| snapshot.belongs_to(&header));
+    // It changed meanwhile.
+    let Some(snapshot) = snapshot else { return Some(Reply::ReadAgain) };
     let body = Some((snapshot.body, header.state_version));
     let mut holding = Holding::new(&cluster.store, header);
     let elsewhere = cluster.others(None);
     holding.held.handle_ask(ask, to, &elsewhere);
     if holding.held.may_act() {
         // Answered at once: nothing is under way that would end.
-        return match holding.held.poll_action() {
+        return Some(match holding.held.poll_action() {
             Some(HeldAction::Reply(_, reply)) => reply,
             _ => Reply::ReadAgain,
-        };
+        });
     }
-    let mut said = not_yet;
-    holding.gone(body, |reply| said = reply).await;
-    said
+    let mut said = None;
+    holding.gone(body, |reply| said = Some(reply)).await;
+    // Its commit came to nothing.
+    said.filter(|reply| !matches!(reply, Reply::Refused(No::NotYet(_))))
 }
 
 /// Parks a record that is not in memory, or ends one that has no snapshot. How it went, `None` if

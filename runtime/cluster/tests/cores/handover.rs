@@ -206,27 +206,6 @@ fn a_silent_owner_of_committed_turns_is_passed_over_and_fenced() {
 }
 
 #[test]
-fn an_owner_of_committed_turns_that_cannot_now_is_passed_over_like_a_silent_one() {
-    for cannot in [Refusal::NOT_YET, Refusal::STORE_DOWN] {
-        let (mut store, mut owner) = running(each_turn());
-        let mut placement = Placement::new(host(&store), id(), 1, 7, at(0));
-        asked(place(&mut store, &mut placement, at(0)));
-        placement.handle_reply(7, Reply::Refused(cannot));
-        assert!(place(&mut store, &mut placement, at(10)).is_empty(), "its time is not over");
-        placement.handle_timeout(at(400));
-        here(place(&mut store, &mut placement, at(400)));
-        owner.turn(turn(each_turn())).unwrap();
-        assert_eq!(drive(&mut store, &mut owner), [HeldAction::Gone(Gone::Fenced)]);
-    }
-    // What may have left without a commit is nobody's but its owner's.
-    let (mut store, _) = running(TurnState::Running);
-    let mut placement = Placement::new(host(&store), id(), 1, 7, at(0));
-    asked(place(&mut store, &mut placement, at(0)));
-    placement.handle_reply(7, Reply::Refused(Refusal::NOT_YET));
-    assert_eq!(refused(place(&mut store, &mut placement, at(10))), Refusal::NOT_YET);
-}
-
-#[test]
 fn a_silent_owner_that_has_not_begun_is_passed_over_and_fenced() {
     let (mut store, mut owner) = running(TurnState::Running);
     let mut placement = Placement::new(host(&store), id(), 1, 7, at(0));

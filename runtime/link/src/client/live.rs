@@ -209,10 +209,8 @@ impl ClientLink {
             advice @ (Advice::Wait | Advice::Elsewhere) => {
                 let named = self.route.go_to(refused.elsewhere());
                 let goes_on = advice == Advice::Elsewhere && named;
-                // Another node may reach the store, or the session; once none does, all are waited
-                // for.
-                let is_of_node = matches!(refused.code, CloseCode::StoreDown | CloseCode::NotYet);
-                if is_of_node && self.route.has_untried(&self.config) {
+                // Another node may reach the store; once none does, all are waited for.
+                if refused.code == CloseCode::StoreDown && self.route.has_untried(&self.config) {
                     return self.try_elsewhere(now);
                 }
                 let after = Duration::from_millis(u64::from(refused.retry_after_ms));
