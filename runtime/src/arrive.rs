@@ -219,7 +219,8 @@ pub(crate) async fn arrive<S: Session>(
         && let Err(why) = holding.run(snapshot).await
     {
         log::debug!("{}: not started here: {why}", holding.held.header().id);
-        return no(client, cluster::store_down());
+        let text = "the session could not begin here".to_owned();
+        return no(client, Refusal { text, ..cluster::store_down() });
     }
     node.cluster.failing().handle_loaded(&holding.held.header().id);
     node.cluster.counts.taken.fetch_add(1, Ordering::Relaxed);

@@ -303,8 +303,8 @@ impl Placement {
         }
     }
 
-    /// The owner surely was not asked: it cannot be reached. Then the store is asked at once, not
-    /// after [`ASK_TIMEOUT`].
+    /// The owner surely was not asked, since it cannot be reached, or said that it does not answer.
+    /// Then the store is asked at once, not after [`ASK_TIMEOUT`].
     pub fn handle_unreachable(&mut self, request: u64) {
         if let (true, Stage::Asking { owner, epoch, .. }) = (request == self.request, &self.stage) {
             self.silent = Some((*owner, *epoch));

@@ -240,7 +240,8 @@ pub(super) async fn call(node: &Shared, to: Member, call: &Call) -> Result<Answe
     decode(&answer).ok_or(false)
 }
 
-/// Asks the owner of a record. `None`: it surely was not asked. Never ready if no answer comes.
+/// Asks the owner of a record. `None`: it surely was not asked, or does not answer. Never ready if
+/// nothing comes.
 pub(super) fn ask(node: &Arc<Shared>, ask: Ask) -> BoxFuture<'static, Option<Reply>> {
     let node = Arc::clone(node);
     Box::pin(async move {

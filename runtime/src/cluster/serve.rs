@@ -175,12 +175,12 @@ async fn asked(node: &Arc<Shared>, ask: Ask, answer: Option<Answerer>) -> bool {
             actor.try_send(ToSession::Asked(Box::new(Asked { ask, to, answer }))).is_ok()
         }
         None => {
-            let reply = unheld::pass_on(node, ask, to).await;
-            let is_said = reply.is_some();
-            if let Some(reply) = reply {
-                Asked::say(answer, reply);
-            }
-            is_said
+            let Some(reply) = unheld::pass_on(node, ask, to).await else { return false };
+            // Whoever asked through the store asks once, and is to find the session when it is here.
+            let is_dealt_with =
+                answer.is_some() || !matches!(reply, Reply::Refused(Refusal::NotYet(_)));
+            Asked::say(answer, reply);
+            is_dealt_with
         }
     }
 }

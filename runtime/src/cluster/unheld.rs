@@ -24,8 +24,9 @@ fn is_mine(node: &Shared, header: &Header) -> bool {
     header.owner == Some(node.cluster.member()) && !header.state.is_ended()
 }
 
-/// Another node asks for a record that is not in memory here. `None` if the store did not answer:
-/// nothing is said then, so that whoever asks does what can be done without this node.
+/// Another node asks for a record that is not in memory here. `None` if the store did not answer,
+/// or what was committed came to nothing: nothing is said then, so that whoever asks reads the
+/// record again, and does what can be done without this node.
 pub(super) async fn pass_on(node: &Arc<Shared>, ask: Ask, to: Entry) -> Option<Reply> {
     let Some(session) = ask.id.session_id() else { return Some(Reply::ReadAgain) };
     // Somebody is at it already.
