@@ -56,12 +56,19 @@ struct Sitting {
     /// asked for again only when the first must have come to nothing.
     rematch_asked: Option<Instant>,
     is_new: bool,
+    /// A stone was asked for in a game before, of which nothing was heard: it may come to this one.
+    has_strayed: bool,
     away: Away,
     /// Of this game.
     turns: Turns,
 }
 
 impl Sitting {
+    /// Whether a stone was asked for of which nothing was heard, in this game or before.
+    fn may_stray(&self) -> bool {
+        self.has_strayed || self.asked.keys().any(|number| *number > self.moves)
+    }
+
     /// Whether the wish for a rematch may still be on its way.
     fn is_rematch_under_way(&self) -> bool {
         self.rematch_asked.is_some_and(|at| at.elapsed() < REMATCH_WITHIN)
@@ -142,6 +149,8 @@ impl Opponent {
             } => {}
             // A stone that was meant for the game before, which the clock has ended.
             Tell::Refused { why: Denial::NotYourTurn, .. } if sitting.asked.is_empty() => {}
+            Tell::Refused { why: Denial::NotYourTurn | Denial::OtherStone, .. }
+                if std::mem::take(&mut sitting.has_strayed) => {}
             Tell::Refused { why, .. } => {
                 truth::fail(format_args!("omok: {} is refused: {why:?}", self.name));
             }
@@ -149,13 +158,15 @@ impl Opponent {
         }
         let Some(game) = remote.view().game() else {
             // What was asked for there says nothing of the next one.
+            sitting.has_strayed = sitting.may_stray();
             (sitting.moves, sitting.is_over) = (0, false);
             sitting.asked.clear();
             sitting.turns.clear();
             return;
         };
         if game.moves.len() < sitting.moves || sitting.is_over && game.over.is_none() {
-            *sitting = Sitting { away: sitting.away, ..Sitting::default() };
+            let has_strayed = sitting.may_stray();
+            *sitting = Sitting { away: sitting.away, has_strayed, ..Sitting::default() };
         }
         if let Some(turn) = &game.turn {
             sitting.turns.insert((game.moves.len(), turn.deadline_ms));
