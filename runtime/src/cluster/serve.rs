@@ -176,7 +176,7 @@ async fn asked(node: &Arc<Shared>, ask: Ask, answer: Option<Answerer>) -> bool {
         }
         None => {
             let Some(reply) = unheld::pass_on(node, ask, to).await else { return false };
-            // Whoever asked through the store asks once, and is to find the session when it is here.
+            // Whoever asked through the store asks once: it is to find the session once it is here.
             let is_dealt_with =
                 answer.is_some() || !matches!(reply, Reply::Refused(Refusal::NotYet(_)));
             Asked::say(answer, reply);
