@@ -17,7 +17,7 @@ fn main() {
     let two = bounds(2, &[R, R], 1);
     let mut key = bounds(2, &[R, R], 2);
     (key.attempts, key.keys, key.left.unknown) = (1, true, 1);
-    // What it shows for one session it shows for two: `tests/apart.rs`.
+    // What it shows for one session it shows for two (`State`).
     let mut all = bounds(3, &[R], 2);
     all.attempts = 3;
     for (name, bounds) in [

@@ -5,68 +5,68 @@
 
 use crate::{
     Bounds,
-    small::{H, M, R, SmallCommit, V},
-    state::{Flight, Message, Of, Op, Stage, State},
+    env::{Env, News},
+    memory::Op,
+    message::Message,
+    names::Names,
+    part::{Of, Part, name},
+    small::{H, NOBODY, R, SmallCommit, V},
+    state::State,
 };
 
 /// The representative of the state's class.
-pub(crate) fn canonical(bounds: &Bounds, state: State) -> State {
-    let state = plain(state);
-    let nodes = permutations(state.nodes.len(), |a, b| bounds.nodes[a] == bounds.nodes[b]);
-    let clients = permutations(state.clients.len(), |a, b| bounds.clients[a] == bounds.clients[b]);
-    let mut best: Option<State> = None;
-    for node_map in &nodes {
-        for client_map in &clients {
-            if !keeps_order(&state, node_map, client_map) {
-                continue;
-            }
-            let renamed = rename(&state, node_map, client_map);
-            if best.as_ref().is_none_or(|best| renamed < *best) {
-                best = Some(renamed);
-            }
-        }
-    }
-    best.unwrap_or(state)
+pub(crate) fn canonical(bounds: &Bounds, mut state: State) -> State {
+    state.parts.iter_mut().for_each(plain);
+    forget_senders(&mut state.env);
+    let nodes = permutations(state.env.nodes.len(), |a, b| bounds.nodes[a] == bounds.nodes[b]);
+    let kept = nodes.iter().filter(|order| keeps_order(&state, order));
+    let renamed = kept.map(|order| rename(&state, order));
+    renamed.min().unwrap_or(state)
 }
 
-/// The representative of those that differ in no names, but in the numbering of versions, or in
-/// what makes no difference.
-pub(crate) fn plain(mut state: State) -> State {
-    forget(&mut state);
-    renumber(&mut state);
-    sort(&mut state);
-    state
+/// The representative of a part among those that differ in the numbering of versions, or in what
+/// makes no difference.
+fn plain(part: &mut Part) {
+    forget(part);
+    renumber(part);
 }
 
 /// What no longer makes a difference.
-fn forget(state: &mut State) {
-    for node in &mut state.nodes {
-        for held in node.held.iter_mut().flatten() {
-            if held.op == Op::Idle {
-                held.proposed = held.header;
-                held.staged = held.handled;
-            }
+fn forget(part: &mut Part) {
+    for held in part.sessions.iter_mut().flat_map(|session| session.held.iter_mut().flatten()) {
+        if held.op == Op::Idle {
+            held.proposed = held.header;
+            held.staged = held.handled;
         }
     }
     let mut seen: Vec<SmallCommit> = Vec::new();
-    for flight in &mut state.flights {
+    for flight in &mut part.flights {
         if flight.of == Of::Nobody {
-            flight.by = M { node: 0, inc: 0 };
+            flight.by = NOBODY;
             flight.after = None;
         }
     }
-    state.flights.retain(|flight| {
+    part.flights.retain(|flight| {
         let fresh = flight.of != Of::Nobody || !seen.contains(&flight.commit);
         seen.push(flight.commit.clone());
         fresh
     });
 }
 
-fn sort(state: &mut State) {
-    state.net.sort_unstable();
-    state.net.dedup();
-    state.flights.sort_unstable();
-    state.store.sort_unstable_by_key(|(row, _)| *row);
+/// Who sent what nobody waits for makes no difference, nor whether it is sent twice.
+fn forget_senders(env: &mut Env) {
+    for flight in &mut env.flights {
+        if flight.of == News::Nobody {
+            flight.by = NOBODY;
+        }
+    }
+    let mut seen: Vec<(SmallCommit, Vec<Vec<R>>)> = Vec::new();
+    env.flights.retain(|flight| {
+        let what = (flight.commit.clone(), flight.requests.clone());
+        let fresh = flight.of != News::Nobody || !seen.contains(&what);
+        seen.push(what);
+        fresh
+    });
 }
 
 /// All orders of `count` things that exchange only alike ones. `order[old] = new`.
@@ -83,164 +83,87 @@ fn permutations(count: usize, alike: impl Fn(usize, usize) -> bool) -> Vec<Vec<u
     all
 }
 
-/// Prunes orders by what of nodes and clients has no names in it.
-fn keeps_order(state: &State, nodes: &[usize], clients: &[usize]) -> bool {
+/// Prunes orders by what of nodes has no names in it.
+fn keeps_order(state: &State, nodes: &[usize]) -> bool {
+    let sessions = || state.parts.iter().flat_map(|part| &part.sessions);
     let plain = |node: usize| {
-        let n = &state.nodes[node];
-        let held = n.held.iter().flatten().count();
-        let places = n.places.iter().flatten().count();
-        let attempts: u32 = n.held.iter().flatten().map(|h| u32::from(h.conn)).sum();
-        (n.up, n.frozen, n.lease, n.standing, n.busy, held, places, n.inc, attempts)
-    };
-    let by_place = |order: &[usize]| {
-        let mut at = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(old, &new)| at[new] = old);
-        at
+        let n = &state.env.nodes[node];
+        let held = || sessions().filter_map(|session| session.held[node]);
+        let places = sessions().filter(|session| session.places[node].is_some()).count();
+        let attempts: u32 = held().map(|h| u32::from(h.conn)).sum();
+        (n.up, n.frozen, n.lease, n.standing, n.busy, held().count(), places, n.inc, attempts)
     };
     by_place(nodes).windows(2).all(|pair| plain(pair[0]) <= plain(pair[1]))
-        && by_place(clients).windows(2).all(|pair| state.clients[pair[0]] <= state.clients[pair[1]])
 }
 
-fn small(n: usize) -> u8 {
-    u8::try_from(n).unwrap_or(u8::MAX)
-}
-
-/// Renames nodes and records everywhere.
-fn rename(state: &State, nodes: &[usize], clients: &[usize]) -> State {
-    let node = |n: u8| nodes.get(usize::from(n)).map_or(n, |&new| small(new));
-    let m = |m: M| M { node: node(m.node), inc: m.inc };
-    let r = |r: u8| clients.get(usize::from(r)).map_or(r, |&new| small(new));
-    let mut new = map(state, &m, &r, &|_, h| h);
-    for (old, &to) in nodes.iter().enumerate() {
-        new.nodes[to] = map_node(&state.nodes[old], clients, &m);
-    }
-    for (old, &to) in clients.iter().enumerate() {
-        new.clients[to] = state.clients[old];
-        new.due[to] = state.due[old];
-    }
-    for row in &mut new.store {
-        if let R::Node(n) = &mut row.0 {
-            *n = node(*n);
+/// Renames nodes everywhere, and sessions so that what comes out is the least.
+fn rename(state: &State, nodes: &[usize]) -> State {
+    let mut env = Names { nodes, records: &[] }.env(&state.env);
+    let mut parts = Vec::with_capacity(state.parts.len());
+    for (index, part) in state.parts.iter().enumerate() {
+        let orders = permutations(part.sessions.len(), |a, b| alike(part, a, b));
+        let kept = orders.iter().filter(|records| keeps_clients(part, records));
+        let renamed = kept.map(|records| (Names { nodes, records }.part(part), records));
+        let Some((least, records)) = renamed.min() else { continue };
+        for rows in env.flights.iter_mut().filter_map(|flight| flight.requests.get_mut(index)) {
+            rows.iter_mut().for_each(|row| *row = Names { nodes: &[], records }.row(*row));
+            rows.sort_unstable();
         }
+        parts.push(least);
     }
-    for flight in &mut new.flights {
-        let rows = flight.commit.guards.iter_mut().chain(&mut flight.commit.writes);
-        for (row, _) in rows {
-            if let R::Node(n) = row {
-                *n = node(*n);
-            }
-        }
-    }
-    sort(&mut new);
+    let mut new = State { env, parts, left: state.left };
+    in_order(&mut new);
     new
 }
 
-fn map_node(node: &crate::Node, clients: &[usize], m: &impl Fn(M) -> M) -> crate::Node {
-    let mut new = node.clone();
-    for (old, &to) in clients.iter().enumerate() {
-        new.held[to] = node.held[old].map(|mut held| {
-            held.header = owner(held.header, m);
-            held.proposed = owner(held.proposed, m);
-            if let Op::Yield(to) = held.op {
-                held.op = Op::Yield(m(to));
-            }
-            held
-        });
-        new.places[to] = node.places[old].map(|mut place| {
-            if let Stage::Asked(owner) = place.stage {
-                place.stage = Stage::Asked(m(owner));
-            }
-            place
-        });
-    }
-    new
+fn alike(part: &Part, a: usize, b: usize) -> bool {
+    part.sessions[a].every_turn == part.sessions[b].every_turn
 }
 
-fn owner(mut h: H, m: &impl Fn(M) -> M) -> H {
-    h.owner = h.owner.map(m);
-    h
+/// Prunes orders by what of clients has no names in it.
+fn keeps_clients(part: &Part, records: &[usize]) -> bool {
+    let at = by_place(records);
+    let client = |record: usize| part.sessions[record].client;
+    at.windows(2).all(|pair| !alike(part, pair[0], pair[1]) || client(pair[0]) <= client(pair[1]))
 }
 
-/// Maps members, records and headers of everything but nodes and clients.
-pub(crate) fn map(
-    state: &State,
-    m: &impl Fn(M) -> M,
-    r: &impl Fn(u8) -> u8,
-    h: &impl Fn(u8, H) -> H,
-) -> State {
-    let row = |row: R| match row {
-        R::Header(x) => R::Header(r(x)),
-        R::Snapshot(x) => R::Snapshot(r(x)),
-        R::Standing(x) => R::Standing(m(x)),
-        R::Beat(x) => R::Beat(m(x)),
-        R::Node(x) => R::Node(x),
-        R::Owned(x, y) => R::Owned(m(x), r(y)),
-        R::Key => R::Key,
-        R::Request(x, y) => R::Request(m(x), r(y)),
-    };
-    let value = |at: R, value: V| match (at, value) {
-        (R::Header(x), V::Header(x_h)) => V::Header(owner(h(x, x_h), m)),
-        (_, V::Holder(x, life)) => V::Holder(r(x), life),
-        (_, V::Request(attempt, from)) => V::Request(attempt, m(from)),
-        (_, other) => other,
-    };
-    let pair = |(at, v): &(R, Option<V>)| (row(*at), v.map(|v| value(*at, v)));
-    let flight = |flight: &Flight| Flight {
-        by: m(flight.by),
-        of: match flight.of {
-            Of::Held(x) => Of::Held(r(x)),
-            Of::Place(x, attempt, handled) => Of::Place(r(x), attempt, handled),
-            other => other,
-        },
-        after: flight.after.map(|after| owner(after, m)),
-        commit: SmallCommit {
-            guards: flight.commit.guards.iter().map(pair).collect(),
-            writes: flight.commit.writes.iter().map(pair).collect(),
-        },
-    };
-    let message = |message: &Message| match *message {
-        Message::Resume { record, attempt, to } => {
-            Message::Resume { record: r(record), attempt, to: m(to) }
+/// What comes to each place.
+fn by_place(order: &[usize]) -> Vec<usize> {
+    let mut at = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(old, &new)| at[new] = old);
+    at
+}
+
+/// Brings parts into order, and with them the requests that commits delete of each.
+fn in_order(state: &mut State) {
+    if !state.parts.is_sorted() {
+        let mut order: Vec<usize> = (0..state.parts.len()).collect();
+        order.sort_by(|a, b| state.parts[*a].cmp(&state.parts[*b]));
+        state.parts.sort();
+        let requests = state.env.flights.iter_mut().map(|flight| &mut flight.requests);
+        for of_parts in requests.filter(|of_parts| !of_parts.is_empty()) {
+            *of_parts = order.iter().map(|&old| of_parts[old].clone()).collect();
         }
-        Message::Ask { record, attempt, from, to } => {
-            Message::Ask { record: r(record), attempt, from: m(from), to: m(to) }
-        }
-        Message::Granted { record, attempt, header, handled, to } => Message::Granted {
-            record: r(record),
-            attempt,
-            header: owner(header, m),
-            handled,
-            to: m(to),
-        },
-        Message::Denied { record, attempt, to } => {
-            Message::Denied { record: r(record), attempt, to: m(to) }
-        }
-        Message::EndKey { record, to } => Message::EndKey { record: r(record), to: m(to) },
-    };
-    State {
-        store: state.store.iter().map(|(at, v)| (row(*at), value(*at, *v))).collect(),
-        net: state.net.iter().map(message).collect(),
-        flights: state.flights.iter().map(flight).collect(),
-        ..state.clone()
     }
+    state.env.flights.sort_unstable();
 }
 
 /// Renumbers the versions of each record from 1, in their order.
-fn renumber(state: &mut State) {
-    for record in 0..state.clients.len() {
-        let id = small(record);
+fn renumber(part: &mut Part) {
+    for record in 0..part.sessions.len() {
         let mut versions = vec![0];
-        each_version(state, id, &mut |version| versions.push(*version));
+        each_version(part, record, &mut |version| versions.push(*version));
         versions.sort_unstable();
         versions.dedup();
-        each_version(state, id, &mut |version| {
-            *version = small(versions.binary_search(version).unwrap_or(0));
+        each_version(part, record, &mut |version| {
+            *version = name(versions.binary_search(version).unwrap_or(0));
         });
     }
 }
 
 /// Every place where a version of this record stands.
-fn each_version(state: &mut State, record: u8, f: &mut impl FnMut(&mut u8)) {
+fn each_version(part: &mut Part, index: usize, f: &mut impl FnMut(&mut u8)) {
+    let record = name(index);
     let of_header = |h: &mut H, f: &mut dyn FnMut(&mut u8)| {
         f(&mut h.version);
         f(&mut h.snapshot);
@@ -250,10 +173,10 @@ fn each_version(state: &mut State, record: u8, f: &mut impl FnMut(&mut u8)) {
         (R::Snapshot(x), V::Snapshot(_, version, _)) if x == record => f(version),
         _ => {}
     };
-    for (row, value) in &mut state.store {
+    for (row, value) in &mut part.rows.0 {
         of_value(*row, value, f);
     }
-    for flight in &mut state.flights {
+    for flight in &mut part.flights {
         for (row, value) in flight.commit.guards.iter_mut().chain(&mut flight.commit.writes) {
             if let Some(value) = value {
                 of_value(*row, value, f);
@@ -264,17 +187,15 @@ fn each_version(state: &mut State, record: u8, f: &mut impl FnMut(&mut u8)) {
             of_header(after, f);
         }
     }
-    for message in &mut state.net {
+    for message in &mut part.net {
         if let Message::Granted { record: x, header, .. } = message
             && *x == record
         {
             of_header(header, f);
         }
     }
-    for node in &mut state.nodes {
-        if let Some(held) = node.held[usize::from(record)].as_mut() {
-            of_header(&mut held.header, f);
-            of_header(&mut held.proposed, f);
-        }
+    for held in part.sessions[index].held.iter_mut().flatten() {
+        of_header(&mut held.header, f);
+        of_header(&mut held.proposed, f);
     }
 }

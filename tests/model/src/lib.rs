@@ -4,39 +4,50 @@
 //! `Law`, checks included, and then made small. So a check that is missing there is missing here,
 //! and `Law::without` shows for each check what it is there for.
 //!
-//! - `small`: rows and values; `state`: a state of the whole
-//! - `actions`: what may happen next; `node`: what a node does; `store`: how a commit lands
-//! - `canonical`: states that differ in names only become one
+//! - `state`: a state of the whole, and why what holds of one session holds of several
+//! - `env`: the nodes; `part`: sessions, with `memory` and `message`; `small`, `rows`: the store
+//! - `actions`: what may happen next; `member`: to nodes; `view`, `node`: to a part, at a node
+//! - `store`: how a commit lands
+//! - `canonical`: states that differ in `names` only become one
 //! - `properties`: what must always hold; `fair`: everything settles once faults stop
-//! - `apart`: several sessions do what each does alone; `exhaust`: every state within some bounds
+//! - `exhaust`: every state within some bounds; `outage`: the model of playing on
 
 #![forbid(unsafe_code)]
 
 mod actions;
-mod apart;
 mod canonical;
+mod env;
 mod exhaust;
 mod fair;
+mod member;
+mod memory;
+mod message;
+mod names;
 mod node;
 mod outage;
+mod part;
 mod properties;
+mod rows;
 mod small;
 mod state;
 mod store;
+mod view;
 
 use stateright::{Model, Property};
-use throughline_cluster::{Law, NodeState};
+use throughline_cluster::Law;
 
-pub use actions::Action;
-pub use apart::{Apart, Joined, apart};
+pub use actions::{Action, PartStep};
+pub use env::{Env, News, Node, NodeFlight};
 pub use exhaust::{Progress, exhaust};
 pub use fair::settles;
+pub use member::NodeStep;
+pub use memory::{Held, Op, Place, Stage, Was};
+pub use message::Message;
 pub use outage::{Cut, OutageAction, OutageBounds, OutageState, Without};
+pub use part::{Broken, Client, Flight, Of, Part, Session};
+pub use rows::Rows;
 pub use small::{H, M, R, SmallCommit, V};
-pub use state::{
-    Broken, Client, ENDED, Flight, Held, KEY_TAKEN, LOST, Left, Message, Node, Of, Op, Place,
-    Stage, State, Was,
-};
+pub use state::{ENDED, KEY_TAKEN, LOST, Left, State};
 
 /// The bounds of a model, and what of the protocol takes part.
 #[derive(Debug, Clone)]
@@ -94,6 +105,12 @@ impl Bounds {
         }
     }
 
+    /// The representative of all states that differ in names only.
+    #[must_use]
+    pub fn canonical(&self, state: State) -> State {
+        canonical::canonical(self, state)
+    }
+
     /// Up to `faults` crashes or freezes.
     #[must_use]
     pub const fn faults(mut self, faults: u8) -> Self {
@@ -109,34 +126,15 @@ impl Model for Bounds {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let node = Node {
-            inc: 1,
-            up: true,
-            frozen: false,
-            lease: true,
-            standing: NodeState::Alive,
-            beat: 0,
-            busy: false,
-            held: vec![None; self.clients.len()],
-            places: vec![None; self.clients.len()],
+        let nodes = self.nodes.len();
+        let part = |sessions: &[bool]| Part::begin(nodes, sessions);
+        // Sessions for one key see each other.
+        let parts = if self.keys {
+            vec![part(&self.clients)]
+        } else {
+            self.clients.chunks(1).map(part).collect()
         };
-        let client = Client { attempt: 0, acked: 0, welcomed: 0, over: false };
-        let mut state = State {
-            store: Vec::new(),
-            nodes: vec![node; self.nodes.len()],
-            clients: vec![client; self.clients.len()],
-            net: Vec::new(),
-            flights: Vec::new(),
-            left: self.left,
-            broken: Broken::default(),
-            due: vec![false; self.clients.len()],
-        };
-        for index in 0..self.nodes.len() {
-            let member = state.member(index);
-            state.put(R::Node(member.node), Some(V::Incarnation(1)));
-            state.put(R::Standing(member), Some(V::Standing(NodeState::Alive)));
-            state.put(R::Beat(member), Some(V::Beat(0)));
-        }
+        let state = State { env: Env::joined(nodes), parts, left: self.left };
         vec![state]
     }
 

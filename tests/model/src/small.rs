@@ -21,6 +21,9 @@ pub struct M {
     pub inc: u8,
 }
 
+/// No node: who sent what nobody waits for.
+pub(crate) const NOBODY: M = M { node: 0, inc: 0 };
+
 /// A header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct H {

@@ -1,63 +1,32 @@
-//! What the store's answer to a commit changes in a node.
-
-use throughline_cluster::NodeState;
+//! What the store's answer to a commit about a session changes in a node.
 
 use super::{loaded, tell_over, welcome};
 use crate::{
-    Bounds,
-    actions::stop,
+    memory::{Held, Op, Stage, Was},
+    message::Message,
+    part::{Flight, Of, name},
     small::H,
-    state::{Flight, Held, Message, Of, Op, Stage, State, Was},
+    view::View,
 };
 
 /// The commit has landed, or was refused.
-pub(crate) fn answer(bounds: &Bounds, s: &mut State, flight: &Flight, landed: bool) {
-    let node = usize::from(flight.by.node);
-    if s.member(node) != flight.by || !s.nodes[node].up {
+pub(crate) fn answer(s: &mut View<'_>, flight: &Flight, landed: bool) {
+    if !s.env.is_up(flight.by) {
         return;
     }
+    let node = usize::from(flight.by.node);
     match flight.of {
         Of::Nobody => {}
-        Of::Held(record) if landed => of_held(bounds, s, node, record.into(), flight.after),
+        Of::Held(record) if landed => of_held(s, node, record.into(), flight.after),
         Of::Held(record) => refused(s, node, record.into()),
         Of::Place(record, attempt, handled) => {
             placed(s, node, record.into(), attempt, handled, flight.after.filter(|_| landed));
         }
-        Of::Beat if landed => {
-            s.nodes[node].busy = false;
-            s.nodes[node].lease = true;
-        }
-        Of::Beat => {
-            s.nodes[node].busy = false;
-            not_renewed(s, node);
-        }
-        Of::Drain => {
-            s.nodes[node].busy = false;
-            if landed {
-                s.nodes[node].standing = NodeState::Draining;
-            }
-        }
-        Of::Leave => {
-            s.nodes[node].busy = false;
-            if landed {
-                s.nodes[node].standing = NodeState::Left;
-                stop(s, node);
-            }
-        }
     }
 }
 
-/// A beat was refused: dead only if the entry says so, or is absent.
-fn not_renewed(s: &mut State, node: usize) {
-    match s.standing(s.member(node)) {
-        Some(state @ (NodeState::Alive | NodeState::Draining)) => s.nodes[node].standing = state,
-        // Fenced: it drops all it held.
-        _ => stop(s, node),
-    }
-}
-
-fn of_held(bounds: &Bounds, s: &mut State, node: usize, record: usize, after: Option<H>) {
-    let Some(mut held) = s.nodes[node].held[record] else { return };
+fn of_held(s: &mut View<'_>, node: usize, record: usize, after: Option<H>) {
+    let Some(mut held) = s.held(node, record) else { return };
     let Some(after) = after else { return };
     let op = held.op;
     held.op = Op::Idle;
@@ -65,24 +34,24 @@ fn of_held(bounds: &Bounds, s: &mut State, node: usize, record: usize, after: Op
     held.proposed = after;
     match op {
         Op::Yield(to) => {
-            s.nodes[node].held[record] = None;
-            let record = u8::try_from(record).unwrap_or(u8::MAX);
-            if s.works(node) && !s.is_full(bounds, record) {
-                let (attempt, handled) = (after.attempt, held.handled);
-                s.net.push(Message::Granted { record, attempt, header: after, handled, to });
+            *s.held_mut(node, record) = None;
+            if s.env.works(node) && !s.is_full(record) {
+                let (record, attempt) = (name(record), after.attempt);
+                let handled = held.handled;
+                s.part.net.push(Message::Granted { record, attempt, header: after, handled, to });
             }
         }
-        Op::Park => s.nodes[node].held[record] = None,
+        Op::Park => *s.held_mut(node, record) = None,
         Op::End => {
-            s.nodes[node].held[record] = None;
-            if s.works(node) && held.conn > 0 {
+            *s.held_mut(node, record) = None;
+            if s.env.works(node) && held.conn > 0 {
                 tell_over(s, record, held.conn);
             }
         }
         Op::Settle(false) => {
             held.staged = held.handled;
             held.was = Was::Nothing;
-            s.nodes[node].held[record] = Some(held);
+            *s.held_mut(node, record) = Some(held);
         }
         Op::First | Op::Turn | Op::Counter | Op::Key | Op::Settle(true) => {
             let acted = held.staged > held.handled;
@@ -93,12 +62,12 @@ fn of_held(bounds: &Bounds, s: &mut State, node: usize, record: usize, after: Op
                 held.conn = held.joining;
             }
             held.was = Was::Nothing;
-            s.nodes[node].held[record] = Some(held);
+            *s.held_mut(node, record) = Some(held);
             if lets_in {
                 welcome(s, node, record);
             }
-            if acted && s.works(node) && s.clients[record].attempt == held.conn {
-                s.clients[record].acked = held.handled;
+            if acted && s.env.works(node) && s.part.sessions[record].client.attempt == held.conn {
+                s.part.sessions[record].client.acked = held.handled;
             }
         }
         Op::Idle | Op::Unknown => {}
@@ -106,11 +75,11 @@ fn of_held(bounds: &Bounds, s: &mut State, node: usize, record: usize, after: Op
 }
 
 /// A refused check means: read again. The record may still be this node's.
-fn refused(s: &mut State, node: usize, record: usize) {
-    let Some(mut held) = s.nodes[node].held[record] else { return };
-    let now = u8::try_from(record).ok().and_then(|id| s.header(id));
-    let me = s.member(node);
-    s.nodes[node].held[record] = match now {
+fn refused(s: &mut View<'_>, node: usize, record: usize) {
+    let Some(mut held) = s.held(node, record) else { return };
+    let now = s.part.header(record);
+    let me = s.env.member(node);
+    *s.held_mut(node, record) = match now {
         Some(now) if now == held.header => {
             held.op = Op::Idle;
             held.proposed = held.header;
@@ -126,47 +95,54 @@ fn refused(s: &mut State, node: usize, record: usize) {
     };
 }
 
-fn placed(s: &mut State, node: usize, record: usize, attempt: u8, handled: u8, after: Option<H>) {
-    let place = s.nodes[node].places[record];
+fn placed(
+    s: &mut View<'_>,
+    node: usize,
+    record: usize,
+    attempt: u8,
+    handled: u8,
+    after: Option<H>,
+) {
+    let place = s.place(node, record);
     let Some(after) = after else {
-        if let Some(place) = &mut s.nodes[node].places[record] {
+        if let Some(place) = s.place_mut(node, record) {
             place.stage = Stage::Read;
         }
         return;
     };
-    s.nodes[node].places[record] = None;
+    *s.place_mut(node, record) = None;
     if after.state.is_ended() {
-        if s.works(node) {
+        if s.env.works(node) {
             tell_over(s, record, attempt);
         }
         return;
     }
-    if s.nodes[node].held[record].is_none() {
+    if s.held(node, record).is_none() {
         let joining = place.map_or(attempt, |place| place.attempt.max(attempt));
         let mut held = loaded(s, record, after, joining);
         held.handled = if after.snapshot == 0 { 0 } else { handled };
         held.staged = held.handled;
-        s.nodes[node].held[record] = Some(held);
+        *s.held_mut(node, record) = Some(held);
     }
 }
 
 /// The node does not learn what became of a commit, which is still on its way.
-pub(crate) fn unknown(s: &mut State, at: usize) -> Option<()> {
-    let (by, of) = (s.flights[at].by, s.flights[at].of);
+pub(crate) fn unknown(s: &mut View<'_>, at: usize) -> Option<()> {
+    let (by, of) = (s.part.flights[at].by, s.part.flights[at].of);
     let node = usize::from(by.node);
-    if of == Of::Nobody || s.member(node) != by {
+    if of == Of::Nobody || s.env.member(node) != by {
         return None;
     }
-    s.flights[at].of = Of::Nobody;
-    s.flights[at].after = None;
+    s.part.flights[at].of = Of::Nobody;
+    s.part.flights[at].after = None;
     match of {
-        Of::Held(record) => suspend(s.nodes[node].held[usize::from(record)].as_mut()?),
+        Of::Held(record) => suspend(s.held_mut(node, usize::from(record)).as_mut()?),
         Of::Place(record, ..) => {
-            if let Some(place) = &mut s.nodes[node].places[usize::from(record)] {
+            if let Some(place) = s.place_mut(node, usize::from(record)) {
                 place.stage = Stage::Read;
             }
         }
-        _ => s.nodes[node].busy = false,
+        Of::Nobody => {}
     }
     Some(())
 }

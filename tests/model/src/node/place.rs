@@ -4,10 +4,12 @@ use throughline_cluster::{Creation, NotNow, Request, State as Life, Step, Taken}
 
 use super::{held::ending, join_here, load, tell_over};
 use crate::{
-    Bounds,
-    actions::{entry_of, fly, fly_once, header_of, own_entry},
+    memory::Stage,
+    message::Message,
+    part::{Of, name},
     small::{H, id, identity, member, small},
-    state::{LOST, Message, Of, Stage, State},
+    state::LOST,
+    view::View,
 };
 
 /// What is wanted of a dead owner's record.
@@ -16,81 +18,71 @@ fn taken(attempt: Option<u8>) -> Taken {
 }
 
 /// Sends the commit that makes this node the owner.
-fn own(s: &mut State, node: usize, record: usize, attempt: u8, step: &Step) -> Option<()> {
-    let small_record = u8::try_from(record).ok()?;
-    let handled = s.snapshot(small_record).unwrap_or(0);
+fn own(s: &mut View<'_>, node: usize, record: usize, attempt: u8, step: &Step) -> Option<()> {
+    let handled = s.part.snapshot(record).unwrap_or(0);
     let after = step.after.as_ref().map(small);
-    let by = s.member(node);
-    s.nodes[node].places[record].as_mut()?.stage = Stage::Committing;
-    fly(s, by, Of::Place(small_record, attempt, handled), after, &step.commit)
+    let by = s.env.member(node);
+    s.place_mut(node, record).as_mut()?.stage = Stage::Committing;
+    s.fly(by, Of::Place(name(record), attempt, handled), after, &step.commit)
 }
 
 /// The resume goes on from what the store has now.
-pub(crate) fn read(bounds: &Bounds, s: &mut State, node: usize, record: usize) -> Option<()> {
-    let attempt = s.nodes[node].places[record]?.attempt;
-    let me = own_entry(bounds, s, node);
-    if s.nodes[node].held[record].is_some() {
-        s.nodes[node].places[record] = None;
+pub(crate) fn read(s: &mut View<'_>, node: usize, record: usize) -> Option<()> {
+    let attempt = s.place(node, record)?.attempt;
+    let me = s.own_entry(node);
+    if s.held(node, record).is_some() {
+        *s.place_mut(node, record) = None;
         join_here(s, node, record, attempt);
         return Some(());
     }
-    let Some(real) = header_of(s, record) else {
-        if s.clients[record].welcomed > 0 {
+    let Some(real) = s.part.real_header(record) else {
+        if s.part.sessions[record].client.welcomed > 0 {
             // Unknown: it expired.
             tell_over(s, record, attempt);
-            s.nodes[node].places[record] = None;
+            *s.place_mut(node, record) = None;
             return Some(());
         }
-        let state_version = bounds.nodes[node].into();
-        let small_record = u8::try_from(record).ok()?;
+        let state_version = s.bounds.nodes[node].into();
         let new = Creation {
-            id: id(small_record),
+            id: id(name(record)),
             identity: identity(),
             life: 1,
             state_version,
             attempt: attempt.into(),
         };
-        let step = bounds.law.create(&new, &me);
+        let step = s.bounds.law.create(&new, &me);
         return own_or_stop(s, node, record, attempt, step);
     };
     let h = small(&real);
     if h.state.is_ended() {
         tell_over(s, record, attempt);
-        s.nodes[node].places[record] = None;
+        *s.place_mut(node, record) = None;
         return Some(());
     }
-    if h.owner == Some(s.member(node)) {
-        s.nodes[node].places[record] = None;
-        return load(bounds, s, node, record, attempt.max(h.attempt));
+    if h.owner == Some(s.env.member(node)) {
+        *s.place_mut(node, record) = None;
+        return load(s, node, record, attempt.max(h.attempt));
     }
-    from_other(bounds, s, node, record, attempt, h)
+    from_other(s, node, record, attempt, h)
 }
 
 /// Another node owns it, or nobody.
-fn from_other(
-    bounds: &Bounds,
-    s: &mut State,
-    node: usize,
-    record: usize,
-    attempt: u8,
-    h: H,
-) -> Option<()> {
-    let real = header_of(s, record)?;
-    let me = own_entry(bounds, s, node);
+fn from_other(s: &mut View<'_>, node: usize, record: usize, attempt: u8, h: H) -> Option<()> {
+    let real = s.part.real_header(record)?;
+    let me = s.own_entry(node);
     let Some(owner) = h.owner else {
-        let step = bounds.law.claim(&real, &me, Some(attempt.into()));
+        let step = s.bounds.law.claim(&real, &me, Some(attempt.into()));
         return own_or_stop(s, node, record, attempt, step);
     };
-    let entry = entry_of(bounds, s, owner);
-    match bounds.law.take(&real, &entry, &me, &taken(Some(attempt))) {
+    let entry = s.entry(owner);
+    match s.bounds.law.take(&real, &entry, &me, &taken(Some(attempt))) {
         Err(NotNow::OwnerAlive(_)) => {
-            let from = s.member(node);
-            let record_id = u8::try_from(record).ok()?;
-            if s.is_full(bounds, record_id) {
+            let from = s.env.member(node);
+            if s.is_full(record) {
                 return None;
             }
-            s.net.push(Message::Ask { record: record_id, attempt, from, to: owner });
-            s.nodes[node].places[record].as_mut()?.stage = Stage::Asked(owner);
+            s.part.net.push(Message::Ask { record: name(record), attempt, from, to: owner });
+            s.place_mut(node, record).as_mut()?.stage = Stage::Asked(owner);
             Some(())
         }
         step => own_or_stop(s, node, record, attempt, step),
@@ -99,7 +91,7 @@ fn from_other(
 
 /// A step that the law forbids is a refusal to the client, which may try again.
 fn own_or_stop(
-    s: &mut State,
+    s: &mut View<'_>,
     node: usize,
     record: usize,
     attempt: u8,
@@ -108,53 +100,53 @@ fn own_or_stop(
     if let Ok(step) = step {
         return own(s, node, record, attempt, &step);
     }
-    s.nodes[node].places[record] = None;
+    *s.place_mut(node, record) = None;
     Some(())
 }
 
 /// The owner does not answer: what commits every turn is seized; for the rest it is asked again,
 /// by message or through the store.
-pub(crate) fn timeout(bounds: &Bounds, s: &mut State, node: usize, record: usize) -> Option<()> {
-    let place = s.nodes[node].places[record]?;
+pub(crate) fn timeout(s: &mut View<'_>, node: usize, record: usize) -> Option<()> {
+    let place = s.place(node, record)?;
     let Stage::Asked(owner) = place.stage else { return None };
-    let me = own_entry(bounds, s, node);
-    if let Some(real) = header_of(s, record) {
+    let me = s.own_entry(node);
+    if let Some(real) = s.part.real_header(record) {
         let h = small(&real);
-        if h.owner == Some(owner) && s.nodes[node].held[record].is_none() {
-            if let Ok(step) = bounds.law.seize(&real, &me, place.attempt.into()) {
+        if h.owner == Some(owner) && s.held(node, record).is_none() {
+            if let Ok(step) = s.bounds.law.seize(&real, &me, place.attempt.into()) {
                 return own(s, node, record, place.attempt, &step);
             }
-            if bounds.requests {
-                let from = s.member(node);
+            if s.bounds.requests {
+                let from = s.env.member(node);
                 let request =
                     Request { epoch: 1, attempt: place.attempt.into(), from: member(from) };
-                let entry = entry_of(bounds, s, owner);
-                if let Ok(step) = bounds.law.request(&real, &entry, request) {
-                    let _ = fly_once(s, node, &step.commit);
+                let entry = s.entry(owner);
+                if let Ok(step) = s.bounds.law.request(&real, &entry, request) {
+                    let _ = s.fly_once(node, &step.commit);
                 }
             }
         }
     }
-    s.nodes[node].places[record].as_mut()?.stage = Stage::Read;
+    s.place_mut(node, record).as_mut()?.stage = Stage::Read;
     Some(())
 }
 
 /// A node sweeps a record of a dead owner that nobody asks for.
-pub(crate) fn sweep(bounds: &Bounds, s: &mut State, node: usize, record: usize) -> Option<()> {
-    let real = header_of(s, record)?;
-    let owner = small(&real).owner.filter(|owner| *owner != s.member(node))?;
-    let me = own_entry(bounds, s, node);
-    let step = bounds.law.take(&real, &entry_of(bounds, s, owner), &me, &taken(None)).ok()?;
-    fly_once(s, node, &step.commit)
+pub(crate) fn sweep(s: &mut View<'_>, node: usize, record: usize) -> Option<()> {
+    let real = s.part.real_header(record)?;
+    let owner = small(&real).owner.filter(|owner| *owner != s.env.member(node))?;
+    let me = s.own_entry(node);
+    let step = s.bounds.law.take(&real, &s.entry(owner), &me, &taken(None)).ok()?;
+    s.fly_once(node, &step.commit)
 }
 
 /// A node deletes what is over and aged, or parked and expired.
-pub(crate) fn remove(bounds: &Bounds, s: &mut State, node: usize, record: usize) -> Option<()> {
-    let real = header_of(s, record)?;
+pub(crate) fn remove(s: &mut View<'_>, node: usize, record: usize) -> Option<()> {
+    let real = s.part.real_header(record)?;
     if !matches!(real.state, Life::Parked | Life::Ended(_)) {
         return None;
     }
-    let now = u64::from(s.due[record]);
-    let step = bounds.law.remove(&real, now).ok()?;
-    fly_once(s, node, &step.commit)
+    let now = u64::from(s.part.sessions[record].due);
+    let step = s.bounds.law.remove(&real, now).ok()?;
+    s.fly_once(node, &step.commit)
 }
