@@ -2,6 +2,7 @@
 
 use crate::{
     Bounds,
+    env::Env,
     member::{self, NodeStep},
     memory::{Op, Stage},
     message::Message,
@@ -71,7 +72,7 @@ pub(crate) const fn is_fault(action: Action) -> bool {
 pub(crate) fn list(bounds: &Bounds, state: &State, actions: &mut Vec<Action>) {
     let mut steps = Vec::new();
     for (index, part) in state.parts.iter().enumerate() {
-        of_part(bounds, state, part, &mut steps);
+        of_part(bounds, &state.env, &state.left, part, &mut steps);
         actions.extend(steps.drain(..).map(|step| Action::Part(index, step)));
     }
     let mut steps = Vec::new();
@@ -79,21 +80,21 @@ pub(crate) fn list(bounds: &Bounds, state: &State, actions: &mut Vec<Action>) {
     actions.extend(steps.into_iter().map(Action::Nodes));
 }
 
-fn of_part(bounds: &Bounds, s: &State, part: &Part, to: &mut Vec<PartStep>) {
+fn of_part(bounds: &Bounds, env: &Env, left: &Left, part: &Part, to: &mut Vec<PartStep>) {
     to.extend((0..part.net.len()).map(PartStep::Deliver));
     to.extend((0..part.flights.len()).map(PartStep::Land));
-    if s.left.unknown > 0 {
+    if left.unknown > 0 {
         to.extend((0..part.flights.len()).map(PartStep::Unknown));
     }
-    let nodes = s.env.nodes.len();
+    let nodes = env.nodes.len();
     for (record, session) in part.sessions.iter().enumerate() {
-        for node in (0..nodes).filter(|&node| s.env.works(node)) {
+        for node in (0..nodes).filter(|&node| env.works(node)) {
             of_record(bounds, part, node, record, to);
         }
         if session.client.attempt < bounds.attempts && !session.client.over {
             to.extend((0..nodes).map(|node| PartStep::Try(record, node)));
         }
-        if s.left.dues > 0 && !session.due {
+        if left.dues > 0 && !session.due {
             to.push(PartStep::Due(record));
         }
     }

@@ -1,7 +1,7 @@
 //! One state for all that differ in names only.
 //!
-//! Nodes that read the same are exchangeable, and so are clients whose sessions have the same
-//! mode. Versions are only compared, never counted, so they are renumbered without gaps.
+//! Nodes that read the same are exchangeable, and so are the sessions of a part that have the same
+//! mode, and parts. Versions are only compared, never counted, so they are renumbered without gaps.
 
 use crate::{
     Bounds,
@@ -19,9 +19,9 @@ pub(crate) fn canonical(bounds: &Bounds, mut state: State) -> State {
     state.parts.iter_mut().for_each(plain);
     forget_senders(&mut state.env);
     let nodes = permutations(state.env.nodes.len(), |a, b| bounds.nodes[a] == bounds.nodes[b]);
-    let kept = nodes.iter().filter(|order| keeps_order(&state, order));
+    let kept = nodes.iter().filter(|order| keeps_order(bounds, &state, order));
     let renamed = kept.map(|order| rename(&state, order));
-    renamed.min().unwrap_or(state)
+    renamed.min().expect("an order that keeps alike nodes sorted is there")
 }
 
 /// The representative of a part among those that differ in the numbering of versions, or in what
@@ -84,7 +84,7 @@ fn permutations(count: usize, alike: impl Fn(usize, usize) -> bool) -> Vec<Vec<u
 }
 
 /// Prunes orders by what of nodes has no names in it.
-fn keeps_order(state: &State, nodes: &[usize]) -> bool {
+fn keeps_order(bounds: &Bounds, state: &State, nodes: &[usize]) -> bool {
     let sessions = || state.parts.iter().flat_map(|part| &part.sessions);
     let plain = |node: usize| {
         let n = &state.env.nodes[node];
@@ -93,7 +93,9 @@ fn keeps_order(state: &State, nodes: &[usize]) -> bool {
         let attempts: u32 = held().map(|h| u32::from(h.conn)).sum();
         (n.up, n.frozen, n.lease, n.standing, n.busy, held().count(), places, n.inc, attempts)
     };
-    by_place(nodes).windows(2).all(|pair| plain(pair[0]) <= plain(pair[1]))
+    by_place(nodes).windows(2).all(|pair| {
+        bounds.nodes[pair[0]] != bounds.nodes[pair[1]] || plain(pair[0]) <= plain(pair[1])
+    })
 }
 
 /// Renames nodes everywhere, and sessions so that what comes out is the least.
@@ -104,7 +106,7 @@ fn rename(state: &State, nodes: &[usize]) -> State {
         let orders = permutations(part.sessions.len(), |a, b| alike(part, a, b));
         let kept = orders.iter().filter(|records| keeps_clients(part, records));
         let renamed = kept.map(|records| (Names { nodes, records }.part(part), records));
-        let Some((least, records)) = renamed.min() else { continue };
+        let (least, records) = renamed.min().expect("so is one for alike clients");
         for rows in env.flights.iter_mut().filter_map(|flight| flight.requests.get_mut(index)) {
             rows.iter_mut().for_each(|row| *row = Names { nodes: &[], records }.row(*row));
             rows.sort_unstable();

@@ -130,6 +130,21 @@ impl Env {
         node.up && !node.frozen && node.lease
     }
 
+    /// Drops commits that nobody waits for and that can no longer land: a standing never goes back.
+    pub(crate) fn drop_hopeless(&mut self) {
+        let mut flights = core::mem::take(&mut self.flights);
+        let is_past = |(row, expected): &(R, Option<V>)| match (row, expected) {
+            (R::Standing(m), Some(V::Standing(then))) => {
+                self.standing(*m).is_none_or(|now| now > *then)
+            }
+            _ => false,
+        };
+        flights.retain(|flight| {
+            flight.of != News::Nobody || !flight.commit.guards.iter().any(is_past)
+        });
+        self.flights = flights;
+    }
+
     /// An entry as it stands in the store.
     pub(crate) fn entry(&self, bounds: &Bounds, m: M) -> Entry {
         entry(m, self.standing(m), bounds.nodes[usize::from(m.node)])

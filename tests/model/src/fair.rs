@@ -36,8 +36,8 @@ pub fn settles(bounds: &Bounds, state: &State) -> Result<(), Box<State>> {
             let servers = serving(&state.env);
             if !servers.is_empty() {
                 let step = PartStep::Try(record, servers[round % servers.len()]);
-                // Nothing happens if too many of its messages are on their way.
-                let _ = take(&patient, &mut state, Action::Part(part, step));
+                let tried = take(&patient, &mut state, Action::Part(part, step));
+                debug_assert!(tried.is_some() || state.parts[part].is_full(&patient, record));
             }
         }
     }

@@ -149,6 +149,7 @@ pub(crate) fn take(bounds: &Bounds, s: &mut State, step: NodeStep) -> Option<()>
             }
         }
     }
+    s.env.drop_hopeless();
     Some(())
 }
 

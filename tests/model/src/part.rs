@@ -4,6 +4,7 @@
 use throughline_cluster::Header;
 
 use crate::{
+    Bounds,
     memory::{Held, Place},
     message::Message,
     rows::Rows,
@@ -148,6 +149,12 @@ impl Part {
             R::Request(owner, record) if *owner == m => Some(*record),
             _ => None,
         })
+    }
+
+    /// Whether no more messages about this record may be on their way.
+    pub(crate) fn is_full(&self, bounds: &Bounds, record: usize) -> bool {
+        let about = self.net.iter().filter(|message| message.record() == name(record));
+        about.count() >= bounds.messages
     }
 
     /// A node's process is gone with all it had; what it sent may still land.

@@ -1,12 +1,14 @@
 //! A state of the whole: the nodes, and parts that see the nodes and not each other.
 //!
 //! Every step is one of two. A step of a part changes that part, by what it is and what the nodes
-//! are (`view`). A step of the nodes changes them, by what they are and what each part alone lets
-//! happen, and then each part, by what it is (`member`). So each step of several parts is, for each
-//! of them, a step that it takes alone, or nothing: whatever holds in every state of one part holds
-//! of each of several, within the same bounds (a simulation: Milner, *An algebraic definition of
-//! simulation between programs*, 1971). It says nothing of what happens in the end; and of what is
-//! counted for all together, unknown outcomes and due times, one part sees that another used it up.
+//! are (`view`). A step of the nodes (`member`) changes them, by what they are, and each part, by
+//! what it is; one that lets a node go hears of each part whether the node owns something of it,
+//! and the law refuses it if of any. So each step of several parts is, for each of them, a step
+//! that it takes alone, or nothing: whatever holds in every state of one part holds of each of
+//! several, within the same bounds (a simulation: Milner, *An algebraic definition of simulation
+//! between programs*, 1971). Unknown outcomes and due times are counted for all parts together, as
+//! they are for one: what another part uses up only keeps steps from happening. It says nothing of
+//! what happens in the end.
 
 use crate::{env::Env, part::Part};
 

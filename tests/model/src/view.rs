@@ -66,8 +66,7 @@ impl View<'_> {
 
     /// Whether no more messages about this record may be on their way.
     pub(crate) fn is_full(&self, record: usize) -> bool {
-        let about = self.part.net.iter().filter(|message| message.record() == name(record));
-        about.count() >= self.bounds.messages
+        self.part.is_full(self.bounds, record)
     }
 
     /// Sends a commit.

@@ -5,9 +5,9 @@
 
 use std::collections::HashSet;
 
-use stateright::Model;
+use stateright::{Checker, Model, Property};
 use throughline_cluster::Law;
-use throughline_model::{Bounds, State, settles};
+use throughline_model::{Action, Bounds, State, settles};
 
 /// `OnSwapOut`: state is written at swap-out.
 const R: bool = false;
@@ -28,28 +28,72 @@ fn all_states(bounds: &Bounds) -> HashSet<State> {
     seen
 }
 
-/// Every state of several, as each session sees it, is one of those that it has alone; and all of
-/// those are seen.
-fn are_apart(name: &str, bounds: &Bounds) {
-    let states = all_states(bounds);
-    let alone = |session: bool| all_states(&Bounds { clients: vec![session], ..bounds.clone() });
-    let (r, c) = (alone(R), alone(C));
-    let mut seen = HashSet::new();
-    for state in &states {
-        for (part, of) in state.parts.iter().enumerate() {
-            let view = bounds.canonical(state.seen_by(part));
-            let alone = if of.sessions[0].every_turn { &c } else { &r };
-            assert!(alone.contains(&view), "{name}: no session alone comes to {view:#?}");
-            seen.insert(view);
+/// Two sessions, beside all that each comes to alone.
+struct Two {
+    bounds: Bounds,
+    /// By whether every turn is committed.
+    alone: [HashSet<State>; 2],
+    /// Whether it must be seen that a commit deletes requests of both.
+    forgets: bool,
+}
+
+impl Two {
+    fn new(bounds: Bounds) -> Self {
+        let alone = [R, C].map(|session| {
+            let there = bounds.clients.contains(&session);
+            let bounds = Bounds { clients: vec![session], ..bounds.clone() };
+            if there { all_states(&bounds) } else { HashSet::new() }
+        });
+        Self { bounds, alone, forgets: false }
+    }
+}
+
+fn is_seen_alone(two: &Two, state: &State) -> bool {
+    state.parts.iter().enumerate().all(|(part, of)| {
+        let every_turn = usize::from(of.sessions[0].every_turn);
+        two.alone[every_turn].contains(&two.bounds.canonical(state.seen_by(part)))
+    })
+}
+
+fn forgets_requests_of_both(_: &Two, state: &State) -> bool {
+    let of_both = |rows: &[Vec<_>]| rows.len() == 2 && rows.iter().all(|rows| !rows.is_empty());
+    state.env.flights.iter().any(|flight| of_both(&flight.requests))
+}
+
+impl Model for Two {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        self.bounds.init_states()
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        self.bounds.actions(state, actions);
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        self.bounds.next_state(state, action)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let mut all = vec![Property::always("what each sees is its own", is_seen_alone)];
+        if self.forgets {
+            let name = "a node is forgotten with requests of both";
+            all.push(Property::sometimes(name, forgets_requests_of_both));
         }
+        all
     }
-    let counts = (states.len(), seen.len());
-    println!("{name}: {} states of two, in which {} of one are seen", counts.0, counts.1);
-    let is_there = |session| bounds.clients.contains(&session);
-    let of_one = r.iter().filter(|_| is_there(R)).chain(c.iter().filter(|_| is_there(C)));
-    for state in of_one {
-        assert!(seen.contains(state), "{name}: no session of two comes to {state:#?}");
-    }
+}
+
+/// Every state of two, as each session sees it, is one of those that it has alone.
+fn are_apart(name: &str, two: Two) {
+    let alone: usize = two.alone.iter().map(HashSet::len).sum();
+    let checker = two.checker().threads(2).spawn_bfs().join();
+    checker.assert_properties();
+    assert!(checker.is_done(), "{name}: not exhaustive");
+    let states = checker.unique_state_count();
+    println!("{name}: {states} states of two, {alone} of one");
 }
 
 fn calm(clients: &[bool]) -> Bounds {
@@ -62,25 +106,38 @@ fn one_attempt(clients: &[bool]) -> Bounds {
 
 #[test]
 fn what_a_session_sees_of_two_is_a_state_of_one_with_a_fault() {
-    are_apart("OnSwapOut", &one_attempt(&[R, R]));
-    are_apart("one of each mode", &one_attempt(&[R, C]));
+    are_apart("OnSwapOut", Two::new(one_attempt(&[R, R])));
+    are_apart("EveryTurn", Two::new(one_attempt(&[C, C])));
+    are_apart("one of each mode", Two::new(one_attempt(&[R, C])));
 }
 
 #[test]
 fn what_a_session_sees_of_two_is_a_state_of_one_with_two_attempts() {
     let bounds = Bounds { messages: 2, turns: 0, ..calm(&[R, R]) };
-    are_apart("two attempts", &bounds);
+    are_apart("two attempts", Two::new(bounds));
 }
 
 #[test]
-fn what_a_session_sees_of_two_is_a_state_of_one_in_a_drain_with_requests() {
-    let mut bounds = one_attempt(&[R, R]);
-    bounds.messages = 2;
-    bounds.turns = 0;
-    bounds.left.drains = 1;
+fn what_a_session_sees_of_two_is_a_state_of_one_among_nodes_of_two_versions() {
+    let bounds = Bounds { nodes: vec![2, 1], ..one_attempt(&[R, R]) };
+    are_apart("nodes of two versions", Two::new(bounds));
+}
+
+#[test]
+fn what_a_session_sees_of_two_is_a_state_of_one_when_a_node_with_requests_is_forgotten() {
+    let mut bounds = Bounds { messages: 1, turns: 0, ..calm(&[R, R]).faults(1) };
+    bounds.freeze = false;
     bounds.sweep = true;
     bounds.requests = true;
-    are_apart("a drain, sweeps, requests", &bounds);
+    are_apart("sweeps, requests", Two { forgets: true, ..Two::new(bounds) });
+}
+
+#[test]
+fn what_a_session_sees_of_two_is_a_state_of_one_in_a_drain() {
+    let mut bounds = Bounds { messages: 2, turns: 0, ..one_attempt(&[R, R]) };
+    bounds.left.drains = 1;
+    bounds.sweep = true;
+    are_apart("a drain, sweeps", Two::new(bounds));
 }
 
 #[test]
