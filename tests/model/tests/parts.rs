@@ -1,7 +1,8 @@
 //! Sessions that want no common key do what each does alone: what one of them sees of a state of
 //! several is a state of one, so that what holds of one holds of several within the same bounds.
 //!
-//! The types of the model say so (`State`); here it is looked at, in every state within small bounds.
+//! The types of the model say so (`State`); here it is looked at, in every state within small
+//! bounds.
 
 use std::collections::HashSet;
 
