@@ -11,9 +11,6 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// The life of the producer that each dead letter is when it is tried again: it is one only once.
-const LIFE: u64 = 0;
-
 /// A dead letter where it lies.
 #[derive(Debug, Clone)]
 pub struct FiledLetter {
@@ -91,12 +88,14 @@ impl FiledLetter {
     /// What takes it out, and puts its message back into the queue that it came from, behind those
     /// that are there. Its payload is what it was.
     fn retried(&self, letter: &DeadLetter, now_ms: u64) -> Pieces {
-        let source = Source::of(&self.message.position().to_bytes(), LIFE);
-        let mut producing = Producing { source, last_ms: 0 };
-        let expires_ms = letter.expires_again_ms(now_ms);
+        let filed = self.message.position();
+        let mut producing = Producing { source: Source::again(filed), last_ms: 0 };
+        let (expires_ms, number) = (letter.expires_again_ms(now_ms), filed.number);
         let mut pieces = self.message.used_up();
         // It was enqueued before, so it is not too large.
-        if let Ok(again) = producing.enqueue(&letter.to, &letter.payload, expires_ms, 0, now_ms) {
+        if let Ok(again) =
+            producing.enqueue(&letter.to, &letter.payload, expires_ms, number, now_ms)
+        {
             pieces.merge(again.pieces);
         }
         pieces

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 pub const POSITION_BYTES: usize = 32;
 
 /// Who produced a message, in one life: a hash of its name and its life. Whatever an earlier life
-/// has enqueued is another source's.
+/// has enqueued is another source's. A dead letter that is tried again is a source of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source(pub [u8; 16]);
 
@@ -19,6 +19,18 @@ impl Source {
         let hash = Sha256::new().chain_update(life.to_be_bytes()).chain_update(producer).finalize();
         let mut source = [0; 16];
         source.copy_from_slice(&hash[..16]);
+        Self(source)
+    }
+
+    /// The source of a message that stood here and is enqueued again, with the number that it had:
+    /// another one for each position, since no two messages have the same. Its order is that of
+    /// the time at which it was enqueued first, so what is enqueued again within one millisecond
+    /// stays in order.
+    #[must_use]
+    pub(crate) fn again(position: Position) -> Self {
+        let mut source = [0; 16];
+        source[..8].copy_from_slice(&position.time_ms.to_be_bytes());
+        source[8..].copy_from_slice(&position.source.0[..8]);
         Self(source)
     }
 }

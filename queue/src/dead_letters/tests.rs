@@ -87,6 +87,18 @@ async fn a_retry_of_unknown_outcome_puts_its_message_back_once() {
 }
 
 #[tokio::test]
+async fn dead_letters_tried_again_in_one_millisecond_keep_their_order() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    filled(Arc::clone(&store), 40).await;
+    for id in &ids(&*store).await {
+        DeadLetters::retry(&*store, id, 1_000_000).await.unwrap();
+    }
+    let page = Inbox::read(&*store, &letter(0).to, None, 1_000).await.unwrap();
+    let found: Vec<_> = page.messages.iter().map(Message::payload).collect();
+    assert_eq!(found, (0..40).map(|n| Bytes::from(format!("gift {n}"))).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn of_too_many_dead_letters_the_oldest_go() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     filled(Arc::clone(&store), 10).await;
