@@ -113,9 +113,12 @@ fn of_record(bounds: &Bounds, part: &Part, node: usize, record: usize, to: &mut 
         match held.op {
             Op::Unknown => to.push(PartStep::Settle(node, record)),
             Op::Idle => {
-                to.push(PartStep::First(node, record));
-                to.push(PartStep::Counter(node, record));
-                to.push(PartStep::Turn(node, record));
+                if held.started {
+                    to.push(PartStep::Counter(node, record));
+                    to.push(PartStep::Turn(node, record));
+                } else {
+                    to.push(PartStep::First(node, record));
+                }
                 to.push(PartStep::Park(node, record));
                 if bounds.ends {
                     to.push(PartStep::End(node, record));

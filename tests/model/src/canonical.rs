@@ -3,6 +3,8 @@
 //! Nodes that read the same are exchangeable, and so are the sessions of a part that have the same
 //! mode, and parts. Versions are only compared, never counted, so they are renumbered without gaps.
 
+use throughline_cluster::NodeState;
+
 use crate::{
     Bounds,
     env::{Env, News},
@@ -10,7 +12,7 @@ use crate::{
     message::Message,
     names::Names,
     part::{Of, Part, name},
-    small::{H, NOBODY, R, SmallCommit, V},
+    small::{H, M, NOBODY, R, V},
     state::State,
 };
 
@@ -18,10 +20,14 @@ use crate::{
 pub(crate) fn canonical(bounds: &Bounds, mut state: State) -> State {
     state.parts.iter_mut().for_each(plain);
     forget_senders(&mut state.env);
-    let nodes = permutations(state.env.nodes.len(), |a, b| bounds.nodes[a] == bounds.nodes[b]);
-    let kept = nodes.iter().filter(|order| keeps_order(bounds, &state, order));
-    let renamed = kept.map(|order| rename(&state, order));
-    renamed.min().expect("an order that keeps alike nodes sorted is there")
+    let ranks: Vec<_> =
+        (0..bounds.nodes.len()).map(|node| Rank::of(bounds, &state, node)).collect();
+    let places = places(bounds, &ranks);
+    let mut orders = permutations(ranks.len(), |old, new| ranks[old] == places[new]);
+    let last = orders.pop().expect("an order that keeps alike nodes sorted is there");
+    let others = orders.iter().map(|order| renamed(state.clone(), order)).min();
+    let last = renamed(state, &last);
+    others.into_iter().fold(last, State::min)
 }
 
 /// The representative of a part among those that differ in the numbering of versions, or in what
@@ -29,6 +35,8 @@ pub(crate) fn canonical(bounds: &Bounds, mut state: State) -> State {
 fn plain(part: &mut Part) {
     forget(part);
     renumber(part);
+    part.net.sort_unstable();
+    part.net.dedup();
 }
 
 /// What no longer makes a difference.
@@ -39,83 +47,148 @@ fn forget(part: &mut Part) {
             held.staged = held.handled;
         }
     }
-    let mut seen: Vec<SmallCommit> = Vec::new();
-    for flight in &mut part.flights {
-        if flight.of == Of::Nobody {
-            flight.by = NOBODY;
-            flight.after = None;
-        }
+    for flight in part.flights.iter_mut().filter(|flight| flight.of == Of::Nobody) {
+        flight.by = NOBODY;
+        flight.after = None;
     }
-    part.flights.retain(|flight| {
-        let fresh = flight.of != Of::Nobody || !seen.contains(&flight.commit);
-        seen.push(flight.commit.clone());
-        fresh
+    drop_repeated(&mut part.flights, |flight, earlier| {
+        flight.of == Of::Nobody && flight.commit == earlier.commit
     });
 }
 
 /// Who sent what nobody waits for makes no difference, nor whether it is sent twice.
 fn forget_senders(env: &mut Env) {
-    for flight in &mut env.flights {
-        if flight.of == News::Nobody {
-            flight.by = NOBODY;
+    for flight in env.flights.iter_mut().filter(|flight| flight.of == News::Nobody) {
+        flight.by = NOBODY;
+    }
+    drop_repeated(&mut env.flights, |flight, earlier| {
+        flight.of == News::Nobody
+            && (&flight.commit, &flight.requests) == (&earlier.commit, &earlier.requests)
+    });
+}
+
+/// Drops what repeats something before it.
+fn drop_repeated<T>(all: &mut Vec<T>, repeats: impl Fn(&T, &T) -> bool) {
+    for at in (1..all.len()).rev() {
+        if all[..at].iter().any(|earlier| repeats(&all[at], earlier)) {
+            all.remove(at);
         }
     }
-    let mut seen: Vec<(SmallCommit, Vec<Vec<R>>)> = Vec::new();
-    env.flights.retain(|flight| {
-        let what = (flight.commit.clone(), flight.requests.clone());
-        let fresh = flight.of != News::Nobody || !seen.contains(&what);
-        seen.push(what);
-        fresh
-    });
 }
 
 /// All orders of `count` things that exchange only alike ones. `order[old] = new`.
 fn permutations(count: usize, alike: impl Fn(usize, usize) -> bool) -> Vec<Vec<usize>> {
-    let mut all = vec![Vec::new()];
+    let mut all = vec![Vec::with_capacity(count)];
     for old in 0..count {
-        let extend = |order: Vec<usize>| {
+        for order in std::mem::take(&mut all) {
             let free = (0..count).filter(|new| !order.contains(new) && alike(old, *new));
-            let longer = free.map(|new| [order.as_slice(), &[new]].concat());
-            longer.collect::<Vec<_>>()
-        };
-        all = all.into_iter().flat_map(extend).collect();
+            all.extend(free.map(|new| [order.as_slice(), &[new]].concat()));
+        }
     }
     all
 }
 
-/// Prunes orders by what of nodes has no names in it.
-fn keeps_order(bounds: &Bounds, state: &State, nodes: &[usize]) -> bool {
-    let sessions = || state.parts.iter().flat_map(|part| &part.sessions);
-    let plain = |node: usize| {
+/// What of a node has no names in it. The more it says, the fewer nodes have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    version: u8,
+    standing: NodeState,
+    inc: u8,
+    /// Up, frozen, with a lease, busy.
+    is: [bool; 4],
+    /// How much of it there is in all parts.
+    has: Has,
+}
+
+/// How much of a node there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Has {
+    held: usize,
+    attempts: usize,
+    places: usize,
+    received: usize,
+    asked: usize,
+    commits: usize,
+    owned: usize,
+}
+
+impl Rank {
+    fn of(bounds: &Bounds, state: &State, node: usize) -> Self {
         let n = &state.env.nodes[node];
-        let held = || sessions().filter_map(|session| session.held[node]);
-        let places = sessions().filter(|session| session.places[node].is_some()).count();
-        let attempts: u32 = held().map(|h| u32::from(h.conn)).sum();
-        (n.up, n.frozen, n.lease, n.standing, n.busy, held().count(), places, n.inc, attempts)
+        let mut has = Has::default();
+        state.parts.iter().for_each(|part| has.count(part, node));
+        Self {
+            version: bounds.nodes[node],
+            standing: n.standing,
+            inc: n.inc,
+            is: [n.up, n.frozen, n.lease, n.busy],
+            has,
+        }
+    }
+}
+
+impl Has {
+    fn count(&mut self, part: &Part, node: usize) {
+        let is_it = |m: M| usize::from(m != NOBODY && usize::from(m.node) == node);
+        for session in &part.sessions {
+            if let Some(held) = session.held[node] {
+                self.held += 1;
+                self.attempts += usize::from(held.conn);
+            }
+            self.places += usize::from(session.places[node].is_some());
+        }
+        for message in &part.net {
+            self.received += is_it(message.receiver());
+            self.asked += message.sender().map_or(0, is_it);
+        }
+        for flight in &part.flights {
+            self.commits += is_it(flight.by);
+        }
+        for (row, _) in &part.rows.0 {
+            if let R::Owned(owner, _) = row {
+                self.owned += is_it(*owner);
+            }
+        }
+    }
+}
+
+/// Which rank comes to each place: sorted, each to a place of its version. It leaves few orders.
+fn places(bounds: &Bounds, ranks: &[Rank]) -> Vec<Rank> {
+    let mut sorted = ranks.to_vec();
+    sorted.sort_unstable();
+    let next = |version: &u8| {
+        let at = sorted.iter().position(|rank| rank.version == *version);
+        sorted.remove(at.expect("a node for each place"))
     };
-    by_place(nodes).windows(2).all(|pair| {
-        bounds.nodes[pair[0]] != bounds.nodes[pair[1]] || plain(pair[0]) <= plain(pair[1])
-    })
+    bounds.nodes.iter().map(next).collect()
 }
 
 /// Renames nodes everywhere, and sessions so that what comes out is the least.
-fn rename(state: &State, nodes: &[usize]) -> State {
-    let mut env = Names { nodes, records: &[] }.env(&state.env);
-    let mut parts = Vec::with_capacity(state.parts.len());
-    for (index, part) in state.parts.iter().enumerate() {
+fn renamed(mut state: State, nodes: &[usize]) -> State {
+    Names { nodes, records: &[] }.env(&mut state.env);
+    for (index, part) in state.parts.iter_mut().enumerate() {
         let orders = permutations(part.sessions.len(), |a, b| alike(part, a, b));
+        if let [_] = &orders[..] {
+            Names { nodes, records: &[] }.part(part);
+            continue;
+        }
         let kept = orders.iter().filter(|records| keeps_clients(part, records));
-        let renamed = kept.map(|records| (Names { nodes, records }.part(part), records));
-        let (least, records) = renamed.min().expect("so is one for alike clients");
-        for rows in env.flights.iter_mut().filter_map(|flight| flight.requests.get_mut(index)) {
+        let of = |records| {
+            let mut part = part.clone();
+            Names { nodes, records }.part(&mut part);
+            (part, records)
+        };
+        let (least, records) =
+            kept.map(|order| of(&order[..])).min().expect("so is one for alike clients");
+        let flights = &mut state.env.flights;
+        for rows in flights.iter_mut().filter_map(|flight| flight.requests.get_mut(index)) {
             rows.iter_mut().for_each(|row| *row = Names { nodes: &[], records }.row(*row));
             rows.sort_unstable();
         }
-        parts.push(least);
+        *part = least;
     }
-    let mut new = State { env, parts, left: state.left };
-    in_order(&mut new);
-    new
+    in_order(&mut state);
+    state
 }
 
 fn alike(part: &Part, a: usize, b: usize) -> bool {
@@ -150,15 +223,18 @@ fn in_order(state: &mut State) {
     state.env.flights.sort_unstable();
 }
 
-/// Renumbers the versions of each record from 1, in their order.
+/// Renumbers the versions of each record from 1, in their order; 0 is that of nothing.
+///
+/// # Panics
+/// If a version is above 127: a step adds one to those of a state, which are without gaps.
 fn renumber(part: &mut Part) {
     for record in 0..part.sessions.len() {
-        let mut versions = vec![0];
-        each_version(part, record, &mut |version| versions.push(*version));
-        versions.sort_unstable();
-        versions.dedup();
+        let mut seen = 0_u128;
+        let bit = |version: u8| 1_u128.checked_shl(version.into()).expect("few versions");
+        each_version(part, record, &mut |version| seen |= bit(*version));
         each_version(part, record, &mut |version| {
-            *version = name(versions.binary_search(version).unwrap_or(0));
+            let up_to = seen & (bit(*version) | (bit(*version) - 1)) & !bit(0);
+            *version = name(up_to.count_ones() as usize);
         });
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     actions::{Action, PartStep, is_fault, list, take},
     canonical::canonical,
     env::Env,
-    member::NodeStep,
+    member::{NodeStep, is_silent},
     memory::{Held, Op, Place, Stage},
     part::Session,
     properties::acts,
@@ -159,7 +159,8 @@ fn nodes_still_there(env: &Env, step: NodeStep) -> bool {
             let n = &env.nodes[node];
             n.up && !n.frozen && !n.lease && !n.busy
         }
-        NodeStep::Mark(node, _) | NodeStep::Forget(node, _) => env.works(node),
+        NodeStep::Mark(node, other) => env.works(node) && is_silent(env, other),
+        NodeStep::Forget(node, _) => env.works(node),
         NodeStep::Leave(node) => {
             let n = &env.nodes[node];
             env.works(node) && n.standing == NodeState::Draining && !n.busy

@@ -33,6 +33,7 @@ mod state;
 mod store;
 mod view;
 
+use mimalloc::MiMalloc;
 use stateright::{Model, Property};
 use throughline_cluster::Law;
 
@@ -48,6 +49,10 @@ pub use part::{Broken, Client, Flight, Of, Part, Session};
 pub use rows::Rows;
 pub use small::{H, M, R, SmallCommit, V};
 pub use state::{ENDED, KEY_TAKEN, LOST, Left, State};
+
+/// States are made on one thread and dropped on another, at which most allocators stumble.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The bounds of a model, and what of the protocol takes part.
 #[derive(Debug, Clone)]

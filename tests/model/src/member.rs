@@ -83,9 +83,9 @@ fn of_node(bounds: &Bounds, env: &Env, left: &Left, index: usize, to: &mut Vec<N
         to.push(NodeStep::Join(index));
     }
     if env.works(index) {
-        for other in (0..env.nodes.len()).filter(|&other| other != index) {
-            to.push(NodeStep::Mark(index, other));
-        }
+        let others = (0..env.nodes.len()).filter(|&other| other != index);
+        let silent = others.filter(|&other| is_silent(env, other));
+        to.extend(silent.map(|other| NodeStep::Mark(index, other)));
         if left.drains > 0 && !node.busy {
             to.push(NodeStep::Drain(index));
         }
@@ -214,11 +214,12 @@ fn change(
     }
 }
 
+/// Whether a term without a beat can have passed: only if its lease is over, margin included.
+pub(crate) fn is_silent(env: &Env, node: usize) -> bool {
+    !env.nodes[node].lease
+}
+
 fn mark(bounds: &Bounds, env: &mut Env, node: usize, other: usize) -> Option<Then> {
-    // A term without a beat has passed only if the other's lease is over, margin included.
-    if env.nodes[other].lease {
-        return None;
-    }
     let member = env.member(other);
     let Some(V::Beat(number)) = env.rows.get(R::Beat(member)) else { return None };
     let seen = Beat::new(number.into(), 0);

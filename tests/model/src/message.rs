@@ -80,4 +80,13 @@ impl Message {
             | Self::EndKey { to, .. } => *to,
         }
     }
+
+    /// Which node sent it, if the receiver has to know.
+    #[must_use]
+    pub const fn sender(&self) -> Option<M> {
+        match self {
+            Self::Ask { from, .. } => Some(*from),
+            _ => None,
+        }
+    }
 }

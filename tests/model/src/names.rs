@@ -19,41 +19,35 @@ pub(crate) struct Names<'a> {
 
 impl Names<'_> {
     /// Renames nodes in what all have in common, and sorts it.
-    pub(crate) fn env(&self, env: &Env) -> Env {
-        let mut new = env.clone();
-        for (old, &to) in self.nodes.iter().enumerate() {
-            new.nodes[to] = env.nodes[old].clone();
+    pub(crate) fn env(&self, env: &mut Env) {
+        if !keeps(self.nodes) {
+            permute(&mut env.nodes, self.nodes);
+            env.rows.0.iter_mut().for_each(|(row, _)| *row = self.row(*row));
+            env.rows.0.sort_unstable_by_key(|(row, _)| *row);
         }
-        new.rows.0.iter_mut().for_each(|(row, _)| *row = self.row(*row));
-        new.rows.0.sort_unstable_by_key(|(row, _)| *row);
-        new.flights = env.flights.iter().map(|flight| self.node_flight(flight)).collect();
-        new.flights.sort_unstable();
-        new
+        env.flights.iter_mut().for_each(|flight| self.node_flight(flight));
+        env.flights.sort_unstable();
     }
 
     /// Renames nodes and records in a part, and sorts it.
-    pub(crate) fn part(&self, part: &Part) -> Part {
-        let mut new = part.clone();
-        for (old, &to) in self.records.iter().enumerate() {
-            new.sessions[to] = self.session(&part.sessions[old]);
+    pub(crate) fn part(&self, part: &mut Part) {
+        if !keeps(self.nodes) || !keeps(self.records) {
+            permute(&mut part.sessions, self.records);
+            part.sessions.iter_mut().for_each(|session| self.session(session));
+            part.rows.0.iter_mut().for_each(|pair| *pair = (self.row(pair.0), self.value(pair.1)));
+            part.rows.0.sort_unstable_by_key(|(row, _)| *row);
+            part.net.iter_mut().for_each(|message| *message = self.message(*message));
+            part.net.sort_unstable();
+            part.flights.iter_mut().for_each(|flight| self.flight(flight));
         }
-        new.rows.0.iter_mut().for_each(|pair| *pair = (self.row(pair.0), self.value(pair.1)));
-        new.rows.0.sort_unstable_by_key(|(row, _)| *row);
-        new.net.iter_mut().for_each(|message| *message = self.message(*message));
-        new.net.sort_unstable();
-        new.net.dedup();
-        new.flights = part.flights.iter().map(|flight| self.flight(flight)).collect();
-        new.flights.sort_unstable();
-        new
+        part.flights.sort_unstable();
     }
 
-    fn session(&self, session: &Session) -> Session {
-        let mut new = session.clone();
-        for (old, &to) in self.nodes.iter().enumerate() {
-            new.held[to] = session.held[old].map(|held| self.held(held));
-            new.places[to] = session.places[old].map(|place| self.place(place));
-        }
-        new
+    fn session(&self, session: &mut Session) {
+        permute(&mut session.held, self.nodes);
+        permute(&mut session.places, self.nodes);
+        session.held.iter_mut().flatten().for_each(|held| *held = self.held(*held));
+        session.places.iter_mut().flatten().for_each(|place| *place = self.place(*place));
     }
 
     fn held(&self, mut held: Held) -> Held {
@@ -89,12 +83,6 @@ impl Names<'_> {
         h
     }
 
-    fn rows(&self, rows: &[R]) -> Vec<R> {
-        let mut new: Vec<R> = rows.iter().map(|row| self.row(*row)).collect();
-        new.sort_unstable();
-        new
-    }
-
     pub(crate) fn row(&self, row: R) -> R {
         match row {
             R::Header(x) => R::Header(self.r(x)),
@@ -117,34 +105,29 @@ impl Names<'_> {
         }
     }
 
-    fn commit(&self, commit: &SmallCommit) -> SmallCommit {
-        let pair = |(at, v): &(R, Option<V>)| (self.row(*at), v.map(|v| self.value(v)));
-        SmallCommit {
-            guards: commit.guards.iter().map(pair).collect(),
-            writes: commit.writes.iter().map(pair).collect(),
+    fn commit(&self, commit: &mut SmallCommit) {
+        for (row, value) in commit.guards.iter_mut().chain(&mut commit.writes) {
+            *row = self.row(*row);
+            *value = value.map(|value| self.value(value));
         }
     }
 
-    fn node_flight(&self, flight: &NodeFlight) -> NodeFlight {
-        NodeFlight {
-            by: self.m(flight.by),
-            of: flight.of,
-            commit: self.commit(&flight.commit),
-            requests: flight.requests.iter().map(|rows| self.rows(rows)).collect(),
+    fn node_flight(&self, flight: &mut NodeFlight) {
+        flight.by = self.m(flight.by);
+        self.commit(&mut flight.commit);
+        for rows in &mut flight.requests {
+            rows.iter_mut().for_each(|row| *row = self.row(*row));
+            rows.sort_unstable();
         }
     }
 
-    fn flight(&self, flight: &Flight) -> Flight {
-        Flight {
-            by: self.m(flight.by),
-            of: match flight.of {
-                Of::Held(x) => Of::Held(self.r(x)),
-                Of::Place(x, attempt, handled) => Of::Place(self.r(x), attempt, handled),
-                Of::Nobody => Of::Nobody,
-            },
-            after: flight.after.map(|after| self.header(after)),
-            commit: self.commit(&flight.commit),
+    fn flight(&self, flight: &mut Flight) {
+        flight.by = self.m(flight.by);
+        if let Of::Held(record) | Of::Place(record, ..) = &mut flight.of {
+            *record = self.r(*record);
         }
+        flight.after = flight.after.map(|after| self.header(after));
+        self.commit(&mut flight.commit);
     }
 
     fn message(&self, message: Message) -> Message {
@@ -167,5 +150,18 @@ impl Names<'_> {
                 Message::EndKey { record: self.r(record), to: self.m(to) }
             }
         }
+    }
+}
+
+/// Whether everything keeps its name.
+fn keeps(order: &[usize]) -> bool {
+    order.iter().enumerate().all(|(old, &new)| old == new)
+}
+
+/// Brings everything to its new place.
+fn permute<T: Clone>(all: &mut [T], order: &[usize]) {
+    if !keeps(order) {
+        let before = all.to_vec();
+        order.iter().zip(before).for_each(|(&new, thing)| all[new] = thing);
     }
 }

@@ -149,10 +149,12 @@ fn one_incarnation_lives(_: &Bounds, env: &Env, _: &Part) -> bool {
 }
 
 fn settles_when_faults_stop(b: &Bounds, s: &State) -> bool {
-    let mut hasher = DefaultHasher::new();
-    s.hash(&mut hasher);
-    let chosen = b.settle_one_in > 0 && hasher.finish().is_multiple_of(b.settle_one_in);
-    !chosen || settles(b, s).is_ok()
+    let chosen = || {
+        let mut hasher = DefaultHasher::new();
+        s.hash(&mut hasher);
+        hasher.finish().is_multiple_of(b.settle_one_in)
+    };
+    b.settle_one_in == 0 || !chosen() || settles(b, s).is_ok()
 }
 
 /// Every property of a part.
