@@ -1,5 +1,5 @@
 //! Larger bounds than those of the tests; `docs/cluster.md` has what it found. It takes seven
-//! minutes, and 11 GB:
+//! minutes, and 9 GB:
 //!
 //!     cargo run --release -p throughline-model --example larger
 
