@@ -22,10 +22,10 @@ impl Source {
         Self(source)
     }
 
-    /// The source of a message that stood here and is enqueued again, with the number that it had:
-    /// another one for each position, since no two messages have the same. Its order is that of
-    /// the time at which it was enqueued first, so what is enqueued again within one millisecond
-    /// stays in order.
+    /// The source of a message that stood at this position and is enqueued again, elsewhere, with
+    /// the number that it had. No two messages had the same position, so no two get the same. The
+    /// time comes first, then the number: what is enqueued again within one millisecond stays in
+    /// the order in which its producer had enqueued it. Half of a hash tells producers apart.
     #[must_use]
     pub(crate) fn again(position: Position) -> Self {
         let mut source = [0; 16];

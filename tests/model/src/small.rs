@@ -3,10 +3,7 @@
 //! Steps are built by the real `Law` from real headers and entries; only what a model need not
 //! tell apart (epoch, crashes, identities) is left out of a state.
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use throughline_cluster::{
@@ -16,7 +13,7 @@ use throughline_cluster::{
 use throughline_link::{Secret, SessionId};
 
 /// A node, and which of its incarnations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct M {
     /// The node.
     pub node: u8,
@@ -27,14 +24,8 @@ pub struct M {
 /// No node: who sent what nobody waits for.
 pub(crate) const NOBODY: M = M { node: 0, inc: 0 };
 
-impl Hash for M {
-    fn hash<S: Hasher>(&self, state: &mut S) {
-        state.write_u16(u16::from_be_bytes([self.node, self.inc]));
-    }
-}
-
 /// A header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct H {
     /// Its life.
     pub life: u8,
@@ -54,19 +45,6 @@ pub struct H {
     pub key: bool,
     /// Whether it has a time at which it is due.
     pub due: bool,
-}
-
-/// In few pieces: a state has a dozen headers, and is hashed after each step.
-impl Hash for H {
-    fn hash<S: Hasher>(&self, state: &mut S) {
-        let Self { life, owner, version, snapshot, reads, attempt, key, due, state: life_state } =
-            *self;
-        let flags = u8::from(key) | u8::from(due) << 1 | u8::from(owner.is_some()) << 2;
-        let owner = owner.unwrap_or(NOBODY);
-        let numbers = [life, version, snapshot, reads, attempt, flags, owner.node, owner.inc];
-        state.write_u64(u64::from_be_bytes(numbers));
-        life_state.hash(state);
-    }
 }
 
 /// A row.
